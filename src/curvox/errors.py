@@ -1,0 +1,79 @@
+"""The one exception base of curvox and the few checks used at its doors.
+
+Every message says what was expected, what came, and how to repair it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CurvoxError(Exception):
+    """Base of every error curvox raises on purpose; catching it catches them all."""
+
+
+class InputError(CurvoxError, ValueError):
+    """A value, shape or file given by the user does not fit."""
+
+
+class UnknownNameError(InputError):
+    """A name is in no table; the message lists the nearest names."""
+
+
+class AudioError(InputError):
+    """A recording cannot be used: missing, empty, truncated, silent, too short, not audio."""
+
+
+class CorpusError(InputError):
+    """A manifest, a corpus folder or a trial list is wrong; the message names file and line."""
+
+
+class RecipeError(InputError):
+    """A recipe has an unknown key, a value of the wrong type or values that contradict."""
+
+
+class CheckpointError(CurvoxError):
+    """A model folder is incomplete, foreign or damaged."""
+
+
+class TrainingError(CurvoxError):
+    """Training cannot go on; the message names the batch, the values and the likeliest cause."""
+
+
+class OutputExistsError(CurvoxError, FileExistsError):
+    """An output would overwrite a file; nothing was written."""
+
+
+class MissingExtraError(CurvoxError, ImportError):
+    """A feature needs an optional package that is not installed."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint for a misspelt ``name``: ``did you mean "x"?`` or the list of known names."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(f'"{c}"' for c in close) + "?"
+    return "known: " + ", ".join(known) if known else "none are known"
+
+
+def require_name(name: str, known: Iterable[str], what: str) -> None:
+    """Refuse ``name`` with the nearest names when it is not among ``known``."""
+    known = list(known)
+    if name not in known:
+        raise UnknownNameError(f'unknown {what} "{name}": {nearest(name, known)}')
+
+
+def require_positive(value: float, name: str) -> float:
+    """Return ``value`` as a float, or refuse it when it is not a finite number above zero."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise InputError(f"{name} must be a finite number above 0, got {value!r}")
+    return float(value)
+
+
+def require_non_negative(value: float, name: str) -> float:
+    """Return ``value`` as a float, or refuse it when it is not a finite number of at least zero."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise InputError(f"{name} must be a finite number of at least 0, got {value!r}")
+    return float(value)
