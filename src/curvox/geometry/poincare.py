@@ -1,0 +1,118 @@
+"""The Poincaré ball of curvature -c as pure functions.
+
+The ball is ``{x : c |x|^2 < 1}``, c > 0, of radius 1/sqrt(c). Every function takes c by keyword. Values and
+gradients are finite everywhere; a point that rounding put on the rim counts as half a machine epsilon inside.
+Nickel & Kiela 2017 (arXiv:1705.08039), Ganea et al. 2018 (arXiv:1805.09112).
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from curvox.geometry.vectors import norm, pairwise_squared_distance
+
+_SMALL = 1e-4  # below this, tanh(a)/a and artanh(a)/a equal their two-term series to float64 rounding
+
+
+class _Arcosh1p(torch.autograd.Function):
+    """arcosh(1 + u) that saves u alone; its derivative at u = 0 is set to 0."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(u: Tensor) -> Tensor:
+        return torch.log1p(u + u.sqrt() * (u + 2.0).sqrt())
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (u,) = ctx.saved_tensors
+        positive = u > 0
+        safe = torch.where(positive, u, 1.0)
+        return torch.where(positive, grads[0] / (safe.sqrt() * (safe + 2.0).sqrt()), 0.0)
+
+
+def arcosh1p(u: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """arcosh(1 + u) for u >= 0, exact to a few eps down to u = 0, where the gradient is 0."""
+    return _Arcosh1p.apply(u)  # pyright: ignore[reportReturnType]
+
+
+def rim_gap(x: Float[Tensor, "*batch D"], *, c: float | Tensor) -> Float[Tensor, "*batch"]:
+    """``1 - c |x|^2``, which is 2 over the conformal factor: 1 at the origin, towards 0 at the rim.
+
+    Never below eps / 2 of the dtype, the smallest value that the subtraction gives for a point inside.
+    """
+    return (1.0 - c * x.square().sum(-1)).clamp_min(torch.finfo(x.dtype).eps / 2)
+
+
+def conformal_factor(x: Float[Tensor, "*batch D"], *, c: float | Tensor) -> Float[Tensor, "*batch"]:
+    """``2 / (1 - c |x|^2)``: how much longer a small step at x is than in flat space; 2 at the origin."""
+    return 2.0 / rim_gap(x, c=c)
+
+
+def distance(
+    x: Float[Tensor, "*#batch D"], y: Float[Tensor, "*#batch D"], *, c: float | Tensor
+) -> Float[Tensor, "*#batch"]:
+    """Geodesic distance ``arcosh(1 + 2c |x-y|^2 / ((1 - c|x|^2)(1 - c|y|^2))) / sqrt(c)`` by direct difference.
+
+    The gradient at coincident points is 0. As c goes to 0 the distance goes to ``2 |x - y|``.
+    """
+    u = 2.0 * c * (x - y).square().sum(-1) / (rim_gap(x, c=c) * rim_gap(y, c=c))
+    return arcosh1p(u) / c**0.5
+
+
+def pairwise_distance(x: Float[Tensor, "B D"], y: Float[Tensor, "N D"], *, c: float | Tensor) -> Float[Tensor, "B N"]:
+    """Geodesic distances of all pairs from one matrix product, in (B, N) memory.
+
+    ``|x - y|^2`` comes from its expansion, so that its absolute error is a few ``eps * (|x|^2 + |y|^2)``, and the
+    error of ``cosh(sqrt(c) d)`` a few ``eps * 2c (|x|^2 + |y|^2) / ((1 - c|x|^2)(1 - c|y|^2))``. In the inner half
+    of the ball a pair closer than 1e-3 in float32 is only known to be that close; at the rim (radius 1 - 1e-5)
+    two coincident points can come out 7 / sqrt(c) apart in float32, 2e-3 / sqrt(c) in float64. Compute such pairs
+    by `distance`, which has no such error.
+    """
+    u = pairwise_squared_distance(x, y) * (2.0 * c / rim_gap(x, c=c))[:, None] / rim_gap(y, c=c)[None, :]
+    return arcosh1p(u) / c**0.5
+
+
+def tanh_ratio(a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """``tanh(a) / a`` with its limit 1 at 0, smooth there."""
+    small = a.abs() < _SMALL
+    safe = torch.where(small, 1.0, a)
+    return torch.where(small, 1.0 - a.square() / 3.0, safe.tanh() / safe)
+
+
+def artanh_ratio(a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """``artanh(a) / a`` for 0 <= a < 1, with its limit 1 at 0; held finite at a = 1 as `rim_gap` is."""
+    small = a.abs() < _SMALL
+    safe = torch.where(small, 0.5, a).clamp_max(1.0 - torch.finfo(a.dtype).eps / 2)
+    return torch.where(small, 1.0 + a.square() / 3.0, safe.atanh() / safe)
+
+
+def exp0(v: Float[Tensor, "*batch D"], *, c: float | Tensor) -> Float[Tensor, "*batch D"]:
+    """Exponential map at the origin, ``tanh(sqrt(c)|v|) v / (sqrt(c)|v|)``; the point lies at distance ``2 |v|``.
+
+    In float32 the hyperbolic tangent rounds to 1, the rim itself, once sqrt(c)|v| passes 9.
+    """
+    return v * tanh_ratio(norm(v) * c**0.5)
+
+
+def log0(x: Float[Tensor, "*batch D"], *, c: float | Tensor) -> Float[Tensor, "*batch D"]:
+    """Logarithmic map at the origin, ``artanh(sqrt(c)|x|) x / (sqrt(c)|x|)``, the inverse of `exp0`."""
+    return x * artanh_ratio(norm(x) * c**0.5)
+
+
+def mobius_add(
+    x: Float[Tensor, "*#batch D"], y: Float[Tensor, "*#batch D"], *, c: float | Tensor
+) -> Float[Tensor, "*#batch D"]:
+    """Möbius sum x + y of the ball, the left translation of y by x; an isometry in y (Ungar 2008)."""
+    xy = (x * y).sum(-1, keepdim=True)
+    xx = x.square().sum(-1, keepdim=True)
+    yy = y.square().sum(-1, keepdim=True)
+    numerator = (1.0 + 2.0 * c * xy + c * yy) * x + (1.0 - c * xx) * y
+    denominator = 1.0 + 2.0 * c * xy + c * c * xx * yy
+    return numerator / denominator.clamp_min(torch.finfo(x.dtype).tiny)
