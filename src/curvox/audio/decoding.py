@@ -1,0 +1,111 @@
+"""Decode a list of recordings in threads, in order, with few of them in memory at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from curvox.audio.reading import read_audio
+from curvox.errors import AudioError, InputError
+
+FORMAT_VERSION = 1
+"""Part of every fingerprint: raise it when the same recordings would decode or be stored in another way."""
+
+Segment = tuple[float, float | None]
+"""Start and duration in seconds; a duration of None reads to the end of the file."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A recording that could not be read: its path, the message of the error, its position in the list."""
+
+    path: Path
+    message: str
+    index: int
+
+
+@dataclass(frozen=True)
+class DecodingJob:
+    """What one call of build decodes, and how."""
+
+    paths: tuple[Path, ...]
+    segments: tuple[Segment, ...]
+    sampling_rate_hz: int
+    threads: int
+    progress: Callable[[int, int], None] | None
+    on_error: str
+
+    @classmethod
+    def of(
+        cls,
+        paths: Sequence[str | os.PathLike[str]],
+        segments: Sequence[Segment] | None,
+        sampling_rate_hz: int,
+        threads: int,
+        progress: Callable[[int, int], None] | None,
+        on_error: str,
+    ) -> DecodingJob:
+        if not len(paths):
+            raise InputError("a store needs at least one recording, got an empty list of paths")
+        if segments is not None and len(segments) != len(paths):
+            raise InputError(f"expected one segment a path, got {len(segments)} segments for {len(paths)} paths")
+        if on_error not in ("raise", "skip"):
+            raise InputError(f'on_error must be "raise" or "skip", got {on_error!r}')
+        if threads < 1:
+            raise InputError(f"threads must be at least 1, got {threads}")
+        segments = segments if segments is not None else [(0.0, None)] * len(paths)
+        return cls(
+            paths=tuple(Path(path) for path in paths),
+            segments=tuple((float(start), None if length is None else float(length)) for start, length in segments),
+            sampling_rate_hz=sampling_rate_hz,
+            threads=threads,
+            progress=progress,
+            on_error=on_error,
+        )
+
+    def decode(self, index: int) -> np.ndarray:
+        """Read one recording as int16; what overshoots [-1, 1) saturates, as in any 16-bit file."""
+        start_s, duration_s = self.segments[index]
+        waveform = read_audio(
+            self.paths[index], sampling_rate_hz=self.sampling_rate_hz, start_s=start_s, duration_s=duration_s
+        )
+        return np.clip(np.rint(waveform * 32768), -32768, 32767).astype("<i2")
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(f"{FORMAT_VERSION} {self.sampling_rate_hz}\n".encode())
+        for path, segment in zip(self.paths, self.segments, strict=True):
+            try:
+                found = path.stat()
+                state = f"{found.st_size} {found.st_mtime_ns}"
+            except OSError:
+                state = "missing"
+            digest.update(os.fsencode(path.absolute()) + f"\0{state} {segment}\n".encode())
+        return digest.hexdigest()
+
+    def results(self) -> Generator[np.ndarray | AudioError, None, None]:
+        """Decode in threads and yield in order; only a few recordings wait in memory at a time."""
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="decode") as pool:
+            indices = iter(range(len(self.paths)))
+            waiting: deque[Future[np.ndarray]] = deque()
+            try:
+                for index in islice(indices, 4 * self.threads):
+                    waiting.append(pool.submit(self.decode, index))
+                while waiting:
+                    try:
+                        yield waiting.popleft().result()
+                    except AudioError as error:
+                        if self.on_error == "raise":
+                            raise
+                        yield error
+                    for index in islice(indices, 1):
+                        waiting.append(pool.submit(self.decode, index))
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
