@@ -1,0 +1,249 @@
+"""Laws of the bootstrap over speakers."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curvox.errors import InputError
+from curvox.metrics import (
+    OperatingPoint,
+    bootstrap_speakers,
+    equal_error_rate,
+    min_dcf,
+    reflected_interval,
+)
+from curvox.metrics import sorted_trials as sorted_trials_module
+from curvox.metrics.bootstrap import figures
+from curvox.metrics.sorted_trials import sort_trials
+
+LAW = settings(max_examples=50, deadline=None)
+POINTS = (OperatingPoint(0.01), OperatingPoint(0.05), OperatingPoint(0.4, cost_miss=3.0))
+
+
+def draw_trials(rng, *, speakers, trials, decimals=12, spread=1.0, separation=2.0):
+    """Scores with an effect of every speaker; about a fifth are targets."""
+    labels = rng.random(trials) < 0.2
+    labels[:2] = True, False
+    enrolment = rng.integers(0, speakers, trials)
+    other = (enrolment + rng.integers(1, speakers, trials)) % speakers
+    test = np.where(labels, enrolment, other)
+    effect = rng.normal(size=speakers) * spread
+    scores = rng.normal(size=trials) + separation * labels + effect[enrolment] + effect[test]
+    return np.round(scores, decimals), labels, enrolment, test
+
+
+def trial_weights(labels, enrolment, test, multiplicity):
+    return [
+        multiplicity[e] if y else multiplicity[e] * multiplicity[t]
+        for y, e, t in zip(labels, enrolment, test, strict=True)
+    ]
+
+
+@LAW
+@given(st.integers(0, 10_000), st.sampled_from([0, 12]))
+def test_figures__match_the_weighted_metrics(seed, decimals):
+    rng = np.random.default_rng(seed)
+    scores, labels, enrolment, test = draw_trials(rng, speakers=6, trials=60, decimals=decimals)
+    trials = sort_trials(scores, labels, enrolment_speakers=enrolment, test_speakers=test)
+    multiplicities = rng.integers(0, 3, (trials.speakers, 5))
+    eers, costs, usable = figures(trials, multiplicities, POINTS)
+    present = np.unique(np.concatenate((enrolment, test)))
+    for i in range(5):
+        multiplicity = dict(zip(present.tolist(), multiplicities[:, i].tolist(), strict=True))
+        weights = trial_weights(labels, enrolment.tolist(), test.tolist(), multiplicity)
+        both = {bool(y) for y, w in zip(labels, weights, strict=True) if w > 0} == {True, False}
+        assert usable[i] == both
+        if both:
+            assert eers[i] == pytest.approx(equal_error_rate(scores, labels, weights).value, abs=1e-12)
+            for cost, point in zip(costs[:, i], POINTS, strict=True):
+                assert cost == pytest.approx(min_dcf(scores, labels, point, weights).value, abs=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 12])
+def test_figures__with_every_multiplicity_one_are_the_point_estimates(decimals):
+    scores, labels, enrolment, test = draw_trials(np.random.default_rng(4), speakers=40, trials=6000, decimals=decimals)
+    trials = sort_trials(scores, labels, enrolment_speakers=enrolment, test_speakers=test)
+    eers, costs, usable = figures(trials, np.ones((trials.speakers, 2), dtype=int), POINTS)
+    assert usable.all()
+    assert eers == pytest.approx([equal_error_rate(scores, labels).value] * 2, abs=1e-14)
+    for row, point in zip(costs, POINTS, strict=True):
+        assert row == pytest.approx([min_dcf(scores, labels, point).value] * 2, abs=1e-14)
+
+
+@pytest.mark.parametrize("gathered", [1, 37, 1 << 17])
+def test_figures__do_not_depend_on_how_many_trials_are_gathered_at_once(gathered, monkeypatch):
+    rng = np.random.default_rng(5)
+    scores, labels, enrolment, test = draw_trials(rng, speakers=10, trials=500, decimals=1)
+    trials = sort_trials(scores, labels, enrolment_speakers=enrolment, test_speakers=test)
+    multiplicities = rng.multinomial(10, [0.1] * 10, size=7).T
+    expected = [
+        equal_error_rate(scores, labels, trial_weights(labels, enrolment, test, column)).value
+        for column in multiplicities.T
+    ]
+    monkeypatch.setattr(sorted_trials_module, "_GATHERED_WEIGHTS", gathered)
+    assert figures(trials, multiplicities, ())[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_bootstrap_speakers__is_the_plain_loop_over_redrawn_speakers():
+    scores, labels, enrolment, test = draw_trials(np.random.default_rng(6), speakers=12, trials=150)
+    found = bootstrap_speakers(
+        scores, labels, enrolment_speakers=enrolment, test_speakers=test, points=POINTS, resamples=20, seed=9
+    )
+    rng = np.random.default_rng(9)
+    for i in range(20):
+        multiplicity = rng.multinomial(12, [1 / 12] * 12)
+        # Repeat every trial instead of weighing it.
+        times = np.array(trial_weights(labels, enrolment, test, multiplicity))
+        repeated, repeated_labels = np.repeat(scores, times), np.repeat(labels, times)
+        assert found.eer_replicates[i] == pytest.approx(equal_error_rate(repeated, repeated_labels).value, abs=1e-12)
+        for row, point in zip(found.min_dcf_replicates, POINTS, strict=True):
+            assert row[i] == pytest.approx(min_dcf(repeated, repeated_labels, point).value, abs=1e-12)
+
+
+def test_bootstrap_speakers__follows_its_seed_and_nothing_else():
+    scores, labels, enrolment, test = draw_trials(np.random.default_rng(7), speakers=15, trials=300)
+    names = np.array([f"speaker {i:02d}" for i in range(15)])
+    order = np.random.default_rng(8).permutation(300)
+
+    def replicates(seed, chosen: Any = slice(None), named=False):
+        sides = [names[side] if named else side for side in (enrolment, test)]
+        return bootstrap_speakers(
+            scores[chosen],
+            labels[chosen],
+            enrolment_speakers=sides[0][chosen],
+            test_speakers=sides[1][chosen],
+            resamples=70,
+            seed=seed,
+        ).eer_replicates
+
+    first = replicates(1)
+    np.testing.assert_array_equal(first, replicates(1))
+    np.testing.assert_allclose(first, replicates(1, order), atol=1e-14)
+    np.testing.assert_array_equal(first, replicates(1, named=True))
+    assert not np.array_equal(first, replicates(2))
+
+
+def test_bootstrap_speakers__does_not_depend_on_the_block_size(monkeypatch):
+    scores, labels, enrolment, test = draw_trials(np.random.default_rng(9), speakers=3, trials=40)
+    found = []
+    for largest in (1, 5, 64):
+        monkeypatch.setattr("curvox.metrics.bootstrap._LARGEST_BLOCK", largest)
+        found.append(bootstrap_speakers(scores, labels, enrolment_speakers=enrolment, test_speakers=test, resamples=50))
+    assert found[0].redrawn > 0
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0].eer_replicates, other.eer_replicates)
+        assert found[0].redrawn == other.redrawn
+
+
+def test_bootstrap_speakers__draws_again_when_a_class_is_missing():
+    # Of two speakers a resample has both with probability one half; only then is there a non-target.
+    found = bootstrap_speakers(
+        [0.9, 0.8, 0.1], [1, 1, 0], enrolment_speakers=list("aba"), test_speakers=list("abb"), resamples=400
+    )
+    assert found.eer_replicates.shape == (400,)
+    assert np.isfinite(found.eer_replicates).all()
+    assert found.redrawn == pytest.approx(400, abs=120)
+
+
+def test_bootstrap_speakers__of_a_constant_model_is_one_half():
+    _, labels, enrolment, test = draw_trials(np.random.default_rng(10), speakers=10, trials=100)
+    found = bootstrap_speakers(
+        np.zeros(100), labels, enrolment_speakers=enrolment, test_speakers=test, points=POINTS, resamples=20
+    )
+    assert (found.eer_replicates == 0.5).all()
+    assert (found.min_dcf_replicates == 1).all()
+
+
+def test_intervals__cover_the_truth_about_as_often_as_they_say():
+    setting: dict[str, Any] = {"spread": 0.7, "separation": 3.0}
+    population = draw_trials(np.random.default_rng(11), speakers=20_000, trials=400_000, **setting)
+    point = OperatingPoint(0.05)
+    truth = equal_error_rate(*population[:2]).value, min_dcf(*population[:2], point).value
+    covered, by_trials, by_percentiles, draws = np.zeros(2), 0, 0, 120
+    for seed in range(draws):
+        scores, labels, enrolment, test = draw_trials(
+            np.random.default_rng(1000 + seed), speakers=100, trials=8000, **setting
+        )
+        found = bootstrap_speakers(
+            scores,
+            labels,
+            enrolment_speakers=enrolment,
+            test_speakers=test,
+            points=[point],
+            resamples=150,
+            seed=seed,
+        )
+        intervals = found.eer_interval(), *found.min_dcf_intervals()
+        covered += [i.low <= t <= i.high for i, t in zip(intervals, truth, strict=True)]
+        # As if every target trial had a speaker of its own.
+        by_trials += abs(found.eer - truth[0]) <= 1.96 * np.sqrt(truth[0] * (1 - truth[0]) / labels.sum())
+        low, high = np.quantile(found.min_dcf_replicates[0], [0.025, 0.975])
+        by_percentiles += low <= truth[1] <= high
+    assert (covered / draws >= 0.88).all()
+    assert (covered / draws <= 0.99).all()
+    # What the two simpler ways would give.
+    assert by_trials < covered[0]
+    assert by_percentiles < covered[1]
+
+
+def test_replicates__hold_the_point_estimates():
+    scores, labels, enrolment, test = draw_trials(np.random.default_rng(12), speakers=9, trials=200, decimals=1)
+    found = bootstrap_speakers(
+        scores, labels, enrolment_speakers=enrolment, test_speakers=test, points=POINTS, resamples=2
+    )
+    assert found.eer == pytest.approx(equal_error_rate(scores, labels).value, abs=1e-14)
+    assert found.min_dcf == pytest.approx([min_dcf(scores, labels, point).value for point in POINTS], abs=1e-14)
+
+
+def test_reflected_interval__reflects_the_percentiles_at_the_estimate():
+    angles = np.linspace(0.2, 0.6, 1001)
+    interval = reflected_interval(np.sin(0.45) ** 2, np.sin(angles[::-1]) ** 2, 0.9)
+    assert np.arcsin(np.sqrt([interval.low, interval.high])) == pytest.approx([0.9 - 0.58, 0.9 - 0.22])
+    assert interval.level == 0.9
+
+
+@LAW
+@given(st.floats(0, 1), st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0.01, 0.99))
+def test_reflected_interval__holds_the_estimate_and_stays_in_range(estimate, values, level):
+    interval = reflected_interval(estimate, np.array(values), level)
+    assert 0 <= interval.low <= estimate <= interval.high <= 1
+
+
+def test_reflected_interval__of_no_spread_is_the_estimate():
+    for rate in (0.0, 0.5, 1.0):
+        interval = reflected_interval(rate, np.full(10, rate))
+        assert (interval.low, interval.high) == pytest.approx((rate, rate))
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
+def test_reflected_interval__refuses_a_level_outside_zero_and_one(level):
+    with pytest.raises(InputError, match="level"):
+        reflected_interval(0.1, np.array([0.1]), level)
+
+
+@pytest.mark.parametrize(
+    ("enrolment", "test", "message"),
+    [
+        (["a", "a"], ["a", "a"], "trial 1 is labelled non-target but its speakers are 'a' and 'a'"),
+        (["a", "a"], ["b", "b"], "trial 0 is labelled target but its speakers are 'a' and 'b'"),
+        (["a"], ["a", "b"], "enrolment_speakers must be a vector as long as the scores"),
+        (["a", "a"], ["a"], "test_speakers must be a vector as long as the scores"),
+        (["a", None], ["a", "b"], "enrolment_speakers must be text or whole numbers, got None at index 1"),
+        ([1, 1], ["1", "2"], "all text or all whole numbers"),
+        ([0.5, 0.5], [0.5, 1.5], "text or whole numbers, got 0.5"),
+    ],
+)
+def test_bootstrap_speakers__refuses_speakers_that_contradict(enrolment, test, message):
+    with pytest.raises(InputError, match=message):
+        bootstrap_speakers([0.9, 0.1], [1, 0], enrolment_speakers=enrolment, test_speakers=test)
+
+
+def test_bootstrap_speakers__refuses_bad_scores_and_counts():
+    speakers: dict[str, Any] = {"enrolment_speakers": ["a", "a"], "test_speakers": ["a", "b"]}
+    with pytest.raises(InputError, match="NaN"):
+        bootstrap_speakers([0.9, np.nan], [1, 0], **speakers)
+    with pytest.raises(InputError, match="resamples must be at least 1"):
+        bootstrap_speakers([0.9, 0.1], [1, 0], **speakers, resamples=0)

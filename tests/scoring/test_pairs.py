@@ -1,0 +1,199 @@
+"""Laws of scoring trials."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from curvox.errors import InputError, UnknownNameError
+from curvox.geometry import AbstractSpace, Euclidean, Hypersphere, PoincareBall
+from curvox.scoring import SCORERS, AbstractScorer, default_scorer, score_pairs
+
+SPACES = [Euclidean(), Hypersphere(), PoincareBall(c=1.0), PoincareBall(c=0.1), PoincareBall(c=4.0)]
+
+
+def draw_points(space, count=30, dimension=5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        return space.project(torch.randn(count, dimension, generator=generator) * 0.2).detach()
+
+
+def draw_trials(count=200, rows=30, seed=1):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, rows, count), rng.integers(0, rows, count)
+
+
+def score_by_hand(space, x, y):
+    """The default score of two points by the textbook formula, in plain Python numbers."""
+    x, y = x.double().tolist(), y.double().tolist()
+
+    def dot(a, b):
+        return math.fsum(p * q for p, q in zip(a, b, strict=True))
+
+    difference = [p - q for p, q in zip(x, y, strict=True)]
+    if isinstance(space, Hypersphere):
+        return dot(x, y) / math.sqrt(dot(x, x) * dot(y, y))
+    if isinstance(space, Euclidean):
+        return -math.sqrt(dot(difference, difference))
+    c = space.c
+    inner = 1 + 2 * c * dot(difference, difference) / ((1 - c * dot(x, x)) * (1 - c * dot(y, y)))
+    return -math.acosh(max(inner, 1.0)) / math.sqrt(c)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: str(space.describe()))
+def test_score_pairs__by_default_is_the_score_of_the_space(space):
+    points, (enrolment, test) = draw_points(space), draw_trials()
+    expected = [score_by_hand(space, points[e], points[t]) for e, t in zip(enrolment, test, strict=True)]
+    scores = score_pairs(space, points, enrolment, test)
+    assert scores.dtype == np.float64
+    np.testing.assert_allclose(scores, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("scorer", sorted(SCORERS))
+@pytest.mark.parametrize("block_size", [1, 7, 200, 10_000])
+def test_score_pairs__does_not_depend_on_block_size_or_order(scorer, block_size):
+    space = PoincareBall()
+    points, (enrolment, test) = draw_points(space), draw_trials()
+    whole = score_pairs(space, points, enrolment, test, scorer=scorer)
+    order = np.random.default_rng(2).permutation(len(enrolment))
+    shuffled = score_pairs(space, points, enrolment[order], test[order], scorer=scorer, block_size=block_size)
+    np.testing.assert_allclose(shuffled, whole[order], atol=1e-12)
+
+
+@pytest.mark.parametrize("scorer", sorted(SCORERS))
+def test_score_pairs__is_symmetric_and_largest_for_the_same_point(scorer):
+    space = PoincareBall()
+    points, (enrolment, test) = draw_points(space), draw_trials()
+    scores = score_pairs(space, points, enrolment, test, scorer=scorer)
+    np.testing.assert_allclose(scores, score_pairs(space, points, test, enrolment, scorer=scorer), atol=1e-12)
+    same = score_pairs(space, points, enrolment, enrolment, scorer=scorer)
+    np.testing.assert_allclose(same, 1 if scorer == "cosine" else 0, atol=1e-7)
+    assert (scores[enrolment != test] < same[enrolment != test]).all()
+
+
+@pytest.mark.parametrize("space", [Euclidean(), PoincareBall()], ids=["euclidean", "ball"])
+def test_score_pairs__forced_cosine_ignores_the_length_of_points(space):
+    points, (enrolment, test) = draw_points(space), draw_trials()
+    lengths = torch.linspace(0.1, 0.9, len(points))[:, None]
+    forced = score_pairs(space, points, enrolment, test, scorer="cosine")
+    np.testing.assert_allclose(
+        score_pairs(space, points * lengths, enrolment, test, scorer="cosine"), forced, atol=1e-6
+    )
+    np.testing.assert_allclose(score_pairs(Hypersphere(), points, enrolment, test), forced, atol=1e-12)
+
+
+def test_score_pairs__cosine_of_very_short_and_long_vectors_is_exact():
+    points = np.array([[3e-200, 4e-200], [3e200, 4e200], [4.0, -3.0]])
+    scores = score_pairs(Euclidean(), points, [0, 0], [1, 2], scorer="cosine")
+    np.testing.assert_allclose(scores, [1, 0], atol=1e-15)
+
+
+def test_score_pairs__hyperbolic_near_the_rim_stays_exact():
+    radius = 1 - 1e-5
+    points = np.array([[radius, 0.0], [-radius, 0.0]])
+    expected = -4 * math.atanh(radius)
+    assert score_pairs(PoincareBall(), points, [0], [1]) == pytest.approx(expected, rel=1e-9)
+
+
+def test_score_pairs__takes_arrays_and_tensors_of_any_precision():
+    points, (enrolment, test) = draw_points(Euclidean()), draw_trials()
+    expected = score_pairs(Euclidean(), points, enrolment, test)
+    np.testing.assert_array_equal(score_pairs(Euclidean(), points.numpy(), enrolment, test), expected)
+    np.testing.assert_array_equal(
+        score_pairs(Euclidean(), points.double(), enrolment.tolist(), test.tolist()), expected
+    )
+    np.testing.assert_allclose(score_pairs(Euclidean(), points.half(), enrolment, test), expected, atol=2e-3)
+
+
+def test_score_pairs__leaves_its_input_alone_and_builds_no_graph():
+    points, (enrolment, test) = draw_points(Euclidean()), draw_trials()
+    before = points.clone().requires_grad_()
+    score_pairs(Euclidean(), before, enrolment, test, scorer="cosine")
+    assert before.grad is None
+    assert torch.equal(before, points)
+
+
+def test_score_pairs__of_no_trials_is_empty():
+    assert score_pairs(Hypersphere(), draw_points(Hypersphere()), [], []).shape == (0,)
+
+
+@pytest.mark.parametrize("space", [Euclidean(), Hypersphere()], ids=["euclidean", "hypersphere"])
+def test_score_pairs__refuses_hyperbolic_scores_outside_a_ball(space):
+    with pytest.raises(InputError, match=f"needs points of a PoincareBall, these live in {type(space).__name__}"):
+        score_pairs(space, draw_points(space), [0], [1], scorer="hyperbolic")
+
+
+def test_score_pairs__refuses_a_point_outside_the_ball_by_index():
+    points = draw_points(PoincareBall(c=4.0))
+    points[4] = torch.tensor([0.5, 0, 0, 0, 0])
+    with pytest.raises(InputError, match=r"points\[4\] lies outside the Poincaré ball of radius 0.5"):
+        score_pairs(PoincareBall(c=4.0), points, [0], [1])
+
+
+@pytest.mark.parametrize("space", [Hypersphere(), PoincareBall()], ids=["hypersphere", "ball"])
+def test_score_pairs__refuses_a_zero_vector_under_cosine_by_index(space):
+    points = draw_points(space)
+    points[17] = 0
+    with pytest.raises(InputError, match=r"points\[17\] is a zero vector"):
+        score_pairs(space, points, [0], [17], scorer="cosine")
+
+
+def test_score_pairs__refuses_an_unknown_scorer_with_the_nearest_name():
+    with pytest.raises(UnknownNameError, match='unknown scorer "cosin": did you mean "cosine"'):
+        score_pairs(Euclidean(), draw_points(Euclidean()), [0], [1], scorer="cosin")
+
+
+@pytest.mark.parametrize(
+    ("points", "enrolment", "test", "message"),
+    [
+        (np.ones(4), [0], [1], "of shape .4,."),
+        (np.ones((4, 2), dtype=complex), [0], [1], "complex128"),
+        (np.array([[1.0, 0], [np.nan, 0], [np.inf, 0]]), [0], [0], r"2 of 3 are not, the first is points\[1\]"),
+        (np.ones((4, 2)), [0, 4], [1, 1], "enrolment_index must lie between 0 and 3.*trial 1 names row 4"),
+        (np.ones((4, 2)), [0, 0], [1, -1], "test_index must lie between 0 and 3.*trial 1 names row -1"),
+        (np.ones((4, 2)), [0.0], [1], "enrolment_index must be a vector of whole numbers.*float64"),
+        (np.ones((4, 2)), [[0]], [1], "enrolment_index must be a vector"),
+        (np.ones((4, 2)), [True], [1], "whole numbers.*bool"),
+        (np.ones((4, 2)), [0, 1], [1], "two sides, got 2 enrolment and 1 test"),
+    ],
+)
+def test_score_pairs__refuses_bad_input_by_name(points, enrolment, test, message):
+    with pytest.raises(InputError, match=message):
+        score_pairs(Euclidean(), points, enrolment, test)
+
+
+def test_score_pairs__refuses_an_empty_block():
+    with pytest.raises(InputError, match="block_size must be at least 1"):
+        score_pairs(Euclidean(), np.ones((2, 2)), [0], [1], block_size=0)
+
+
+def test_default_scorer__refuses_a_space_it_does_not_know():
+    class Cylinder(AbstractSpace):
+        def project(self, z):
+            return z
+
+        def distance(self, x, y):
+            return (x - y).abs().sum(-1)
+
+        def pairwise_distance(self, x, y):
+            return self.distance(x[:, None], y[None])
+
+        def describe(self):
+            return {"name": "cylinder"}
+
+        @property
+        def max_distance(self):
+            return math.inf
+
+    with pytest.raises(InputError, match="no scorer belongs to the space Cylinder; name one"):
+        default_scorer(Cylinder())
+    assert score_pairs(Cylinder(), [[0.0], [2.0]], [0], [1], scorer="euclidean") == pytest.approx([-2])
+
+
+@pytest.mark.parametrize("name", sorted(SCORERS))
+def test_scorers__every_entry_is_a_scorer(name):
+    scorer = SCORERS.load(name)
+    assert issubclass(scorer, AbstractScorer)
+    assert SCORERS.name_of(scorer) == name
+    assert SCORERS[name].summary
