@@ -1,0 +1,53 @@
+"""Corpora: manifests, trials, the tree of labels and the plan of an epoch. No torch is needed here."""
+
+from __future__ import annotations
+
+from curvox.corpora.corpus import COLUMNS, Corpus, CorpusCounts, Utterance
+from curvox.corpora.label_tree import LabelTree, path_distance
+from curvox.corpora.lhotse_bridge import from_lhotse
+from curvox.corpora.lhotse_export import to_lhotse
+from curvox.corpora.problems import CorpusReport, Problem
+from curvox.corpora.reading import check_corpus, detect_format, read_corpus
+from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
+from curvox.corpora.shar import unpack_shar
+from curvox.corpora.trial_making import holdout_speakers, make_trials
+from curvox.corpora.trials import TrialList, read_trials, write_trials
+from curvox.corpora.tsv import write_manifest
+from curvox.tables import Entry, Table
+
+CORPORA = Table(
+    "corpus format",
+    {
+        "tsv": Entry("curvox.corpora.tsv", "read_tsv", "manifest.tsv: one utterance a line, labels in named columns"),
+        "folders": Entry("curvox.corpora.folders", "read_folders", "a folder per speaker, as VoxCeleb has it"),
+        "kaldi": Entry("curvox.corpora.kaldi", "read_kaldi", "wav.scp and utt2spk, with segments and spk2gender"),
+        "lhotse": Entry("curvox.corpora.lhotse_bridge", "read_lhotse", "lhotse's cuts, or recordings and supervisions"),
+    },
+)
+
+__all__ = [
+    "COLUMNS",
+    "CORPORA",
+    "Corpus",
+    "CorpusCounts",
+    "CorpusReport",
+    "EpochPlan",
+    "LabelTree",
+    "Problem",
+    "TrialList",
+    "Utterance",
+    "check_corpus",
+    "detect_format",
+    "epoch_plan",
+    "from_lhotse",
+    "holdout_speakers",
+    "make_trials",
+    "path_distance",
+    "read_corpus",
+    "read_trials",
+    "shard",
+    "to_lhotse",
+    "unpack_shar",
+    "write_manifest",
+    "write_trials",
+]

@@ -1,0 +1,177 @@
+"""What a corpus is: utterances, each with the labels of openvoices, under one folder. Paths and text, no audio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from curvox.corpora.nearness import NameIndex
+from curvox.errors import CorpusError, InputError, UnknownNameError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """One stretch of speech of one speaker: a recording, or a segment inside one.
+
+    ``path`` is relative to the root of the corpus, with forward slashes. An empty string or None means unknown.
+    ``gender`` is f, m, p (prefers not to say) or empty. ``duration_s`` is the length of this utterance, of the segment
+    where it is one. A segment starts at ``start_s`` and lasts ``segment_s``; None means up to the end of the recording.
+    ``extra`` holds further columns by their names.
+    """
+
+    utterance: str
+    path: str
+    corpus: str = ""
+    speaker: str
+    session: str = ""
+    gender: str = ""
+    language: str = ""
+    native_language: str = ""
+    nationality: str = ""
+    channel: str = ""
+    sampling_rate_hz: int | None = None
+    duration_s: float | None = None
+    split: str = ""
+    start_s: float = 0.0
+    segment_s: float | None = None
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Utterance) if f.name != "extra")
+
+
+@dataclass(frozen=True)
+class CorpusCounts:
+    """How much there is. ``duration_s`` is the sum over the utterances, None when the length of any is unknown."""
+
+    speakers: int
+    sessions: int
+    utterances: int
+    duration_s: float | None
+
+
+def count(utterances: Iterable[Utterance]) -> CorpusCounts:
+    """Count speakers, sessions (per speaker), utterances and seconds."""
+    utterances = tuple(utterances)
+    durations_s = [u.duration_s for u in utterances if u.duration_s is not None]
+    return CorpusCounts(
+        speakers=len({u.speaker for u in utterances}),
+        sessions=len({(u.speaker, u.session) for u in utterances}),
+        utterances=len(utterances),
+        duration_s=sum(durations_s) if len(durations_s) == len(utterances) else None,
+    )
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Utterances under ``root``, in the order of their manifest. Utterance ids are unique.
+
+    Raises:
+        CorpusError: two utterances have the same id.
+    """
+
+    root: Path
+    utterances: tuple[Utterance, ...]
+    name: str
+
+    def __post_init__(self) -> None:
+        if len(self._by_id) != len(self.utterances):
+            seen: set[str] = set()
+            twice = next(u.utterance for u in self.utterances if u.utterance in seen or seen.add(u.utterance))
+            raise CorpusError(f'utterance ids must be unique, "{twice}" comes twice in the corpus "{self.name}"')
+
+    @cached_property
+    def _by_id(self) -> dict[str, Utterance]:
+        return {u.utterance: u for u in self.utterances}
+
+    @cached_property
+    def _near(self) -> NameIndex:
+        return NameIndex(self._by_id)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __contains__(self, utterance: object) -> bool:
+        return utterance in self._by_id
+
+    def __getitem__(self, utterance: str) -> Utterance:
+        """Return the utterance of this id.
+
+        Raises:
+            UnknownNameError: no utterance has this id; the message lists the nearest ids.
+        """
+        try:
+            return self._by_id[utterance]
+        except KeyError:
+            hint = self.nearest_utterances(utterance)
+            raise UnknownNameError(f'unknown utterance "{utterance}" in the corpus "{self.name}": {hint}') from None
+
+    def nearest_utterances(self, utterance: str) -> str:
+        """Return a hint with the ids nearest to one that is unknown."""
+        for known in self.utterances:
+            if known.path == utterance:
+                return f'this is the path of the utterance "{known.utterance}"; name the utterance'
+        return self._near.hint(utterance)
+
+    @cached_property
+    def speakers(self) -> tuple[str, ...]:
+        """The speakers, sorted."""
+        return tuple(sorted({u.speaker for u in self.utterances}))
+
+    @cached_property
+    def speaker_indices(self) -> np.ndarray:
+        """The place in :attr:`speakers` of the speaker of each utterance: int64 (utterances,)."""
+        place = {speaker: i for i, speaker in enumerate(self.speakers)}
+        return np.array([place[u.speaker] for u in self.utterances], dtype=np.int64)
+
+    @cached_property
+    def by_speaker(self) -> Mapping[str, tuple[Utterance, ...]]:
+        """The utterances of each speaker; speakers sorted, utterances in the order of the corpus."""
+        groups: dict[str, list[Utterance]] = {speaker: [] for speaker in self.speakers}
+        for utterance in self.utterances:
+            groups[utterance.speaker].append(utterance)
+        return {speaker: tuple(group) for speaker, group in groups.items()}
+
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the splits that are present, sorted; empty where there is no split."""
+        return tuple(sorted({u.split for u in self.utterances} - {""}))
+
+    @cached_property
+    def counts(self) -> CorpusCounts:
+        """Speakers, sessions, utterances and seconds of the whole corpus."""
+        return count(self.utterances)
+
+    def split(self, name: str) -> Corpus:
+        """Return the part of the corpus whose split is ``name``.
+
+        Raises:
+            CorpusError: there is no such split; the message names those present.
+        """
+        if name not in self.splits or not name:
+            present = ", ".join(self.splits) or "none; holdout_speakers makes them"
+            raise CorpusError(f'the corpus "{self.name}" has no split "{name}"; splits present: {present}')
+        chosen = tuple(u for u in self.utterances if u.split == name)
+        return Corpus(self.root, chosen, f"{self.name}/{name}")
+
+    def without(self, utterances: Iterable[str]) -> Corpus:
+        """Return the corpus less the utterances of these ids, for instance those whose recording cannot be read.
+
+        Raises:
+            UnknownNameError: an id is in no utterance.
+            InputError: nothing would be left.
+        """
+        left_out = {self[utterance].utterance for utterance in utterances}
+        kept = tuple(u for u in self.utterances if u.utterance not in left_out)
+        if not kept:
+            raise InputError(f'at least one utterance must be left, all {len(self)} of "{self.name}" were left out')
+        return Corpus(self.root, kept, self.name)
+
+    def path_of(self, utterance: Utterance | str) -> Path:
+        """Return where the recording of an utterance (or of its id) lies."""
+        found = self[utterance] if isinstance(utterance, str) else utterance
+        return self.root / found.path

@@ -1,0 +1,87 @@
+"""What is wrong with a corpus, line by line, and what a format hands over before it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from curvox.corpora.corpus import CorpusCounts, Utterance
+from curvox.errors import CorpusError
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault. ``line`` counts from 1; None and '' where there is no line or column to name."""
+
+    file: str
+    line: int | None
+    column: str
+    message: str
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}, line {self.line}"
+        return f"{where}, {self.column}: {self.message}" if self.column else f"{where}: {self.message}"
+
+
+@dataclass(frozen=True)
+class CorpusReport:
+    """What :func:`~curvox.corpora.check_corpus` found: the problems, and how much was readable beside them.
+
+    ``speakers`` and ``utterances`` count what could be read; ``duration_s`` is None when any length is unknown;
+    ``splits`` maps each split to its counts.
+    """
+
+    path: Path
+    format: str
+    problems: tuple[Problem, ...]
+    speakers: int
+    utterances: int
+    duration_s: float | None
+    splits: Mapping[str, CorpusCounts]
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing is wrong."""
+        return not self.problems
+
+
+class Row(NamedTuple):
+    """An utterance and where it was read."""
+
+    utterance: Utterance
+    file: str
+    line: int | None
+
+
+@dataclass
+class Draft:
+    """What a format read: rows that are not yet checked against each other, and the problems met on the way."""
+
+    root: Path
+    name: str
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, file: str, line: int | None, column: str, message: str) -> None:
+        """Note a problem."""
+        self.problems.append(Problem(file, line, column, message))
+
+
+def refuse(problems: Iterable[Problem], what: str) -> None:
+    """Raise one error that lists the first problems and how many more there are; do nothing when there is none.
+
+    Raises:
+        CorpusError: there is at least one problem.
+    """
+    problems = list(problems)
+    if not problems:
+        return
+    lines = [f"{what} has {len(problems)} problem{'s' if len(problems) > 1 else ''}:"]
+    lines += [f"  {problem}" for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        lines.append(f"  and {len(problems) - SHOWN} more")
+    raise CorpusError("\n".join(lines))

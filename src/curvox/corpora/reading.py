@@ -1,0 +1,119 @@
+"""The doors: read a corpus, or say everything that is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curvox import corpora
+from curvox.corpora.checks import check_rows, in_order
+from curvox.corpora.corpus import Corpus, count
+from curvox.corpora.folders import has_recordings
+from curvox.corpora.problems import CorpusReport, Draft, Problem, refuse
+from curvox.corpora.tsv import MANIFEST
+from curvox.errors import CorpusError
+
+
+def read_corpus(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    audio_root: str | Path | None = None,
+    check_files: bool = True,
+) -> Corpus:
+    """Read a corpus of any format in :data:`CORPORA`.
+
+    Args:
+        path: a folder, or a manifest (.tsv, .jsonl, .jsonl.gz).
+        format: its name in :data:`CORPORA`; without it, decided by which files exist.
+        audio_root: the folder that paths of recordings are relative to; without it, the folder of the manifest.
+        check_files: also refuse a recording that is missing or has no bytes. No recording is opened.
+
+    Raises:
+        CorpusError: something is wrong; the message lists the first 20 problems with their lines, and how many more.
+        UnknownNameError: there is no such format.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    draft, _, problems = _read(Path(path), format, audio_root, check_files)
+    refuse(problems, f"the corpus {path}")
+    return Corpus(draft.root, tuple(row.utterance for row in draft.rows), draft.name)
+
+
+def check_corpus(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    audio_root: str | Path | None = None,
+    check_files: bool = True,
+) -> CorpusReport:
+    """Read a corpus as :func:`read_corpus` does and report every problem instead of raising.
+
+    Raises:
+        CorpusError: there is nothing to report on: no such path, or the format cannot be decided.
+        UnknownNameError: there is no such format.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    draft, name, problems = _read(Path(path), format, audio_root, check_files)
+    utterances = [row.utterance for row in draft.rows]
+    counts = count(utterances)
+    splits = sorted({u.split for u in utterances} - {""})
+    return CorpusReport(
+        path=Path(path),
+        format=name,
+        problems=problems,
+        speakers=counts.speakers,
+        utterances=counts.utterances,
+        duration_s=counts.duration_s if utterances else None,
+        splits={split: count(u for u in utterances if u.split == split) for split in splits},
+    )
+
+
+def _read(
+    path: Path, format: str | None, audio_root: str | Path | None, check_files: bool
+) -> tuple[Draft, str, tuple[Problem, ...]]:
+    root = None if audio_root is None else Path(audio_root)
+    if root is not None and not root.is_dir():
+        raise CorpusError(f"audio_root must be a folder, got {root}")
+    if not path.exists():
+        raise CorpusError(f"no corpus at {path}: expected a folder or a manifest")
+    name = detect_format(path) if format is None else format
+    draft: Draft = corpora.CORPORA.load(name)(path, root)
+    return draft, name, in_order(draft.problems + check_rows(draft, check_files=check_files))
+
+
+def detect_format(path: str | Path) -> str:
+    """Return the name of a corpus' format, decided only by which files exist.
+
+    Raises:
+        CorpusError: no format fits, or several do.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        if path.suffix == ".tsv":
+            return "tsv"
+        if _is_jsonl(path):
+            return "lhotse"
+        raise CorpusError(f"expected a folder or a manifest (.tsv, .jsonl, .jsonl.gz), got {path}")
+    files = [entry for entry in sorted(path.iterdir()) if entry.is_file()]
+    if any(f.name.startswith("cuts.") for f in files) and any(f.match("recording.*.tar") for f in files):
+        raise CorpusError(f"{path} is a folder of lhotse Shar; curvox.corpora.unpack_shar turns it into a corpus")
+    names = {f.name for f in files}
+    found = {
+        "tsv": MANIFEST in names,
+        "kaldi": {"wav.scp", "utt2spk"} <= names,
+        "lhotse": any(_is_jsonl(f) for f in files),
+    }
+    fitting = [name for name, fits in found.items() if fits]
+    if len(fitting) > 1:
+        raise CorpusError(f"{path} fits the formats {' and '.join(fitting)}; say which with format=")
+    if fitting:
+        return fitting[0]
+    if has_recordings(path):
+        return "folders"
+    raise CorpusError(
+        f"{path} is no corpus: expected {MANIFEST}, or wav.scp and utt2spk, or lhotse's *.jsonl(.gz), or a folder of "
+        f"recordings for each speaker; found {', '.join(sorted(names)[:5]) or 'no file'}"
+    )
+
+
+def _is_jsonl(path: Path) -> bool:
+    return path.name.endswith((".jsonl", ".jsonl.gz"))

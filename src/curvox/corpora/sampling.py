@@ -1,0 +1,144 @@
+"""Which crop of which recording comes when: a plan of one epoch, a pure function of seed and epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from curvox.errors import InputError, require_name
+
+BALANCES = ("utterance", "speaker", "sqrt")
+
+
+@dataclass(frozen=True, eq=False)
+class EpochPlan:
+    """The batches of one epoch. All three arrays are (batches, batch_size) and int64.
+
+    ``indices`` are places in the list of recordings, ``starts_samples`` the first sample of each crop (0 in a recording
+    shorter than the crop), ``item_seeds`` non-negative seeds for whatever is random about an item, such as its
+    augmentation. Every batch is full: the crops of a last partial batch, chosen anew each epoch, are left out and
+    counted in ``dropped``.
+    """
+
+    indices: np.ndarray
+    starts_samples: np.ndarray
+    item_seeds: np.ndarray
+    dropped: int
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def epoch_plan(
+    speakers: np.ndarray,
+    durations_samples: np.ndarray,
+    *,
+    crop_samples: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    balance: str = "utterance",
+    crops_per_epoch: int | None = None,
+    max_crops_per_utterance: int = 8,
+) -> EpochPlan:
+    """Plan one epoch; the same arguments give the same plan, so a resumed run goes on as if it had never stopped.
+
+    A recording holds ``max(1, round(duration / crop))`` crops, at most ``max_crops_per_utterance``; an epoch has as
+    many crops as all recordings hold together, or ``crops_per_epoch``. They are shared out among the speakers: in
+    proportion to the crops they hold ("utterance": without ``crops_per_epoch`` each recording comes exactly as often as
+    it holds crops), equally ("speaker"), or in proportion to the square root ("sqrt"). A speaker's share is a whole
+    number next to the exact one, and goes evenly over the speaker's crops. The start of a crop is uniform over its
+    recording.
+
+    Args:
+        speakers: whole numbers (utterances,), the speaker of each recording.
+        durations_samples: whole numbers (utterances,) of at least 1, at the rate of ``crop_samples``.
+
+    Raises:
+        InputError: an argument is out of range, or there are fewer crops than one batch needs.
+        UnknownNameError: ``balance`` is none of :data:`BALANCES`.
+    """
+    speakers, durations = _check_arrays(speakers, durations_samples)
+    _require_at_least(1, crop_samples=crop_samples, batch_size=batch_size)
+    _require_at_least(1, max_crops_per_utterance=max_crops_per_utterance)
+    _require_at_least(0, seed=seed, epoch=epoch)
+    require_name(balance, BALANCES, "balance")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, epoch]))
+    held = np.clip(np.rint(durations / crop_samples).astype(np.int64), 1, max_crops_per_utterance)
+    total = int(held.sum()) if crops_per_epoch is None else crops_per_epoch
+    _require_at_least(1, crops_per_epoch=total)
+    if total < batch_size:
+        raise InputError(f"an epoch of {total} crops fills no batch of {batch_size}; lower batch_size or add crops")
+    chosen = rng.permutation(_choose(speakers, held, total, balance, rng))
+    batches = total // batch_size
+    indices = chosen[: batches * batch_size]
+    starts = rng.integers(0, np.maximum(durations[indices] - crop_samples, 0), endpoint=True)
+    seeds = rng.integers(0, 2**63, size=len(indices), dtype=np.int64)
+    shape = batches, batch_size
+    return EpochPlan(indices.reshape(shape), starts.reshape(shape), seeds.reshape(shape), total - len(indices))
+
+
+def shard(plan: EpochPlan, rank: int, world_size: int) -> EpochPlan:
+    """Return the part of each batch that process ``rank`` of ``world_size`` takes: every world_size-th item.
+
+    The parts are disjoint, equally large and together the whole plan.
+
+    Raises:
+        InputError: ``rank`` is out of range, or the batch size is no multiple of ``world_size``.
+    """
+    _require_at_least(1, world_size=world_size)
+    _require_at_least(0, rank=rank)
+    batch_size = plan.indices.shape[1]
+    if rank >= world_size:
+        raise InputError(f"rank must be below world_size, got {rank} of {world_size}")
+    if batch_size % world_size:
+        raise InputError(f"batch_size must be a multiple of the {world_size} processes, got {batch_size}")
+    part = slice(rank, None, world_size)
+    return EpochPlan(plan.indices[:, part], plan.starts_samples[:, part], plan.item_seeds[:, part], plan.dropped)
+
+
+def _choose(speakers: np.ndarray, held: np.ndarray, total: int, balance: str, rng: np.random.Generator) -> np.ndarray:
+    """Return the recordings of ``total`` crops, grouped by speaker: int64 (total,)."""
+    crops = np.repeat(np.arange(len(held)), held)
+    owners = np.unique(speakers, return_inverse=True)[1][crops]
+    counts = np.bincount(owners)
+    weights = {"utterance": counts.astype(float), "speaker": np.ones(len(counts)), "sqrt": np.sqrt(counts)}[balance]
+    quotas = _share(weights, total, rng)
+    # Each speaker's crops in random order, told apart by where they begin in the sorted list.
+    order = np.lexsort((rng.random(len(crops)), owners))
+    begins = np.cumsum(counts) - counts
+    within = np.arange(total) - np.repeat(np.cumsum(quotas) - quotas, quotas)
+    places = np.repeat(begins, quotas) + within % np.repeat(counts, quotas)
+    return crops[order[places]]
+
+
+def _share(weights: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
+    """Share ``total`` out in proportion to ``weights``, each share rounded at random (systematic sampling)."""
+    edges = np.cumsum(weights)
+    edges = edges * total / edges[-1]
+    marks = np.floor(edges + rng.random()).astype(np.int64)
+    # Rounding may carry the last edge past the total; it is the total by construction.
+    marks[-1] = total
+    return np.diff(np.minimum(marks, total), prepend=0)
+
+
+def _check_arrays(speakers: np.ndarray, durations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    speakers, durations = np.asarray(speakers), np.asarray(durations)
+    if speakers.ndim != 1 or speakers.shape != durations.shape or not len(speakers):
+        raise InputError(
+            "speakers and durations_samples must be arrays (utterances,) of one length, not empty; got "
+            f"{speakers.shape} and {durations.shape}"
+        )
+    if speakers.dtype.kind not in "iu" or durations.dtype.kind not in "iu":
+        raise InputError(f"speakers and durations_samples are whole numbers, got {speakers.dtype}, {durations.dtype}")
+    if durations.min() < 1:
+        place = int(durations.argmin())
+        raise InputError(f"durations_samples must be at least 1, got {durations[place]} at place {place}")
+    return speakers, durations.astype(np.int64)
+
+
+def _require_at_least(least: int, **values: int) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")

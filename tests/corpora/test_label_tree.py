@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import networkx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curvox.corpora import Corpus, LabelTree, Utterance, path_distance
+from curvox.errors import CorpusError, InputError, UnknownNameError
+
+
+def random_corpus(seed: int, utterances: int = 40) -> Corpus:
+    rng = np.random.default_rng(seed)
+    genders, accents = rng.choice(["f", "m", "", "p"], 12), rng.choice(["hindi", "english", ""], 12)
+    rows = []
+    for i in range(utterances):
+        s = int(rng.integers(12))
+        session = str(rng.choice(["1", "2", ""]))
+        rows.append(
+            Utterance(
+                utterance=f"u{i}",
+                path=f"{i}.wav",
+                speaker=f"s{s}",
+                session=session,
+                gender=str(genders[s]),
+                native_language=str(accents[s]),
+            )
+        )
+    return Corpus(Path("x"), tuple(rows), "x")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tree_distance__is_the_shortest_path_in_the_drawn_tree(seed: int) -> None:
+    corpus = random_corpus(seed)
+    tree = LabelTree.from_corpus(corpus)
+    graph = networkx.Graph()
+    for u in corpus.utterances:
+        gender = "unknown" if u.gender in ("", "p") else u.gender
+        leaf = (gender, u.native_language or "unknown", u.speaker, u.session or "unknown")
+        assert tree[u.utterance] == leaf
+        networkx.add_path(graph, [leaf[:depth] for depth in range(5)])
+    lengths = dict(networkx.all_pairs_shortest_path_length(graph))
+    names = [u.utterance for u in corpus.utterances]
+    distances = tree.tree_distances(names)
+    for (i, a), (j, b) in product(enumerate(names), repeat=2):
+        assert tree.tree_distance(a, b) == distances[i, j] == lengths[tree[a]][tree[b]]
+    assert {len(nodes) for nodes in tree.nodes.values()} == {
+        sum(len(node) == depth for node in graph.nodes) for depth in range(1, 5)
+    }
+
+
+def test_tree_distance__counts_the_levels_apart(voices: Corpus) -> None:
+    tree = LabelTree.from_corpus(voices)
+    assert tree.tree_distance("ada-1", "ada-1") == 0
+    assert tree.tree_distance("ada-1", "ada-2") == 2
+    assert tree.tree_distance("ada-1", "bea-1") == 6  # both women, another accent
+    assert tree.tree_distance("ada-1", "cid-1") == 8
+    assert tree["dee-1"] == ("unknown", "unknown", "dee", "1")
+    assert len(tree) == 8
+
+
+PATHS = st.lists(st.sampled_from("ab"), max_size=4).map(tuple)
+
+
+@given(PATHS, PATHS, PATHS)
+def test_path_distance__is_a_metric(a: tuple, b: tuple, c: tuple) -> None:
+    assert (path_distance(a, b) == 0) == (a == b)
+    assert path_distance(a, b) == path_distance(b, a)
+    assert path_distance(a, c) <= path_distance(a, b) + path_distance(b, c)
+
+
+def test_label_tree__a_speaker_hangs_in_one_place(voices: Corpus) -> None:
+    first, *others = voices.utterances
+    for changes in ({"gender": "m"}, {"gender": ""}, {"native_language": "tamil"}):
+        torn = Corpus(voices.root, (replace(first, **changes), *others), "torn")
+        with pytest.raises(CorpusError, match=r'the speaker "ada" is .* in "ada-1" and .* in "ada-2"'):
+            LabelTree.from_corpus(torn)
+
+
+def test_label_tree__refuses_what_is_not_in_it(voices: Corpus) -> None:
+    tree = LabelTree.from_corpus(voices)
+    with pytest.raises(UnknownNameError, match='did you mean "ada-1"'):
+        tree.tree_distance("ada-11", "ada-2")
+    with pytest.raises(InputError, match="at most 4 steps"):
+        path_distance("abcde", "a")
