@@ -1,0 +1,148 @@
+"""ECAPA-TDNN (Desplanques, Thienpondt and Demuynck, Interspeech 2020)."""
+
+import torch
+from torch import Tensor, nn
+
+from curvox.encoders.masking import frame_mask, frame_mean, zero_padding
+from curvox.encoders.pooling import AttentiveStatistics
+from curvox.errors import InputError
+
+
+class ConvReluNorm(nn.Module):
+    """Convolution over frames with as many frames out as in, ReLU, batch normalisation."""
+
+    def __init__(self, inputs: int, outputs: int, kernel_frames: int = 1, dilation: int = 1):
+        super().__init__()
+        padding = (kernel_frames - 1) // 2 * dilation
+        self.conv = nn.Conv1d(inputs, outputs, kernel_frames, padding=padding, dilation=dilation)
+        self.norm = nn.BatchNorm1d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(torch.relu_(self.conv(x)))
+
+
+class Res2Conv(nn.Module):
+    """Multi-scale convolution (Gao et al. 2019): each group of channels also sees the previous group's output."""
+
+    def __init__(self, channels: int, kernel_frames: int, dilation: int, scale: int):
+        super().__init__()
+        self.width = channels // scale
+        self.groups = nn.ModuleList(
+            ConvReluNorm(self.width, self.width, kernel_frames, dilation) for _ in range(scale - 1)
+        )
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        parts = x.split(self.width, dim=1)
+        outputs: list[Tensor] = []
+        for part, group in zip(parts, self.groups, strict=False):
+            grouped = group(zero_padding(part + outputs[-1] if outputs else part, mask))
+            outputs.append(grouped)
+        return torch.cat([*outputs, parts[-1]], dim=1)
+
+
+class SqueezeExcitation(nn.Module):
+    """A gate on each channel from the utterance mean of all channels (Hu et al. 2018)."""
+
+    def __init__(self, channels: int, bottleneck: int = 128):
+        super().__init__()
+        self.squeeze = nn.Linear(channels, bottleneck)
+        self.excite = nn.Linear(bottleneck, channels)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        gate = torch.sigmoid(self.excite(torch.relu(self.squeeze(frame_mean(x, mask)))))
+        return x * gate[:, :, None]
+
+
+class SERes2Block(nn.Module):
+    """One residual block: 1 × 1 convolution, multi-scale convolution, 1 × 1 convolution, squeeze-excitation."""
+
+    def __init__(self, channels: int, kernel_frames: int, dilation: int, scale: int):
+        super().__init__()
+        self.expand = ConvReluNorm(channels, channels)
+        self.res2 = Res2Conv(channels, kernel_frames, dilation, scale)
+        self.merge = ConvReluNorm(channels, channels)
+        self.gate = SqueezeExcitation(channels)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        return x + self.gate(self.merge(self.res2(self.expand(x), mask)), mask)
+
+
+class ECAPATDNN(nn.Module):
+    """Emphasised channel attention, propagation and aggregation TDNN.
+
+    ``encoder(features, lengths_frames)`` maps features (B, T, n_mels) to raw embeddings (B, embedding_dim). With 80 mels,
+    1,536 aggregated channels, an embedding of 192 and no final normalisation, channels = 512 and 1,024 are the two networks of the paper
+    (6.2 and 14.7 million parameters).
+
+    Args:
+        n_mels: features a frame.
+        channels: width C of the blocks, a multiple of ``res2_scale``.
+        aggregation_channels: channels after the three blocks are joined.
+        embedding_dim: size D of the embedding.
+        res2_scale: groups of the multi-scale convolution.
+        attention_bottleneck: hidden width of the pooling's attention.
+        final_batch_norm: normalise the embedding over the batch. The embedding's norm is then near √D whatever the utterance,
+            which a hyperbolic lift must know of.
+    """
+
+    def __init__(
+        self,
+        n_mels: int = 80,
+        channels: int = 512,
+        aggregation_channels: int = 1536,
+        embedding_dim: int = 192,
+        res2_scale: int = 8,
+        attention_bottleneck: int = 128,
+        final_batch_norm: bool = True,
+    ):
+        super().__init__()
+        _check_sizes(n_mels, channels, aggregation_channels, embedding_dim, res2_scale, attention_bottleneck)
+        self.n_mels, self.embedding_dim = n_mels, embedding_dim
+        self.entry = ConvReluNorm(n_mels, channels, kernel_frames=5)
+        self.blocks = nn.ModuleList(SERes2Block(channels, 3, dilation, res2_scale) for dilation in (2, 3, 4))
+        self.aggregate = nn.Conv1d(3 * channels, aggregation_channels, 1)
+        self.pool = AttentiveStatistics(aggregation_channels, attention_bottleneck)
+        self.pool_norm = nn.BatchNorm1d(2 * aggregation_channels)
+        self.project = nn.Linear(2 * aggregation_channels, embedding_dim)
+        self.final_norm = nn.BatchNorm1d(embedding_dim) if final_batch_norm else nn.Identity()
+
+    def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
+        mask = _mask_of(features, lengths_frames, self.n_mels)
+        x = self.entry(zero_padding(features.transpose(1, 2), mask))
+        outputs = []
+        for block in self.blocks:
+            x = block(x, mask)
+            outputs.append(x)
+        joined = torch.relu_(self.aggregate(torch.cat(outputs, dim=1)))
+        return self.final_norm(self.project(self.pool_norm(self.pool(joined, mask))))
+
+
+def _mask_of(features: Tensor, lengths_frames: Tensor | None, n_mels: int) -> Tensor | None:
+    """Check the shapes and return the mask of real frames, or None when there is no padding."""
+    if features.ndim != 3 or features.shape[2] != n_mels or features.shape[1] == 0:
+        raise InputError(f"features must be (B, T, {n_mels}) with T of at least 1, got {tuple(features.shape)}")
+    if lengths_frames is None:
+        return None
+    frames = features.shape[1]
+    if lengths_frames.shape != features.shape[:1]:
+        raise InputError(f"lengths_frames must be ({features.shape[0]},), got {tuple(lengths_frames.shape)}")
+    if not bool(((lengths_frames >= 1) & (lengths_frames <= frames)).all()):
+        raise InputError(f"lengths_frames must lie in 1..{frames}, got {lengths_frames.tolist()}")
+    return None if bool((lengths_frames == frames).all()) else frame_mask(lengths_frames, frames)
+
+
+def _check_sizes(*sizes: int) -> None:
+    n_mels, channels, aggregation_channels, embedding_dim, res2_scale, attention_bottleneck = sizes
+    for name, value in (
+        ("n_mels", n_mels),
+        ("channels", channels),
+        ("aggregation_channels", aggregation_channels),
+        ("embedding_dim", embedding_dim),
+        ("attention_bottleneck", attention_bottleneck),
+    ):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}")
+    if res2_scale < 2 or channels % res2_scale:
+        raise InputError(
+            f"channels must be a multiple of res2_scale (at least 2), got channels = {channels}, res2_scale = {res2_scale}"
+        )

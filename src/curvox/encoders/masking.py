@@ -1,0 +1,21 @@
+"""Which frames of a padded batch are real."""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, arange
+
+
+def frame_mask(lengths_frames: Int[Tensor, " B"], frames: int) -> Bool[Tensor, "B 1 T"]:
+    """Return True for the real frames of each item, shaped to multiply activations (B, C, T)."""
+    return (arange(frames, device=lengths_frames.device)[None, :] < lengths_frames[:, None])[:, None, :]
+
+
+def zero_padding(x: Float[Tensor, "B C T"], mask: Bool[Tensor, "B 1 T"] | None) -> Float[Tensor, "B C T"]:
+    """Set padded frames to zero, so that the next convolution sees at an item's end what it sees when alone."""
+    return x if mask is None else x * mask
+
+
+def frame_mean(x: Float[Tensor, "B C T"], mask: Bool[Tensor, "B 1 T"] | None) -> Float[Tensor, "B C"]:
+    """Return the mean over the real frames."""
+    if mask is None:
+        return x.mean(dim=2)
+    return (x * mask).sum(dim=2) / mask.sum(dim=2)
