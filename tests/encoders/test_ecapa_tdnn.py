@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import functional as F
 
 from curvox.encoders.ecapa_tdnn import ECAPATDNN
 from curvox.errors import InputError
@@ -28,11 +28,14 @@ def count_by_the_paper(n_mels: int, c: int, aggregated: int, dim: int, scale: in
         return inputs * outputs * kernel + outputs
 
     width = c // scale
-    block = 2 * (conv(c, c, 1) + 2 * c) + (scale - 1) * (conv(width, width, 3) + 2 * width) + conv(c, 128, 1) + conv(128, c, 1)
-    pooling = conv(3 * aggregated, bottleneck, 1) + conv(bottleneck, aggregated, 1) + 2 * 2 * aggregated
-    return (
-        conv(n_mels, c, 5) + 2 * c + 3 * block + conv(3 * c, aggregated, 1) + pooling + conv(2 * aggregated, dim, 1)
+    block = (
+        2 * (conv(c, c, 1) + 2 * c)
+        + (scale - 1) * (conv(width, width, 3) + 2 * width)
+        + conv(c, 128, 1)
+        + conv(128, c, 1)
     )
+    pooling = conv(3 * aggregated, bottleneck, 1) + conv(bottleneck, aggregated, 1) + 2 * 2 * aggregated
+    return conv(n_mels, c, 5) + 2 * c + 3 * block + conv(3 * c, aggregated, 1) + pooling + conv(2 * aggregated, dim, 1)
 
 
 @pytest.mark.parametrize(("channels", "millions"), [(512, 6.2), (1024, 14.7)])
@@ -72,7 +75,9 @@ def ecapa_by_the_paper(state: dict[str, Tensor], features: Tensor, scale: int = 
             before = unit(groups[i] if before is None else groups[i] + before, f"{name}.res2.groups.{i}", dilation)
             outputs.append(before)
         y = unit(torch.cat([*outputs, groups[-1]], dim=1), f"{name}.merge")
-        squeezed = (y.mean(2) @ state[f"{name}.gate.squeeze.weight"].T + state[f"{name}.gate.squeeze.bias"]).clamp(min=0)
+        squeezed = (y.mean(2) @ state[f"{name}.gate.squeeze.weight"].T + state[f"{name}.gate.squeeze.bias"]).clamp(
+            min=0
+        )
         gate = torch.sigmoid(squeezed @ state[f"{name}.gate.excite.weight"].T + state[f"{name}.gate.excite.bias"])
         return x + y * gate.unsqueeze(2)
 

@@ -1,7 +1,8 @@
 """Encoders: features in, raw embedding out.
 
 An encoder is called as ``encoder(features, lengths_frames)`` with features (B, T, F) and lengths (B,) in frames, or
-``None`` when every item fills its T frames, and returns raw embeddings (B, D). A padded item gives the embedding it gives alone.
+``None`` when every item fills its T frames, and returns raw embeddings (B, D). A padded item gives the embedding it
+gives alone.
 """
 
 from __future__ import annotations

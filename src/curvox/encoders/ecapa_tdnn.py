@@ -70,18 +70,15 @@ class SERes2Block(nn.Module):
 class ECAPATDNN(nn.Module):
     """Emphasised channel attention, propagation and aggregation TDNN.
 
-    ``encoder(features, lengths_frames)`` maps features (B, T, n_mels) to raw embeddings (B, embedding_dim). With 80 mels,
-    1,536 aggregated channels, an embedding of 192 and no final normalisation, channels = 512 and 1,024 are the two networks of the paper
-    (6.2 and 14.7 million parameters).
+    ``encoder(features, lengths_frames)`` maps features (B, T, n_mels) to raw embeddings (B, embedding_dim). With 80
+    mels, 1,536 aggregated channels, an embedding of 192 and no final normalisation, channels = 512 and 1,024 are the
+    two networks of the paper (6.2 and 14.7 million parameters).
 
     Args:
-        n_mels: features a frame.
-        channels: width C of the blocks, a multiple of ``res2_scale``.
-        aggregation_channels: channels after the three blocks are joined.
-        embedding_dim: size D of the embedding.
-        res2_scale: groups of the multi-scale convolution.
-        attention_bottleneck: hidden width of the pooling's attention.
-        final_batch_norm: normalise the embedding over the batch. The embedding's norm is then near √D whatever the utterance,
+        n_mels: features a frame. channels: width C of the blocks, a multiple of ``res2_scale``. aggregation_channels:
+        channels after the three blocks are joined. embedding_dim: size D of the embedding. res2_scale: groups of the
+        multi-scale convolution. attention_bottleneck: hidden width of the pooling's attention. final_batch_norm:
+        normalise the embedding over the batch. The embedding's norm is then near √D whatever the utterance,
             which a hyperbolic lift must know of.
     """
 
@@ -144,5 +141,6 @@ def _check_sizes(*sizes: int) -> None:
             raise InputError(f"{name} must be at least 1, got {value}")
     if res2_scale < 2 or channels % res2_scale:
         raise InputError(
-            f"channels must be a multiple of res2_scale (at least 2), got channels = {channels}, res2_scale = {res2_scale}"
+            "channels must be a multiple of res2_scale (at least 2), "
+            f"got channels = {channels}, res2_scale = {res2_scale}"
         )

@@ -13,9 +13,9 @@ VARIANCE_FLOOR = 1e-7
 class AttentiveStatistics(nn.Module):
     """Attentive statistics pooling with global context (Okabe et al. 2018; Desplanques et al. 2020, section 2.2).
 
-    Each channel gets its own attention over frames, computed from the frame, the utterance mean and the utterance standard
-    deviation; the result is the weighted mean and the weighted standard deviation, (B, 2 C). Variances divide by the number
-    of frames, so one frame is enough.
+    Each channel gets its own attention over frames, computed from the frame, the utterance mean and the utterance
+    standard deviation; the result is the weighted mean and the weighted standard deviation, (B, 2 C). Variances divide
+    by the number of frames, so one frame is enough.
 
     Args:
         channels: channels C of the input (B, C, T).

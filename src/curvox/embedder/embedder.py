@@ -1,0 +1,198 @@
+"""The model a user holds: front end, encoder and the space in which its embeddings are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from curvox.audio import FilterBank, check_waveform, read_audio, subtract_mean
+from curvox.errors import InputError
+from curvox.geometry import AbstractSpace
+from curvox.scoring import default_scorer, score_pairs
+
+Source = str | Path | np.ndarray
+BATCH_S = 60.0
+"""Seconds of padded audio that are embedded at once."""
+
+
+@dataclass(frozen=True)
+class DevResult:
+    """How the model did on its dev trials: EER as a fraction, the score threshold there, and the counts behind it."""
+
+    eer: float
+    threshold: float
+    targets: int
+    nontargets: int
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The answer to "same speaker?".
+
+    ``score`` is larger for the same speaker. ``same`` compares it with ``threshold``, the point of equal error rates
+    on the model's dev trials; both are None when the model has no dev result. Neither is calibrated for other
+    recordings.
+    """
+
+    score: float
+    scorer: str
+    threshold: float | None
+    same: bool | None
+    dev: DevResult | None
+
+
+class Embedder(nn.Module):
+    """Waveform to embedding.
+
+    ``forward`` maps waveforms (B, samples) in [-1, 1] at ``sampling_rate_hz`` to raw embeddings (B, D); ``embed``
+    returns points of ``space``. The same recording gives the same embedding alone, in a batch, padded or not (up to
+    float32 rounding, 1e-5).
+
+    Args:
+        filter_bank: the front end.
+        encoder: features (B, T, n_mels) and lengths to raw embeddings (B, D).
+        space: where embeddings are compared.
+        description: name and options of encoder, features and training, as they go into the checkpoint.
+        dev: result on the dev trials, if there is one.
+    """
+
+    def __init__(
+        self,
+        filter_bank: FilterBank,
+        encoder: nn.Module,
+        space: AbstractSpace,
+        description: dict[str, Any],
+        dev: DevResult | None = None,
+    ):
+        super().__init__()
+        self.filter_bank = filter_bank
+        self.encoder = encoder
+        self.space = space
+        self.description = description
+        self.dev = dev
+
+    @property
+    def sampling_rate_hz(self) -> int:
+        """The rate at which waveforms come in."""
+        return self.filter_bank.sampling_rate_hz
+
+    def features(self, waveforms: Tensor, lengths_samples: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return mean-normalised log-mel features (B, T, n_mels) and their lengths in frames."""
+        features, lengths_frames = self.filter_bank(waveforms, lengths_samples)
+        lengths = None if lengths_samples is None else lengths_frames
+        return subtract_mean(features, lengths), lengths
+
+    def forward(self, waveforms: Tensor, lengths_samples: Tensor | None = None) -> Tensor:
+        return self.encoder(*self.features(waveforms, lengths_samples))
+
+    def embed(self, source: Source, *, sampling_rate_hz: int | None = None) -> np.ndarray:
+        """Embed one recording.
+
+        Args:
+            source: path of an audio file, or a waveform (samples,) in [-1, 1].
+            sampling_rate_hz: rate of a waveform; must be the model's, files are resampled.
+
+        Returns:
+            The point of ``space``, (D,) float32.
+
+        Raises:
+            AudioError: the recording cannot be used; the message says why.
+        """
+        return self.embed_waveforms([self._waveform(source, sampling_rate_hz)])[0]
+
+    def embed_files(
+        self, paths: Sequence[str | Path], progress: Callable[[int, int], None] | None = None
+    ) -> np.ndarray:
+        """Embed files, (N, D) float32 in the order of ``paths``; reads them block by block, so memory stays bounded."""
+        blocks, done = [], 0
+        for start in range(0, len(paths), 256):
+            block = [self._waveform(path, None) for path in paths[start : start + 256]]
+            blocks.append(self.embed_waveforms(block))
+            done += len(block)
+            if progress:
+                progress(done, len(paths))
+        return np.concatenate(blocks) if blocks else np.zeros((0, self.embedding_dim), np.float32)
+
+    @property
+    def embedding_dim(self) -> int:
+        """Size D of the embedding."""
+        return int(self.encoder.embedding_dim)  # pyright: ignore[reportArgumentType]
+
+    @torch.inference_mode()
+    def embed_waveforms(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """Embed waveforms at the model's rate, (N, D) float32, in batches of similar lengths."""
+        was_training = self.training
+        self.eval()
+        try:
+            points: list[np.ndarray | None] = [None] * len(waveforms)
+            for batch in batches_by_length([len(w) for w in waveforms], int(BATCH_S * self.sampling_rate_hz)):
+                padded, lengths = pad([waveforms[i] for i in batch])
+                device = next(self.encoder.parameters()).device
+                z = self(padded.to(device), lengths.to(device))
+                for i, point in zip(batch, self.space.project(z).float().cpu().numpy(), strict=True):
+                    points[i] = point
+        finally:
+            self.train(was_training)
+        result = np.stack([p for p in points if p is not None])
+        if not np.isfinite(result).all():
+            row = int(np.flatnonzero(~np.isfinite(result).all(axis=1))[0])
+            raise InputError(f"the embedding of recording {row} is not finite: the model's weights are damaged")
+        return result
+
+    def verify(self, enrolment: Source, test: Source, *, scorer: str | None = None) -> Verification:
+        """Compare two recordings; see `Verification`.
+
+        Args:
+            enrolment: path or waveform of the known speaker.
+            test: path or waveform in question.
+            scorer: a name in the table of scorers; None takes that of the model's space.
+        """
+        name = scorer or default_scorer(self.space)
+        points = self.embed_waveforms([self._waveform(enrolment, None), self._waveform(test, None)])
+        score = float(score_pairs(self.space, points, np.array([0]), np.array([1]), scorer=name)[0])
+        dev = self.dev if name == default_scorer(self.space) else None
+        threshold = None if dev is None else dev.threshold
+        return Verification(score, name, threshold, None if threshold is None else score >= threshold, dev)
+
+    def with_dev(self, dev: DevResult) -> Embedder:
+        """Return the same model (sharing weights) with another dev result."""
+        return Embedder(self.filter_bank, self.encoder, self.space, self.description, replace(dev))
+
+    def _waveform(self, source: Source, sampling_rate_hz: int | None) -> np.ndarray:
+        if isinstance(source, (str, Path)):
+            return read_audio(source, sampling_rate_hz=self.sampling_rate_hz)
+        if sampling_rate_hz not in (None, self.sampling_rate_hz):
+            raise InputError(
+                f"a waveform must come at the model's {self.sampling_rate_hz} Hz, got {sampling_rate_hz} Hz; "
+                "resample it first"
+            )
+        waveform = np.asarray(source, dtype=np.float32)
+        check_waveform(waveform, self.sampling_rate_hz, "waveform")
+        return waveform
+
+
+def batches_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Group positions by similar length so that a padded batch holds at most ``budget`` samples (or one item)."""
+    batches: list[list[int]] = []
+    for position in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batches and (len(batches[-1]) + 1) * lengths[position] <= budget:
+            batches[-1].append(position)
+        else:
+            batches.append([position])
+    return batches
+
+
+def pad(waveforms: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Stack waveforms into (B, S) with zeros behind, and their lengths (B,)."""
+    lengths = torch.tensor([len(w) for w in waveforms])
+    padded = torch.zeros(len(waveforms), int(lengths.max()))
+    for row, waveform in zip(padded, waveforms, strict=True):
+        row[: len(waveform)] = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32))
+    return padded, lengths

@@ -1,0 +1,92 @@
+"""Writing a folder as one act: after a crash, a full disk or an interrupt the previous one is still there, whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from curvox.errors import CheckpointError, OutputExistsError
+
+
+def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Fill a new folder by ``write`` and put it in the place of ``folder``.
+
+    Everything is written and flushed beside it first. The exchange itself is two renames; an interrupt exactly between
+    them leaves the old folder as ``.<name>.previous``, and `settle_folder` brings it back.
+
+    Raises:
+        CheckpointError: the disk is full or cannot be written; ``folder`` is untouched.
+    """
+    fresh, previous = folder.with_name(f".{folder.name}.writing"), _previous(folder)
+    settle_folder(folder)
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        write(fresh)
+        for file in fresh.iterdir():
+            _flush(file)
+        _flush(fresh)
+        if folder.exists():
+            folder.rename(previous)
+        fresh.rename(folder)
+    except OSError as error:
+        kept = f"; the previous {folder.name} is untouched" if folder.exists() or previous.exists() else ""
+        raise CheckpointError(f"{folder} could not be written: {error}{kept}; free some space and resume") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        settle_folder(folder)
+
+
+def new_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Fill a folder that must not exist yet, all of it or nothing."""
+    if folder.exists():
+        raise OutputExistsError(f"{folder} exists already; name another folder or move it away")
+    replace_folder(folder, write)
+
+
+def settle_folder(folder: Path) -> None:
+    """Finish an exchange that was interrupted: bring the previous folder back, or clear it away."""
+    previous = _previous(folder)
+    if previous.exists():
+        if folder.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+        else:
+            previous.rename(folder)
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.previous")
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def tensors_to_file(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors as safetensors; each gets its own bytes, also when two share memory."""
+    owned = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    path.write_bytes(save(owned, metadata=dict(metadata) if metadata else None))
+
+
+def tensors_from_file(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        CheckpointError: the file is missing, or is not a whole safetensors file.
+    """
+    try:
+        return load(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is not a whole safetensors file ({error}); copy the folder again") from error
