@@ -1,0 +1,39 @@
+"""Lightning's checkpoints as curvox folders: model files and training state, written as one act, never pickled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins import CheckpointIO
+
+from curvox.embedder import Embedder, replace_folder, settle_folder
+from curvox.embedder.checkpoint import write_embedder
+from curvox.errors import CheckpointError
+from curvox.training.state_tree import read_state, write_state
+
+
+class FolderCheckpointIO(CheckpointIO):
+    """Writes ``last``: the model as `load_embedder` reads it, and beside it what resuming needs."""
+
+    def __init__(self, model: Embedder):
+        self.model = model
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        def write(folder: Path) -> None:
+            write_embedder(self.model, folder)
+            write_state(checkpoint, folder)
+
+        replace_folder(Path(path), write)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        folder = Path(path)
+        settle_folder(folder)
+        if not folder.is_dir():
+            raise CheckpointError(f"{folder} does not exist, so there is nothing to resume; train without --resume")
+        return read_state(folder)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        raise NotImplementedError("curvox keeps one folder for the best and one for the last checkpoint")

@@ -1,0 +1,94 @@
+"""What stops a run whose numbers left the finite range: the batch, the values and the likeliest cause, named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from curvox.errors import TrainingError
+from curvox.losses import LossOutput
+
+if TYPE_CHECKING:
+    from curvox.training.module import SpeakerModule
+
+
+def check_embeddings(module: SpeakerModule, batch: dict[str, Tensor], embeddings: Tensor, batch_idx: int) -> None:
+    """Refuse embeddings with NaN or infinity."""
+    finite = torch.isfinite(embeddings).all(dim=1)
+    if bool(finite.all()):
+        return
+    if not bool(torch.isfinite(batch["waveforms"]).all()):
+        cause = "the waveforms themselves are not finite: check these recordings with curvox corpus check"
+    elif name := _first_non_finite(module.embedder):
+        cause = (
+            f"the weights were already destroyed (first: {name}): "
+            "the learning rate is too high, or the step before overflowed"
+        )
+    elif module.recipe.training.precision != "32-true":
+        precision = module.recipe.training.precision
+        cause = f"the encoder overflowed in {precision}: try training.precision=32-true or bf16-mixed"
+    else:
+        cause = (
+            "the activations overflowed: the learning rate is too high; "
+            "lower it or set training.optimizer.clip_gradient_norm"
+        )
+    values = f"{int((~finite).sum())} of {len(embeddings)} embeddings are not finite"
+    raise TrainingError(_message(module, batch, batch_idx, values, cause, rows=(~finite).nonzero().flatten().tolist()))
+
+
+def check_loss(
+    module: SpeakerModule, batch: dict[str, Tensor], embeddings: Tensor, output: LossOutput, batch_idx: int
+) -> None:
+    """Refuse a loss that is NaN or infinite although the embeddings are finite."""
+    if bool(torch.isfinite(output.value)):
+        return
+    if name := _first_non_finite(module.loss):
+        cause = (
+            f"the loss's own parameters are not finite (first: {name}): "
+            "lower training.optimizer.centre_learning_rate_factor"
+        )
+    else:
+        cause = (
+            "the loss overflowed on finite input: lower its scale, and report the numbers above as a defect of the loss"
+        )
+    parts = ", ".join(f"{key} {float(value):.4g}" for key, value in output.parts.items())
+    largest = float(embeddings.norm(dim=1).max())
+    values = f"loss {float(output.value)}, embedding norms up to {largest:.4g}, {parts or 'no parts'}"
+    rows = (~torch.isfinite(output.per_item)).nonzero().flatten().tolist()
+    raise TrainingError(_message(module, batch, batch_idx, values, cause, rows=rows))
+
+
+def check_gradients(module: SpeakerModule) -> None:
+    """Refuse a gradient that is not finite, before it reaches the weights."""
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    if bool(torch.isfinite(nn.utils.get_total_norm(gradients))):
+        return
+    bad = [n for n, p in module.named_parameters() if p.grad is not None and not bool(torch.isfinite(p.grad).all())]
+    where = bad[0] if bad else "the sum of squares only: single gradients are huge"
+    raise TrainingError(
+        f"epoch {module.current_epoch + 1}, step {module.global_step}: the loss is finite but its gradient is not "
+        f"(in {len(bad)} parameters, first: {where}). Likeliest cause: the loss or a layer has an unbounded derivative "
+        "at these values; set training.optimizer.clip_gradient_norm or lower the learning rate. "
+        "No weight was changed by this step."
+    )
+
+
+def _first_non_finite(module: nn.Module) -> str | None:
+    return next((name for name, p in module.named_parameters() if not bool(torch.isfinite(p).all())), None)
+
+
+def _message(
+    module: SpeakerModule, batch: dict[str, Tensor], batch_idx: int, values: str, cause: str, rows: list[int]
+) -> str:
+    items: list[Any] = batch["items"].tolist()
+    named = [module.data.train.utterances[items[row]] for row in (rows or range(len(items)))]
+    shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
+    rate = module.trainer.optimizers[0].param_groups[0]["lr"]
+    return (
+        f"epoch {module.current_epoch + 1}, batch {batch_idx}, step {module.global_step}: {values}. "
+        f"Learning rate {rate:.3g}, margin scale {module.loss.margin_scale:.3g}. Recordings: {shown}. "
+        f"Likeliest cause: {cause}. "
+        "The last checkpoint is untouched."
+    )

@@ -1,0 +1,207 @@
+"""The Lightning module: one training step, the dev EER after every epoch. No formula lives here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from curvox.audio import augment, mask_features
+from curvox.embedder import DevResult, Embedder
+from curvox.embedder.embedder import batches_by_length, pad
+from curvox.losses import AbstractLoss, LossOutput
+from curvox.metrics import equal_error_rate
+from curvox.scoring import score_pairs
+from curvox.training.data import PlannedBatches, PreparedData
+from curvox.training.guard import check_embeddings, check_gradients, check_loss
+from curvox.training.options import Augmentation
+from curvox.training.recipe import Recipe
+from curvox.training.schedules import learning_rate_factor, margin_scale
+
+DEV_BATCH_S = 40.0
+
+
+class SpeakerModule(pl.LightningModule):
+    """Trains ``embedder`` and ``loss`` on ``data`` as ``recipe`` says.
+
+    ``best`` holds the best dev result so far; the checkpoint carries it, the position in the epoch and the random
+    state.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        loss: AbstractLoss,
+        recipe: Recipe,
+        data: PreparedData,
+        loader: DataLoader,
+        augmentation: Augmentation,
+    ):
+        super().__init__()
+        self.embedder = embedder
+        self.loss = loss
+        self.recipe = recipe
+        self.data = data
+        self.loader = loader
+        self.augmentation = augmentation
+        self.best: DevResult | None = None
+        self.latest: DevResult | None = None
+
+    @property
+    def batches(self) -> PlannedBatches:
+        """The sampler behind the training loader."""
+        assert isinstance(self.loader.batch_sampler, PlannedBatches)
+        return self.loader.batch_sampler
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of an epoch."""
+        return len(self.batches)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        warmup = self.recipe.training.margin_warmup
+        self.loss.set_margin_scale(margin_scale(self.global_step, warmup=warmup, steps_per_epoch=self.steps_per_epoch))
+        embeddings = self.embed_batch(batch)
+        # Before the loss, which would refuse these embeddings too but knows less about the cause.
+        check_embeddings(self, batch, embeddings, batch_idx)
+        output: LossOutput = self.loss(embeddings, batch["speakers"])
+        check_loss(self, batch, embeddings, output, batch_idx)
+        self._log_step(output, len(embeddings))
+        return output.value
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        # In half precision the gradient scaler expects an overflow now and then, and skips that step itself.
+        if self.recipe.training.precision != "16-mixed":
+            check_gradients(self)
+
+    def embed_batch(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return raw embeddings (B, D) of a training batch, augmented if the recipe says so."""
+        waveforms, seeds = batch["waveforms"], batch["seeds"].tolist()
+        change, rate_hz = self.augmentation, self.embedder.sampling_rate_hz
+        with torch.no_grad():
+            if change.waveforms is not None:
+                waveforms = augment(waveforms, seeds, sampling_rate_hz=rate_hz, options=change.waveforms)
+            features, _ = self.embedder.features(waveforms)
+            if change.features is not None:
+                features = mask_features(features, seeds, options=change.features)
+        return self.embedder.encoder(features)
+
+    def _log_step(self, output: LossOutput, items: int) -> None:
+        self.log("train/loss", output.value.detach(), on_step=True, on_epoch=True, batch_size=items)
+        for name, value in output.parts.items():
+            self.log(f"train/{name}", value, on_step=True, batch_size=items)
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        self.log("train/learning_rate", optimizer.param_groups[0]["lr"], on_step=True, batch_size=items)
+        self.log("train/margin_scale", self.loss.margin_scale, on_step=True, batch_size=items)
+
+    def on_train_epoch_start(self) -> None:
+        # Lightning tells samplers the epoch, but not batch samplers.
+        self.batches.set_epoch(self.current_epoch)
+
+    def train_dataloader(self) -> DataLoader:
+        return self.loader
+
+    def val_dataloader(self) -> DataLoader:
+        lengths = self.data.dev.lengths_samples
+        budget = int(DEV_BATCH_S * self.embedder.sampling_rate_hz)
+        batches = batches_by_length([int(n) for n in lengths], budget)
+        mine = batches[self.global_rank :: self.trainer.world_size]
+        return DataLoader(_Positions(mine), batch_size=None)
+
+    def on_validation_epoch_start(self) -> None:
+        self._dev_points = np.zeros((len(self.data.dev.utterances), self.embedder.embedding_dim), dtype=np.float32)
+
+    def validation_step(self, positions: Tensor, batch_idx: int) -> None:
+        items = positions.tolist()
+        padded, lengths = pad([self.data.dev.waveform(item) for item in items])
+        z = self.embedder(padded.to(self.device), lengths.to(self.device))
+        self._dev_points[items] = self.embedder.space.project(z).float().cpu().numpy()
+
+    def on_validation_epoch_end(self) -> None:
+        if self.trainer.sanity_checking:
+            return
+        points = torch.from_numpy(self._dev_points).to(self.device)
+        if self.trainer.world_size > 1:
+            # Each process has filled its own rows and left the others zero.
+            points = self.trainer.strategy.reduce(points, reduce_op="sum")
+        self.latest = self._dev_result(points.cpu().numpy())
+        self.log("dev/eer", self.latest.eer, sync_dist=False)
+
+    def _dev_result(self, points: np.ndarray) -> DevResult:
+        data = self.data
+        scores = score_pairs(self.embedder.space, points, data.dev_enrolments, data.dev_tests)
+        eer = equal_error_rate(scores, data.dev_labels)
+        targets = int(data.dev_labels.sum())
+        return DevResult(
+            float(eer.value), float(eer.threshold), targets, len(data.dev_labels) - targets, self.current_epoch + 1
+        )
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        training = self.recipe.training
+        options = training.optimizer
+        shared = {id(p) for p in self.embedder.parameters()}
+        centres = [p for p in self.loss.parameters() if id(p) not in shared]
+        groups = [
+            {"params": list(self.embedder.parameters()), "lr": options.learning_rate},
+            {"params": centres, "lr": options.learning_rate * options.centre_learning_rate_factor},
+        ]
+        if options.name == "sgd":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD(
+                groups, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=options.momentum > 0
+            )
+        else:
+            cls = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+            optimizer = cls(groups, weight_decay=options.weight_decay)
+        steps, total = self.steps_per_epoch, total_steps(self.recipe, self.steps_per_epoch)
+
+        def factor(step: int) -> float:
+            return learning_rate_factor(
+                step,
+                schedule=training.schedule,
+                learning_rate=options.learning_rate,
+                steps_per_epoch=steps,
+                total_steps=total,
+            )
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # One step a batch; Lightning's own counters are behind or ahead by one, depending on the hook that saves.
+        epoch, batch = divmod(self.global_step, self.steps_per_epoch)
+        checkpoint["curvox"] = {
+            "epoch": epoch,
+            "batch": batch,
+            "best": None if self.best is None else vars(self.best),
+            "random_state": torch.get_rng_state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = checkpoint["curvox"]
+        self.batches.stand_at(state["epoch"], state["batch"])
+        self.best = None if state["best"] is None else DevResult(**state["best"])
+        torch.set_rng_state(state["random_state"])
+
+
+def total_steps(recipe: Recipe, steps_per_epoch: int) -> int:
+    """Return how many optimiser steps the run takes, which the schedules stretch over."""
+    whole = recipe.training.epochs * steps_per_epoch
+    return whole if recipe.training.max_steps is None else min(whole, recipe.training.max_steps)
+
+
+class _Positions(torch.utils.data.Dataset):
+    """Batches of dev positions, as tensors, so that Lightning moves nothing large."""
+
+    def __init__(self, batches: list[list[int]]):
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.tensor(self.batches[index])

@@ -1,0 +1,92 @@
+"""From the options of a recipe to objects: every key is checked against the constructor it feeds."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from curvox.audio import AugmentationOptions, FilterBank, MaskOptions
+from curvox.encoders import ENCODERS
+from curvox.errors import RecipeError, nearest
+
+
+def build_filter_bank(options: Mapping[str, Any], sampling_rate_hz: int) -> FilterBank:
+    """Build the front end from the recipe's ``features``."""
+    checked = check_options(FilterBank, options, where="features", given={"sampling_rate_hz"})
+    return FilterBank(sampling_rate_hz=sampling_rate_hz, **checked)
+
+
+def build_encoder(options: Mapping[str, Any], n_mels: int) -> Any:
+    """Build the encoder that ``options["name"]`` names."""
+    name, rest = _named(options, "encoder")
+    cls = ENCODERS.load(name)
+    return cls(n_mels=n_mels, **check_options(cls, rest, where="encoder", given={"n_mels"}))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is changed by chance in a training batch; None leaves that stage alone."""
+
+    waveforms: AugmentationOptions | None
+    features: MaskOptions | None
+
+
+def build_augmentation(options: Mapping[str, Any]) -> Augmentation:
+    """Build the augmentation from the recipe's ``augmentation``: keys ``waveforms`` and ``features``, each optional."""
+    for key in options:
+        if key not in ("waveforms", "features"):
+            raise RecipeError(f'unknown key "augmentation.{key}": {nearest(str(key), ("waveforms", "features"))}')
+    waveforms, features = options.get("waveforms"), options.get("features")
+    return Augmentation(
+        None if waveforms is None else _construct(AugmentationOptions, waveforms, "augmentation.waveforms"),
+        None if features is None else _construct(MaskOptions, features, "augmentation.features"),
+    )
+
+
+def _construct(cls: type, options: Any, where: str) -> Any:
+    if not isinstance(options, Mapping):
+        raise RecipeError(f"{where}: expected a mapping (empty for the defaults), got {options!r}")
+    return cls(**check_options(cls, options, where=where))
+
+
+def _named(options: Any, where: str) -> tuple[str, Mapping[str, Any]]:
+    if not isinstance(options, Mapping) or not isinstance(options.get("name"), str):
+        raise RecipeError(f"{where}: expected a mapping with a name, got {options!r}")
+    return options["name"], {key: value for key, value in options.items() if key != "name"}
+
+
+def check_options(
+    constructor: Callable[..., Any], options: Mapping[str, Any], *, where: str, given: set[str] = frozenset()
+) -> dict[str, Any]:
+    """Return ``options`` with each value checked against the constructor's annotation.
+
+    Args:
+        constructor: class or function the options feed.
+        options: keys and values from the recipe.
+        where: the recipe's section, for messages.
+        given: parameters that curvox itself passes, which a recipe may not set.
+
+    Raises:
+        RecipeError: an unknown key (with the nearest ones), a missing one, or a value of the wrong type.
+    """
+    parameters = {n: p for n, p in inspect.signature(constructor).parameters.items() if n not in given}
+    for key in options:
+        if key not in parameters:
+            raise RecipeError(f'unknown key "{where}.{key}": {nearest(str(key), parameters)}')
+    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in options]
+    if missing:
+        raise RecipeError(f"{where}: missing key {', '.join(missing)}")
+    hints = get_type_hints(constructor.__init__ if inspect.isclass(constructor) else constructor)
+    return {key: _checked(value, hints.get(key, Any), f"{where}.{key}") for key, value in options.items()}
+
+
+def _checked(value: Any, annotation: Any, where: str) -> Any:
+    try:
+        return TypeAdapter(annotation).validate_python(value, strict=True)
+    except ValidationError as error:
+        reasons = "; ".join(sorted({e["msg"] for e in error.errors()}))
+        raise RecipeError(f"{where}: {reasons}, got {value!r}") from error

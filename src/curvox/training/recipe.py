@@ -1,0 +1,204 @@
+"""The recipe: everything that decides a training run, as one YAML file.
+
+Every key is checked, here or against the constructor it feeds, and an unknown one is refused with the nearest names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from curvox.errors import RecipeError, nearest
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Options = dict[str, Any]
+
+
+class Section(BaseModel):
+    """One part of a recipe: immutable, every key known, numbers are numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+
+class DataRecipe(Section):
+    """Which recordings to train on and how to cut them."""
+
+    path: str | None = None
+    """Corpus folder or manifest; ``--data`` on the command line sets it."""
+    format: str | None = None
+    """Name in the table of corpus formats; None: decided by which files the folder holds."""
+    audio_root: str | None = None
+    """Folder outside which no recording may lie, for manifests with absolute paths."""
+    train_split: str = "train"
+    dev_split: str = "dev"
+    dev_trials: str | None = None
+    """Trial list for the EER after every epoch, relative to the corpus folder; None: drawn from the dev speakers."""
+    holdout_dev_speakers: Annotated[int, Field(ge=2)] | None = None
+    """For a corpus without splits: how many speakers to set aside as dev."""
+    sampling_rate_hz: Count = 16000
+    crop_s: Positive = 2.0
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    """Crops of a training step, summed over all processes."""
+    balance: Literal["utterance", "sqrt", "speaker"] = "utterance"
+    max_crops_per_utterance: Count = 3
+    crops_per_epoch: Count | None = None
+    skip_unreadable: bool = False
+    """Train on the rest when recordings cannot be read; the run says how many and which."""
+    workers: Annotated[int, Field(ge=0)] = 0
+
+
+class ScheduleRecipe(Section):
+    """Learning rate over the run: linear warm-up, then a fall to ``final_learning_rate``."""
+
+    name: Literal["cosine", "exponential", "constant"] = "cosine"
+    warmup_epochs: NonNegative = 1.0
+    final_learning_rate: Positive = 1e-5
+
+
+class MarginRecipe(Section):
+    """Margin over the run: none before ``start_epoch``, the full one from ``end_epoch`` on, linear in between."""
+
+    start_epoch: NonNegative = 0.0
+    end_epoch: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MarginRecipe:
+        if self.end_epoch < self.start_epoch:
+            raise ValueError(f"end_epoch ({self.end_epoch}) must not lie before start_epoch ({self.start_epoch})")
+        return self
+
+
+class OptimizerRecipe(Section):
+    """The optimiser and its numbers."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: Positive = 1e-3
+    weight_decay: NonNegative = 2e-5
+    momentum: NonNegative = 0.9
+    """Only for sgd."""
+    clip_gradient_norm: Positive | None = None
+    centre_learning_rate_factor: Positive = 1.0
+    """Learning rate of the loss's own parameters (the class centres), relative to the encoder's."""
+
+
+class TrainingRecipe(Section):
+    """How long and on what."""
+
+    epochs: Count = 20
+    max_steps: Count | None = None
+    accelerator: str = "auto"
+    devices: int | str = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    checkpoint_every_steps: Count | None = None
+    """Also write ``last`` every so many steps within an epoch; None: after every epoch only."""
+    optimizer: OptimizerRecipe = OptimizerRecipe()
+    schedule: ScheduleRecipe = ScheduleRecipe()
+    margin_warmup: MarginRecipe = MarginRecipe()
+
+
+class Recipe(Section):
+    """A whole recipe. ``encoder`` and ``loss`` name an entry of their table; their other keys are its constructor's."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0)] = 1
+    data: DataRecipe = DataRecipe()
+    features: Options = {}
+    augmentation: Options = {}
+    """``waveforms`` and ``features``, each a mapping of options ({} for the defaults) or absent for none."""
+    encoder: Options = {"name": "ecapa_tdnn"}
+    loss: Options
+    training: TrainingRecipe = TrainingRecipe()
+
+
+def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a YAML recipe and apply overrides such as ``loss.margin=0.3``.
+
+    Raises:
+        RecipeError: not YAML, a key that does not exist (with the nearest ones), or a value of the wrong type.
+    """
+    path = Path(path)
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: a recipe must be a readable YAML file: {error}") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise RecipeError(f"{path}: a recipe must be a mapping of sections, got {type(tree).__name__}")
+    return recipe_from(override(tree, overrides), source=str(path))
+
+
+def recipe_from(tree: Mapping[str, Any], source: str = "recipe") -> Recipe:
+    """Check a tree of plain values and return the recipe; see :func:`read_recipe`."""
+    try:
+        return Recipe.model_validate(dict(tree))
+    except ValidationError as error:
+        raise RecipeError(f"{source}: " + "; ".join(_explain(e) for e in error.errors())) from error
+
+
+def override(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return a copy of ``tree`` with each ``key.sub=value`` set; values are read as YAML.
+
+    A number in the key enters a list: ``loss.parts.0.weight=0.5``.
+    """
+    copy = yaml.safe_load(yaml.safe_dump(dict(tree)))
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise RecipeError(f'an override must read key.sub=value, got "{text}"')
+        try:
+            _set(copy, key.split("."), yaml.safe_load(value), key)
+        except yaml.YAMLError as error:
+            raise RecipeError(f'override "{text}": the value is not valid YAML: {error}') from error
+    return copy
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Return the effective recipe as YAML, defaults included."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _set(tree: Any, keys: list[str], value: Any, whole: str) -> None:
+    for depth, key in enumerate(keys[:-1]):
+        if isinstance(tree, list):
+            tree = tree[_list_index(key, tree, whole)]
+        elif isinstance(tree, dict):
+            if not isinstance(tree.get(key, {}), (dict, list)):
+                raise RecipeError(
+                    f'override "{whole}": {".".join(keys[: depth + 1])} is a single value, it has no parts'
+                )
+            tree = tree.setdefault(key, {})
+    if isinstance(tree, list):
+        tree[_list_index(keys[-1], tree, whole)] = value
+    else:
+        tree[keys[-1]] = value
+
+
+def _list_index(key: str, items: list[Any], whole: str) -> int:
+    if not key.isdigit() or int(key) >= len(items):
+        raise RecipeError(f'override "{whole}": "{key}" must be a position from 0 to {len(items) - 1}')
+    return int(key)
+
+
+def _explain(error: Any) -> str:
+    """Turn one pydantic error into a sentence that says where, what was expected, what came."""
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _keys_of(error["loc"][:-1])
+        return f'unknown key "{where}": {nearest(str(error["loc"][-1]), known)}'
+    if error["type"] == "missing":
+        return f'missing key "{where}"'
+    return f"{where or 'recipe'}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+
+
+def _keys_of(location: Sequence[Any]) -> list[str]:
+    section: Any = Recipe
+    for part in location:
+        section = section.model_fields[part].annotation
+    return list(section.model_fields)

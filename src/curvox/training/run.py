@@ -1,0 +1,197 @@
+"""A training run from recipe to folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from rich.console import Console
+
+from curvox.embedder import DevResult, Embedder, settle_folder
+from curvox.errors import OutputExistsError, RecipeError, TrainingError
+from curvox.losses import create_loss
+from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
+from curvox.training.checkpoints import FolderCheckpointIO
+from curvox.training.data import PreparedData, prepare_data, training_loader
+from curvox.training.memory import keep_freed_memory
+from curvox.training.module import SpeakerModule
+from curvox.training.options import build_augmentation, build_encoder, build_filter_bank
+from curvox.training.recipe import Recipe, dump_recipe, read_recipe
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left: its folder, the best dev result, steps taken in all, seconds of this call, unreadable
+    recordings."""
+
+    folder: Path
+    best: DevResult | None
+    steps: int
+    seconds: float
+    parameters: int
+    speakers: int
+    speech_s: float
+    unreadable: tuple[str, ...]
+
+
+def train(
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    cache: str | Path | None = None,
+    console: Console | None = None,
+    decoding_progress: Progress | None = None,
+) -> RunResult:
+    """Train as ``recipe`` says and leave a run folder: recipe.yaml, best/, last/, logs/, run.json.
+
+    Args:
+        recipe: what to do; ``recipe.data.path`` must be set.
+        folder: the run folder; must not exist unless ``resume``.
+        resume: continue from ``last`` with the same recipe; the result equals that of an uninterrupted run.
+        cache: where decoded audio is kept between runs; default ``.cache`` beside the run folder.
+        console: where progress goes.
+        decoding_progress: called with (recordings done, of how many) while audio is decoded.
+
+    Raises:
+        OutputExistsError: the folder exists and ``resume`` is false.
+        TrainingError: numbers left the finite range; the last checkpoint is untouched.
+    """
+    folder, console = Path(folder), console or Console(stderr=True)
+    _check_run(recipe, folder, resume)
+    # Built once for nothing but the checks of its options: decoding takes minutes, a misspelt key must not wait for it.
+    build_model(recipe, speakers=2)
+    augmentation = build_augmentation(recipe.augmentation)
+    keep_freed_memory()
+    data = prepare_data(
+        recipe.data, seed=recipe.seed, cache=Path(cache or folder.parent / ".cache"), progress=decoding_progress
+    )
+    _report_unreadable(data, console)
+    pl.seed_everything(recipe.seed, workers=True, verbose=False)
+    embedder, loss = build_model(recipe, len(data.train.speaker_names))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+    trainer = _trainer(recipe, folder, embedder, console)
+    loader = training_loader(
+        data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
+    )
+    module = SpeakerModule(embedder, loss, recipe, data, loader, augmentation)
+    started = time.monotonic()
+    last = folder / "last"
+    settle_folder(last)
+    if resume and not last.exists():
+        console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
+    _fit(trainer, module, last if resume and last.exists() else None)
+    result = _result(folder, module, trainer, data, time.monotonic() - started)
+    if trainer.is_global_zero:
+        text = json.dumps({**asdict(result), "folder": folder.name, "torch": torch.__version__}, indent=1)
+        (folder / "run.json").write_text(text, encoding="utf-8")
+    return result
+
+
+def build_model(recipe: Recipe, speakers: int) -> tuple[Embedder, Any]:
+    """Build embedder and loss of a recipe for ``speakers`` classes; they share the space."""
+    filter_bank = build_filter_bank(recipe.features, recipe.data.sampling_rate_hz)
+    encoder = build_encoder(recipe.encoder, filter_bank.n_mels)
+    loss = create_loss(recipe.loss, dim=encoder.embedding_dim, speakers=speakers)
+    description = {
+        "features": {"sampling_rate_hz": recipe.data.sampling_rate_hz, **recipe.features},
+        "encoder": {"n_mels": filter_bank.n_mels, **recipe.encoder},
+        "training": {"recipe": recipe.name, "loss": recipe.loss, "speakers": speakers},
+    }
+    return Embedder(filter_bank, encoder, loss.space, description), loss
+
+
+def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
+    """Refuse a run folder that is taken, or one to resume that was made by another recipe."""
+    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        return  # a further process of a run that the first one has already opened
+    stored = folder / "recipe.yaml"
+    if not resume:
+        if folder.exists() and any(folder.iterdir()):
+            raise OutputExistsError(f"{folder} exists already: continue it with --resume, or give another --name")
+    elif not stored.is_file():
+        raise RecipeError(f"{folder} holds no recipe.yaml, so there is no run to resume; train without --resume")
+    elif (before := read_recipe(stored)) != recipe:
+        old, new = before.model_dump(), recipe.model_dump()
+        changed = ", ".join(key for key in new if new[key] != old[key])
+        raise RecipeError(
+            f"{folder} was trained with another recipe (changed: {changed}); resume with its own recipe.yaml, "
+            "or give another --name"
+        )
+
+
+def _trainer(recipe: Recipe, folder: Path, embedder: Embedder, console: Console) -> pl.Trainer:
+    training = recipe.training
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    csv_log = CSVLogger(folder, name="logs")
+    return pl.Trainer(
+        accelerator=training.accelerator,
+        devices=training.devices,
+        precision=training.precision,
+        max_epochs=training.epochs,
+        max_steps=-1 if training.max_steps is None else training.max_steps,
+        gradient_clip_val=training.optimizer.clip_gradient_norm,
+        logger=[csv_log, TensorBoardLogger(folder, name="tensorboard", version=csv_log.version)],
+        callbacks=[CheckpointKeeper(folder, training.checkpoint_every_steps), ProgressDisplay(console)],
+        plugins=[FolderCheckpointIO(embedder)],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+    )
+
+
+# Lightning's advice that does not fit: the loaders only slice memory, and resuming mid-epoch is handled by
+# PlannedBatches.
+_NOISE = (
+    ".*does not have many workers.*",
+    ".*your dataloader is not resumable.*",
+    ".*smaller than the logging interval.*",
+    ".*Experiment logs directory.*",
+    ".*LeafSpec.*",
+    ".*isinstance.treespec.*",
+)
+
+
+def _fit(trainer: pl.Trainer, module: SpeakerModule, resume_from: Path | None) -> None:
+    with warnings.catch_warnings():
+        for message in _NOISE:
+            warnings.filterwarnings("ignore", message=message)
+        trainer.fit(module, ckpt_path=None if resume_from is None else str(resume_from))
+    if trainer.interrupted:
+        raise TrainingError(f"interrupted at step {trainer.global_step}; continue with --resume")
+
+
+def _result(folder: Path, module: SpeakerModule, trainer: pl.Trainer, data: PreparedData, seconds: float) -> RunResult:
+    return RunResult(
+        folder=folder,
+        best=module.best,
+        steps=trainer.global_step,
+        seconds=round(seconds, 1),
+        parameters=sum(p.numel() for p in module.embedder.parameters()),
+        speakers=len(data.train.speaker_names),
+        speech_s=round(data.train.duration_s, 1),
+        unreadable=data.unreadable,
+    )
+
+
+def _report_unreadable(data: PreparedData, console: Console) -> None:
+    if data.unreadable:
+        console.print(f"{len(data.unreadable)} recordings could not be read and are left out:")
+        for line in data.unreadable:
+            console.print(f"  {line}", highlight=False, markup=False)

@@ -1,0 +1,271 @@
+"""Training as its users meet it: runs, resumes, refusals."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from curvox.embedder import load_embedder
+from curvox.errors import (
+    AudioError,
+    CheckpointError,
+    CorpusError,
+    InputError,
+    OutputExistsError,
+    RecipeError,
+    TrainingError,
+)
+from curvox.training import Recipe, override, read_history, read_recipe, recipe_from, train
+from curvox.training.module import SpeakerModule
+from curvox.training.state_tree import read_state
+
+
+def change(tree: dict[str, Any], *overrides: str) -> Recipe:
+    return recipe_from(override(tree, overrides))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_embedder(folder).state_dict()
+
+
+def test_run__leaves_recipe_checkpoints_and_logs(tiny_run: Path, tiny_tree: dict[str, Any]) -> None:
+    assert {p.name for p in tiny_run.iterdir()} == {"recipe.yaml", "best", "last", "logs", "tensorboard", "run.json"}
+    assert read_recipe(tiny_run / "recipe.yaml") == recipe_from(tiny_tree)
+    facts = json.loads((tiny_run / "run.json").read_text())
+    assert facts["speakers"] == 6
+    assert facts["best"]["eer"] == load_embedder(tiny_run).dev.eer  # pyright: ignore
+    assert {p.name for p in (tiny_run / "best").iterdir()} == {"model.yaml", "model.safetensors"}
+    assert list((tiny_run / "tensorboard").rglob("events.*"))
+
+
+def test_history__has_loss_and_dev_eer_of_every_epoch(tiny_run: Path) -> None:
+    history = read_history(tiny_run)
+    assert [record.epoch for record in history] == [1, 2]
+    assert all(record.loss is not None and record.dev_eer is not None for record in history)
+    best = min(record.dev_eer for record in history if record.dev_eer is not None)
+    assert best == pytest.approx(json.loads((tiny_run / "run.json").read_text())["best"]["eer"])
+
+
+def test_run__twice_gives_the_same_weights(tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path) -> None:
+    train(recipe_from(tiny_tree), tmp_path / "again")
+    torch.testing.assert_close(weights(tmp_path / "again" / "last"), weights(tiny_run / "last"), rtol=0, atol=0)
+
+
+def test_epochs__differ_in_their_crops(
+    tiny_tree: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[int, list[int]] = {0: [], 1: []}
+    original = SpeakerModule.embed_batch
+
+    def embed_batch(module: SpeakerModule, batch: Any) -> torch.Tensor:
+        seen[module.current_epoch] += batch["seeds"].tolist()
+        return original(module, batch)
+
+    monkeypatch.setattr(SpeakerModule, "embed_batch", embed_batch)
+    train(recipe_from(tiny_tree), tmp_path / "run")
+    assert len(seen[0]) == len(seen[1]) > 0
+    assert not set(seen[0]) & set(seen[1])
+
+
+class StopAfter:
+    """Raise in place of a training step, as a user's Ctrl-C would."""
+
+    def __init__(self, step: int):
+        self.step, self.original = step, SpeakerModule.training_step
+
+    def __call__(self, module: SpeakerModule, batch: Any, batch_idx: int) -> torch.Tensor:
+        if module.global_step == self.step:
+            raise KeyboardInterrupt
+        return self.original(module, batch, batch_idx)
+
+
+def interrupted(recipe: Recipe, folder: Path, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = StopAfter(step)
+    with monkeypatch.context() as patch:
+        patch.setattr(SpeakerModule, "training_step", lambda module, batch, batch_idx: stop(module, batch, batch_idx))
+        with pytest.raises((TrainingError, KeyboardInterrupt, SystemExit)):
+            train(recipe, folder)
+
+
+@pytest.mark.parametrize("stop_at", ["epoch end", "mid-epoch"])
+def test_resume__equals_an_uninterrupted_run(
+    stop_at: str, tiny_tree: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    augmented = {**tiny_tree, "augmentation": {"waveforms": {}, "features": {}}}
+    recipe = change(
+        augmented, "training.epochs=3", "training.checkpoint_every_steps=2", "training.margin_warmup.end_epoch=2.0"
+    )
+    whole = train(recipe, tmp_path / "whole")
+    per_epoch = whole.steps // 3
+    assert per_epoch >= 5
+    step = per_epoch if stop_at == "epoch end" else per_epoch + 3
+    interrupted(recipe, tmp_path / "broken", step, monkeypatch)
+    stored = read_state(tmp_path / "broken" / "last")["global_step"]
+    assert stored == (per_epoch if stop_at == "epoch end" else step - (step % 2))
+    resumed = train(recipe, tmp_path / "broken", resume=True)
+    assert resumed.steps == whole.steps
+    assert resumed.best == whole.best
+    first, second = read_state(tmp_path / "whole" / "last"), read_state(tmp_path / "broken" / "last")
+    torch.testing.assert_close(second["state_dict"], first["state_dict"], rtol=0, atol=0)
+    torch.testing.assert_close(second["optimizer_states"], first["optimizer_states"], rtol=0, atol=0)
+    assert second["lr_schedulers"] == first["lr_schedulers"]
+    assert [r.epoch for r in read_history(tmp_path / "broken")] == [1, 2, 3]
+
+
+def test_resume__refuses_another_recipe_and_an_empty_folder(
+    tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=r"another recipe \(changed: loss\)"):
+        train(change(tiny_tree, "loss.margin=0.5"), tiny_run, resume=True)
+    with pytest.raises(RecipeError, match="no run to resume"):
+        train(recipe_from(tiny_tree), tmp_path, resume=True)
+
+
+def test_resume__refuses_a_damaged_state(tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    path = tmp_path / "run" / "last" / "training.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        train(recipe_from(tiny_tree), tmp_path / "run", resume=True)
+
+
+def test_run__refuses_an_existing_folder(tiny_tree: dict[str, Any], tiny_run: Path) -> None:
+    with pytest.raises(OutputExistsError, match="--resume"):
+        train(recipe_from(tiny_tree), tiny_run)
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, at: int, act: Callable[[SpeakerModule, Any], None]) -> None:
+    original = SpeakerModule.embed_batch
+
+    def embed_batch(module: SpeakerModule, batch: Any) -> torch.Tensor:
+        if module.global_step == at:
+            act(module, batch)
+        return original(module, batch)
+
+    monkeypatch.setattr(SpeakerModule, "embed_batch", embed_batch)
+
+
+def destroy_weights(module: SpeakerModule, batch: Any) -> None:
+    torch.nn.init.constant_(next(module.embedder.encoder.parameters()), float("nan"))
+
+
+def destroy_waveform(module: SpeakerModule, batch: Any) -> None:
+    batch["waveforms"][2, 5] = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("act", "cause"), [(destroy_weights, "weights were already destroyed"), (destroy_waveform, "waveforms themselves")]
+)
+def test_run__stops_at_numbers_that_are_not_finite(
+    act: Callable[[SpeakerModule, Any], None],
+    cause: str,
+    tiny_tree: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poison(monkeypatch, 3, act)
+    with pytest.raises(TrainingError) as caught:
+        train(recipe_from(tiny_tree), tmp_path / "run")
+    said = str(caught.value)
+    assert cause in said
+    assert "epoch 1, batch 3, step 3" in said
+    assert "Recordings:" in said
+    assert "Learning rate" in said
+
+
+def test_run__stops_at_a_gradient_that_is_not_finite(
+    tiny_tree: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = SpeakerModule.embed_batch
+
+    def embed_batch(module: SpeakerModule, batch: Any) -> torch.Tensor:
+        z = original(module, batch)
+        z.register_hook(lambda gradient: gradient * float("nan"))
+        return z
+
+    monkeypatch.setattr(SpeakerModule, "embed_batch", embed_batch)
+    with pytest.raises(TrainingError, match=r"gradient is not.*No weight was changed"):
+        train(recipe_from(tiny_tree), tmp_path / "run")
+
+
+def with_damaged_recording(voices: Path, folder: Path, share: float) -> Path:
+    """Copy the tiny corpus and keep only a share of one training recording's bytes."""
+    shutil.copytree(voices, folder)
+    rows = [line.split("\t") for line in (folder / "manifest.tsv").read_text().splitlines()]
+    path = next(folder / row[rows[0].index("path")] for row in rows[1:] if row[rows[0].index("split")] == "train")
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    return folder
+
+
+@pytest.mark.parametrize(("share", "error"), [(0.0, CorpusError), (0.5, AudioError)])
+def test_run__refuses_unreadable_recordings_unless_allowed(
+    share: float,
+    error: type[Exception],
+    tiny_tree: dict[str, Any],
+    voices: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    folder = with_damaged_recording(voices, tmp_path / "voices", share)
+    with pytest.raises(error, match=r"empty|truncated|cut"):
+        train(change(tiny_tree, f"data.path={folder}", "training.epochs=1"), tmp_path / "strict")
+    allowed = change(tiny_tree, f"data.path={folder}", "training.epochs=1", "data.skip_unreadable=true")
+    result = train(allowed, tmp_path / "lenient")
+    assert len(result.unreadable) == 1
+    assert "1 recordings could not be read" in capsys.readouterr().err
+
+
+def test_run__takes_a_corpus_without_splits(tiny_tree: dict[str, Any], voices: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folders"
+    rows = [line.split("\t") for line in (voices / "manifest.tsv").read_text().splitlines()]
+    at = rows[0].index
+    for row in rows[1:]:
+        target = folder / row[at("speaker")] / Path(row[at("path")]).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(voices / row[at("path")], target)
+    data = [f"data.path={folder}", "data.dev_trials=null", "training.epochs=1"]
+    with pytest.raises(InputError, match="split"):
+        train(change(tiny_tree, *data), tmp_path / "refused")
+    result = train(change(tiny_tree, *data, "data.holdout_dev_speakers=4"), tmp_path / "run")
+    assert result.speakers == 10
+    assert result.best is not None
+
+
+def test_run__refuses_dev_trials_of_training_speakers(tiny_tree: dict[str, Any], voices: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "voices"
+    shutil.copytree(voices, folder)
+    rows = [line.split("\t") for line in (folder / "manifest.tsv").read_text().splitlines()]
+    names = [row[0] for row in rows[1:] if row[rows[0].index("split")] == "train"]
+    (folder / "trials" / "dev.txt").write_text(f"1 {names[0]} {names[1]}\n0 {names[0]} {names[-1]}\n")
+    with pytest.raises(RecipeError, match="training utterances"):
+        train(change(tiny_tree, f"data.path={folder}"), tmp_path / "run")
+
+
+def recipes(repository: Path = Path(__file__).parents[2]) -> list[Path]:
+    return sorted((repository / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", recipes(), ids=lambda p: p.stem)
+def test_recipe__of_the_project_takes_two_steps(path: Path, voices: Path, tmp_path: Path) -> None:
+    tree = yaml.safe_load(path.read_text())
+    recipe = change(
+        tree,
+        f"data.path={voices}",
+        "data.batch_size=4",
+        "data.crop_s=0.5",
+        "training.max_steps=2",
+        "training.accelerator=cpu",
+    )
+    result = train(recipe, tmp_path / "run")
+    assert result.steps == 2
+    assert load_embedder(tmp_path / "run" / "last").description["training"]["loss"]["name"] == tree["loss"]["name"]
+
+
+def test_recipes__are_there() -> None:
+    losses = {yaml.safe_load(path.read_text())["loss"]["name"] for path in recipes()}
+    assert losses >= {"softmax", "am_softmax", "aam_softmax", "ram_softmax", "h_softmax", "ham_softmax"}
