@@ -1,0 +1,66 @@
+"""``curvox corpus``: look at a corpus before training on it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Check and convert corpora.", no_args_is_help=True)
+
+
+@app.command("check")
+def check(
+    path: Annotated[Path, typer.Argument(help="Corpus folder or manifest.")],
+    format: Annotated[
+        str | None, typer.Option(help="tsv, folders, kaldi or lhotse; default: by the files there.")
+    ] = None,
+    audio_root: Annotated[Path | None, typer.Option(help="Folder that holds recordings with absolute paths.")] = None,
+) -> None:
+    """Validate a corpus: counts, and what is wrong in which line."""
+    from curvox.corpora import check_corpus
+
+    report = check_corpus(path, format=format, audio_root=audio_root)
+    hours = "unknown length" if report.duration_s is None else f"{report.duration_s / 3600:.2f} h"
+    print(f"{report.path} ({report.format}): {report.speakers} speakers, {report.utterances} utterances, {hours}")
+    for name, counts in report.splits.items():
+        print(f"  {name}: {counts.speakers} speakers, {counts.utterances} utterances")
+    for problem in report.problems:
+        print(problem)
+    if not report.ok:
+        print(f"{len(report.problems)} problems", file=sys.stderr)
+        raise typer.Exit(1)
+    print("no problems")
+
+
+@app.command("convert")
+def convert(
+    path: Annotated[Path, typer.Argument(help="Corpus folder or manifest, of any format.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Manifest to write; paths in it stay relative to the corpus.")
+    ],
+    format: Annotated[
+        str | None, typer.Option(help="tsv, folders, kaldi or lhotse; default: by the files there.")
+    ] = None,
+    audio_root: Annotated[Path | None, typer.Option(help="Folder that holds recordings with absolute paths.")] = None,
+) -> None:
+    """Write a corpus of any format as manifest.tsv."""
+    from curvox.corpora import read_corpus, write_manifest
+
+    corpus = read_corpus(path, format=format, audio_root=audio_root)
+    written = write_manifest(corpus, output)
+    print(f"{written}: {len(corpus)} utterances, paths relative to {corpus.root}")
+
+
+@app.command("unpack-shar")
+def unpack(
+    shar: Annotated[Path, typer.Argument(help="Folder in lhotse's Shar format.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write: recordings and manifest.tsv.")],
+) -> None:
+    """Unpack a lhotse Shar folder into recordings and a manifest."""
+    from curvox.corpora import unpack_shar
+
+    corpus = unpack_shar(shar, folder)
+    print(f"{folder}: {len(corpus.speakers)} speakers, {len(corpus)} utterances")

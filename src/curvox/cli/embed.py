@@ -1,0 +1,42 @@
+"""``curvox embed``: recordings to a file of embeddings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def embed(
+    run: Annotated[Path, typer.Argument(help="Run or model folder, such as runs/openvoices_ham.")],
+    recordings: Annotated[list[Path], typer.Argument(help="Audio files, and folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; ends in .npz.")],
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Embed recordings; the .npz holds recordings (N,), embeddings (N, D) and the space as JSON."""
+    import json
+
+    import numpy as np
+    from rich.console import Console
+
+    from curvox.cli.outputs import new_file
+    from curvox.cli.progress import counting
+    from curvox.embedder import find_recordings, load_embedder
+    from curvox.errors import InputError
+
+    if output.suffix != ".npz":
+        raise InputError(f"the output must end in .npz, got {output}")
+    target = new_file(output)
+    model = load_embedder(run, device=device)
+    found = find_recordings(recordings)
+    with counting(Console(stderr=True), "embedding") as progress:
+        points = model.embed_files(found, progress)
+    with target as file:
+        np.savez(
+            file,
+            recordings=np.array([str(p) for p in found]),
+            embeddings=points,
+            space=json.dumps(model.space.describe()),
+        )
+    print(f"{output}: {len(found)} embeddings of {points.shape[1]} dimensions, space {model.space.describe()['name']}")

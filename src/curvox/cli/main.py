@@ -1,0 +1,63 @@
+"""The command ``curvox``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from curvox.cli.corpus import app as corpus_app
+from curvox.cli.demo import demo
+from curvox.cli.embed import embed
+from curvox.cli.eval import evaluate_run
+from curvox.cli.losses import losses
+from curvox.cli.train import train
+from curvox.cli.verify import verify
+from curvox.errors import CurvoxError
+
+app = typer.Typer(
+    name="curvox",
+    help="Speaker embeddings with the loss in the middle: train, evaluate, embed, verify.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("train")(train)
+app.command("eval")(evaluate_run)
+app.command("embed")(embed)
+app.command("verify")(verify)
+app.command("losses")(losses)
+app.command("demo")(demo)
+app.add_typer(corpus_app, name="corpus")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("curvox"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; an error of curvox prints its message and exits with 1, an interrupt with 130."""
+    try:
+        app()
+    except CurvoxError as error:
+        Console(stderr=True).print("[bold red]error:[/] ", end="")
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

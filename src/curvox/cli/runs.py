@@ -1,0 +1,89 @@
+"""What the commands read from a run folder beside its model."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curvox.errors import CheckpointError, InputError
+
+if TYPE_CHECKING:
+    from curvox.corpora import Corpus
+    from curvox.geometry import AbstractSpace
+    from curvox.metrics import Evaluation
+    from curvox.reports import DiskPicture, SystemResult
+
+
+def run_folder(folder: Path) -> Path:
+    """Return the run that ``folder`` is, or is a checkpoint of."""
+    return folder if (folder / "recipe.yaml").is_file() else folder.parent
+
+
+def corpus_of(folder: Path, data: Path | None) -> Corpus:
+    """Read the corpus given, or the one the run was trained on."""
+    from curvox.corpora import read_corpus
+    from curvox.training import read_recipe
+
+    recipe_path = run_folder(folder) / "recipe.yaml"
+    if not recipe_path.is_file():
+        if data is None:
+            raise InputError(
+                f"{folder} is a bare model without a run's recipe; name the corpus of the trials with --data"
+            )
+        return read_corpus(data)
+    recipe = read_recipe(recipe_path).data
+    path = data or Path(recipe.path or "")
+    if not path.exists():
+        raise InputError(f"the corpus of this run, {path}, is not here; name its folder with --data")
+    return read_corpus(path, format=recipe.format if data is None else None, audio_root=recipe.audio_root)
+
+
+def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = None) -> SystemResult:
+    """Gather what a report shows of a run."""
+    from curvox.embedder import load_embedder
+    from curvox.reports import SystemResult
+    from curvox.training import read_history
+
+    run = run_folder(folder)
+    model = load_embedder(folder)
+    facts = _facts(run)
+    loss = model.description.get("training", {}).get("loss", {}).get("name", "")
+    return SystemResult(
+        name=run.name,
+        title=title_of(loss) or run.name,
+        evaluation=evaluation,
+        history=read_history(run),
+        disk=disk,
+        parameters=sum(p.numel() for p in model.encoder.parameters()),
+        training_s=facts.get("seconds"),
+        space=name_of_space(model.space),
+    )
+
+
+def title_of(loss: str) -> str:
+    """Return a loss's name as papers print it: ``ham_softmax`` is HAM-Softmax."""
+    from curvox.losses import LOSSES
+
+    return re.sub(r"(?<=.)Softmax$", "-Softmax", LOSSES[loss].attribute) if loss in LOSSES else ""
+
+
+def name_of_space(space: AbstractSpace) -> str:
+    """Return a space in words."""
+    words: dict[str, Any] = space.describe()
+    if words["name"] != "poincare_ball":
+        return str(words["name"])
+    lift = ", ".join(str(value) for value in words["lift"].values() if value is not None)
+    return f"Poincaré ball, c = {words['c']:g}, lift {lift}"
+
+
+def _facts(run: Path) -> dict[str, Any]:
+    path = run / "run.json"
+    if not path.is_file():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    return facts if isinstance(facts, dict) else {}

@@ -1,0 +1,47 @@
+"""``curvox train``: from a recipe and a corpus to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="YAML recipe, such as recipes/openvoices_ham.yaml.")],
+    data: Annotated[Path | None, typer.Option(help="Corpus folder or manifest; else data.path of the recipe.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; default the recipe's.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", "-s", help="Override a key: --set loss.margin=0.3 (repeat as needed).")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Train on the rest when recordings cannot be read.")
+    ] = False,
+) -> None:
+    """Train a speaker model; leaves runs/NAME with the recipe, the best and the last checkpoint and the logs."""
+    from rich.console import Console
+
+    from curvox.cli.progress import counting
+    from curvox.training import read_recipe
+    from curvox.training import train as run_training
+
+    changes = list(overrides or [])
+    if data is not None:
+        changes.append(f"data.path={data.resolve()}")
+    if skip_unreadable:
+        changes.append("data.skip_unreadable=true")
+    checked = read_recipe(recipe, changes)
+    console = Console(stderr=True)
+    with counting(console, "reading recordings") as progress:
+        result = run_training(
+            checked, runs / (name or checked.name), resume=resume, console=console, decoding_progress=progress
+        )
+    best = "" if result.best is None else f", best dev EER {100 * result.best.eer:.2f} % in epoch {result.best.epoch}"
+    console.print(
+        f"{result.folder}: {result.steps} steps in {result.seconds / 60:.1f} min, {result.parameters:,} parameters, "
+        f"{result.speakers} speakers, {result.speech_s / 3600:.2f} h of speech{best}",
+        highlight=False,
+    )

@@ -1,0 +1,41 @@
+"""Embeddings of any space laid out in the Poincaré disk, by their own distances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from curvox.geometry import AbstractSpace, DiskEmbedding, PoincareBall, embed_in_disk
+
+
+def disk_layout(space: AbstractSpace, points: np.ndarray, *, seed: int = 0) -> DiskEmbedding:
+    """Lay points of a space out in the disk of curvature −1 so that hyperbolic distances are as near as can be to
+    theirs.
+
+    Distances are not rescaled to look well: those of a ball are taken in units of its curvature radius (√c d), those of
+    the sphere as angles in radians. The stress says how much of them two dimensions could keep.
+
+    Args:
+        space: where the points live.
+        points: (M, D) with M at most 400.
+        seed: of the layout.
+    """
+    x = torch.from_numpy(np.asarray(points, dtype=np.float64))
+    distances = space.pairwise_distance(x, x)
+    if isinstance(space, PoincareBall):
+        distances = distances * math.sqrt(space.c)
+    distances = 0.5 * (distances + distances.T)
+    return embed_in_disk(distances.fill_diagonal_(0.0).detach(), seed=seed)
+
+
+def spread_over_speakers(speakers: Sequence[str], *, at_most: int) -> np.ndarray:
+    """Return positions of at most ``at_most`` utterances, as many a speaker as fit, in turn, in the order given."""
+    turns: dict[str, int] = {}
+    order = []
+    for position, speaker in enumerate(speakers):
+        turns[speaker] = turns.get(speaker, -1) + 1
+        order.append((turns[speaker], position))
+    return np.sort(np.array([position for _, position in sorted(order)[:at_most]], dtype=np.int64))

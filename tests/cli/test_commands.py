@@ -1,0 +1,181 @@
+"""The commands as their users run them: real processes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CURVOX = Path(sys.executable).with_name("curvox")
+
+
+def curvox(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [CURVOX, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def refused(result: subprocess.CompletedProcess[str], *said: str) -> None:
+    """The command ended by its own error: exit 1, the reason, no traceback."""
+    assert result.returncode == 1, result.stderr
+    assert "error:" in result.stderr
+    assert "Traceback" not in result.stderr
+    for text in said:
+        assert text in result.stderr
+
+
+def test_import__brings_no_torch_and_nothing_heavy() -> None:
+    heavy = {"torch", "lightning", "lhotse", "matplotlib", "numpy", "pydantic", "typer", "rich"}
+    code = "import sys, curvox; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not heavy & set(modules)
+
+
+def test_help__names_every_command_and_brings_no_torch() -> None:
+    code = (
+        "import sys, curvox.cli\nsys.argv = ['curvox', '--help']\n"
+        "try:\n    curvox.cli.main()\nexcept SystemExit:\n    pass\n"
+        "print('torch' in sys.modules, 'lightning' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for command in ("train", "eval", "embed", "verify", "losses", "demo", "corpus"):
+        assert command in shown
+    assert shown.strip().endswith("False False")
+
+
+def test_losses__lists_the_table() -> None:
+    from curvox.losses import LOSSES
+
+    shown = curvox("losses").stdout
+    assert [line.split()[0] for line in shown.splitlines()] == list(LOSSES)
+
+
+@pytest.fixture(scope="module")
+def run(tiny_recipe_file: Path, voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("runs")
+    result = curvox("train", tiny_recipe_file, "--data", voices, "--runs", runs, "--set", "training.epochs=1")
+    assert result.returncode == 0, result.stderr
+    assert "dev EER" in result.stderr
+    return runs / "tiny"
+
+
+def test_train__then_eval__prints_the_figures_and_leaves_them(run: Path, voices: Path) -> None:
+    result = curvox("eval", run, "--trials", voices / "trials" / "test.txt", "--resamples", "50")
+    assert result.returncode == 0, result.stderr
+    folder = run / "eval" / "test"
+    assert {p.name for p in folder.iterdir()} == {"scores.txt", "evaluation.json", "report.html"}
+    figures = json.loads((folder / "evaluation.json").read_text())
+    assert f"{100 * figures['eer']['value']:.2f}" in result.stdout
+    lines = (folder / "scores.txt").read_text().splitlines()
+    assert len(lines) == figures["targets"] + figures["non_targets"]
+    again = curvox("eval", run, "--trials", voices / "trials" / "test.txt")
+    refused(again, "exists already", "--overwrite")
+
+
+def test_embed__writes_points_that_load_without_pickle(run: Path, voices: Path, tmp_path: Path) -> None:
+    files = sorted(voices.rglob("*.flac"))
+    one, folder = files[0], files[-1].parent
+    result = curvox("embed", run, one, folder, "-o", tmp_path / "e.npz")
+    assert result.returncode == 0, result.stderr
+    with np.load(tmp_path / "e.npz", allow_pickle=False) as stored:
+        assert stored["embeddings"].shape == (len(stored["recordings"]), 12)
+        assert stored["recordings"][0] == str(one)
+        assert json.loads(str(stored["space"]))["name"] == "poincare_ball"
+    refused(curvox("embed", run, one, "-o", tmp_path / "e.npz"), "exists already")
+    refused(curvox("embed", run, one, "-o", tmp_path / "e.txt"), "must end in .npz")
+    refused(curvox("embed", run, tmp_path, "-o", tmp_path / "f.npz"), "holds no audio file")
+    assert [p.name for p in tmp_path.iterdir()] == ["e.npz"]
+
+
+def test_verify__answers_and_says_where_the_threshold_comes_from(run: Path, two_recordings: tuple[Path, Path]) -> None:
+    shown = curvox("verify", run, *two_recordings).stdout
+    assert "score" in shown
+    assert "same speaker" in shown or "different speakers" in shown
+    assert "dev trials" in shown
+    assert "nothing is decided" in curvox("verify", run, *two_recordings, "--scorer", "cosine").stdout
+
+
+def test_verify__refuses_bad_input_in_one_line(run: Path, two_recordings: tuple[Path, Path], tmp_path: Path) -> None:
+    one = two_recordings[0]
+    (tmp_path / "zero.wav").touch()
+    (tmp_path / "text.wav").write_text("hello")
+    refused(curvox("verify", run, one, tmp_path / "none.wav"), "none.wav")
+    refused(curvox("verify", run, one, tmp_path / "zero.wav"), "zero.wav")
+    refused(curvox("verify", run, one, tmp_path / "text.wav"), "text.wav")
+    refused(curvox("verify", tmp_path, one, one), "holds no model")
+    refused(curvox("verify", run, one, one, "--scorer", "cosin"), 'did you mean "cosine"')
+
+
+def test_eval__refuses_a_trial_of_an_unknown_utterance(run: Path, voices: Path, tmp_path: Path) -> None:
+    lines = (voices / "trials" / "test.txt").read_text().splitlines()[:5]
+    (tmp_path / "t.txt").write_text("\n".join([*lines, "1 voices-9999 nobody"]))
+    refused(curvox("eval", run, "--trials", tmp_path / "t.txt"), "nobody")
+    (tmp_path / "u.txt").write_text("a b\n")
+    refused(curvox("eval", run, "--trials", tmp_path / "u.txt"), "u.txt")
+    assert not (run / "eval" / "t").exists()
+
+
+def test_eval__names_the_way_out_when_the_corpus_is_gone(run: Path, voices: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "best", tmp_path / "model")
+    trials = voices / "trials" / "test.txt"
+    refused(curvox("eval", tmp_path / "model", "--trials", trials), "--data")
+    result = curvox("eval", tmp_path / "model", "--trials", trials, "--data", voices, "--resamples", "20")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "loss.margn=0.3"], 'did you mean "margin"'),
+        (["--set", "data.crop=1.0"], 'did you mean "crop_s"'),
+        (["--set", "loss.name=ham"], "ham_softmax"),
+    ],
+)
+def test_train__refuses_a_misspelt_key(
+    arguments: list[str], said: str, tiny_recipe_file: Path, voices: Path, tmp_path: Path
+) -> None:
+    result = curvox("train", tiny_recipe_file, "--data", voices, "--runs", tmp_path, *arguments)
+    refused(result, said)
+    assert not (tmp_path / "tiny").exists()
+
+
+def test_train__on_two_processes(tiny_recipe_file: Path, voices: Path, tmp_path: Path) -> None:
+    sets = ["training.devices=2", "training.accelerator=cpu", "training.epochs=1"]
+    options = [part for s in sets for part in ("--set", s)]
+    result = curvox("train", tiny_recipe_file, "--data", voices, "--runs", tmp_path, *options)
+    assert result.returncode == 0, result.stderr
+    from curvox.training.state_tree import read_state
+
+    facts = json.loads((tmp_path / "tiny" / "run.json").read_text())
+    assert facts["best"]["epoch"] == 1
+    assert read_state(tmp_path / "tiny" / "last")["global_step"] == facts["steps"]
+
+
+def test_corpus_check__names_line_and_column(voices: Path, tmp_path: Path) -> None:
+    good = curvox("corpus", "check", voices)
+    assert good.returncode == 0
+    assert "no problems" in good.stdout
+    folder = tmp_path / "voices"
+    shutil.copytree(voices, folder)
+    lines = (folder / "manifest.tsv").read_text().splitlines()
+    (folder / "manifest.tsv").write_text("\n".join([*lines, lines[3]]) + "\n")
+    bad = curvox("corpus", "check", folder)
+    assert bad.returncode == 1
+    assert f"line {len(lines) + 1}" in bad.stdout
+    assert "line 4" in bad.stdout
+
+
+def test_demo__refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").touch()
+    refused(curvox("demo", "--output", tmp_path), "--overwrite")
+    assert (tmp_path / "mine.txt").exists()
