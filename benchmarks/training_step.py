@@ -136,9 +136,9 @@ def _products(options: dict, features: Tensor) -> Callable[[], None]:
 
     def run() -> None:
         for x, weight, gradient in pairs:
-            x @ weight
-            gradient @ weight.T
-            x.T @ gradient
+            torch.mm(x, weight)
+            torch.mm(gradient, weight.T)
+            torch.mm(x.T, gradient)
 
     return run
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from curvox.embedder import Embedder
 
-__all__ = ["__version__", "load"]
+__all__ = ["load"]
 
 
 def load(folder: str | Path, *, device: str = "cpu") -> Embedder:

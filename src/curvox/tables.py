@@ -56,3 +56,14 @@ class Table(Mapping[str, Entry]):
             UnknownNameError: no such name; the message lists the nearest ones.
         """
         return self[name].load()
+
+    def name_of(self, cls: type) -> str:
+        """Return the name under which ``cls`` stands in this table.
+
+        Raises:
+            KeyError: the class stands under no name.
+        """
+        for name, entry in self.entries.items():
+            if (entry.module, entry.attribute) == (cls.__module__, cls.__name__):
+                return name
+        raise KeyError(f"{cls.__module__}.{cls.__name__} is no {self.what} of the table")

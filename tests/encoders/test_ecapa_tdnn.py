@@ -9,13 +9,13 @@ from curvox.encoders.ecapa_tdnn import ECAPATDNN
 from curvox.errors import InputError
 
 
-def small(**options) -> ECAPATDNN:
+def small() -> ECAPATDNN:
     torch.manual_seed(0)
-    encoder = ECAPATDNN(**({"n_mels": 20, "channels": 16, "aggregation_channels": 24, "embedding_dim": 10} | options))
+    encoder = ECAPATDNN(n_mels=20, channels=16, aggregation_channels=24, embedding_dim=10)
     for module in encoder.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
-            torch.nn.init.normal_(module.running_mean, std=0.3)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+            module.running_mean = torch.randn_like(module.weight).mul_(0.3).detach()
+            module.running_var = torch.rand_like(module.weight).add_(0.5).detach()
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.normal_(module.bias, std=0.3)
     return encoder.eval()

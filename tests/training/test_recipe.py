@@ -63,7 +63,7 @@ def test_recipe__refuses_a_value_that_does_not_fit(path: str, value: Any, said: 
         ("features", {"n_mel": 4}, 'unknown key "features.n_mel": did you mean "n_mels"'),
         ("loss", {"name": "ham_sofmax"}, 'did you mean "ham_softmax"'),
         ("loss", {"name": "ham_softmax", "margn": 4}, 'did you mean "margin"'),
-        ("loss", {"name": "ham_softmax", "margin": "wide"}, "margin"),
+        ("loss", {"name": "ham_softmax", "margin": -0.5}, "margin must be"),
         ("loss", {"name": "ham_softmax", "space": {"name": "poincare_bal"}}, 'did you mean "poincare_ball"'),
     ],
 )

@@ -74,8 +74,8 @@ def name_of_space(space: AbstractSpace) -> str:
     words: dict[str, Any] = space.describe()
     if words["name"] != "poincare_ball":
         return str(words["name"])
-    lift = ", ".join(str(value) for value in words["lift"].values() if value is not None)
-    return f"Poincaré ball, c = {words['c']:g}, lift {lift}"
+    lift = " ".join(str(value) for value in words["lift"].values() if value is not None)
+    return f"Poincaré ball, c = {words['c']:g}, {lift}"
 
 
 def _facts(run: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -141,7 +142,7 @@ class SpeakerModule(pl.LightningModule):
             float(eer.value), float(eer.threshold), targets, len(data.dev_labels) - targets, self.current_epoch + 1
         )
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         training = self.recipe.training
         options = training.optimizer
         shared = {id(p) for p in self.embedder.parameters()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -60,7 +60,7 @@ def _named(options: Any, where: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def check_options(
-    constructor: Callable[..., Any], options: Mapping[str, Any], *, where: str, given: set[str] = frozenset()
+    constructor: Callable[..., Any], options: Mapping[str, Any], *, where: str, given: Collection[str] = ()
 ) -> dict[str, Any]:
     """Return ``options`` with each value checked against the constructor's annotation.
 

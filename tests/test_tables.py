@@ -1,0 +1,60 @@
+"""Tables of names, and the hints for misspelt ones."""
+
+import subprocess
+import sys
+
+import pytest
+
+from curvox.errors import CurvoxError, InputError, UnknownNameError, nearest, require_non_negative, require_positive
+from curvox.tables import Entry, Table
+
+TABLE = Table(
+    "thing", {"fraction": Entry("fractions", "Fraction", "a number"), "path": Entry("pathlib", "Path", "a path")}
+)
+
+
+def test_table__loads_the_class_it_names() -> None:
+    from fractions import Fraction
+
+    assert TABLE.load("fraction") is Fraction
+    assert TABLE.name_of(Fraction) == "fraction"
+    assert "fraction" in TABLE
+    assert "fractions" not in TABLE
+    with pytest.raises(KeyError):
+        TABLE.name_of(int)
+
+
+@pytest.mark.parametrize("name", ["fracton", "os.system", "", "Fraction"])
+def test_table__refuses_a_name_it_does_not_have(name: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        TABLE.load(name)
+    assert f'unknown thing "{name}"' in str(caught.value)
+    assert isinstance(caught.value, CurvoxError)
+
+
+def test_tables__of_the_project_are_read_without_torch() -> None:
+    code = (
+        "import sys\nfrom curvox.losses import LOSSES\nfrom curvox.encoders import ENCODERS\n"
+        "from curvox.corpora import CORPORA\nprint(len(LOSSES), len(ENCODERS), len(CORPORA), 'torch' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert int(shown[0]) >= 7
+    assert shown[3] == "False"
+
+
+def test_nearest__names_the_close_ones_or_all() -> None:
+    assert nearest("marginn", ["margin", "scale"]) == 'did you mean "margin"?'
+    assert nearest("zzz", ["scale", "margin"]) == "known: margin, scale"
+    assert nearest("zzz", []) == "none are known"
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), True, "1"])
+def test_positive__refuses_what_is_not(value) -> None:
+    with pytest.raises(InputError, match="c must be"):
+        require_positive(value, "c")
+
+
+def test_non_negative__takes_zero() -> None:
+    assert require_non_negative(0, "m") == 0.0
+    with pytest.raises(InputError, match="m must be"):
+        require_non_negative(-0.1, "m")
