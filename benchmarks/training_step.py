@@ -13,18 +13,19 @@ are medians and the median of the ratios of neighbouring runs; the floor is the 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
 import torch
 from plain_ecapa import PlainECAPA, PlainHAM
-from torch import Tensor
+from torch import Tensor, nn
 
 from curvox.audio import augment, mask_features
 from curvox.training import build_model, read_recipe
@@ -77,54 +78,63 @@ def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, Prepa
 
 
 def _measure(recipe: Recipe, data: PreparedData, repeats: int) -> dict[str, float]:
-    embedder, loss = build_model(recipe, SPEAKERS)
-    options = recipe.encoder
-    plain = PlainECAPA(80, options["channels"], options["aggregation_channels"], options["embedding_dim"])
-    plain_loss = PlainHAM(options["embedding_dim"], SPEAKERS)
-    plain.train()
-    embedder.train()
-    ours_optimizer = torch.optim.Adam([*embedder.parameters(), *loss.parameters()])
-    plain_optimizer = torch.optim.Adam([*plain.parameters(), *plain_loss.parameters()])
-    loader = iter(training_loader(data, recipe.data, seed=1, rank=0, processes=1))
-    batch = next(loader)
-    batch["speakers"] = torch.randint(0, SPEAKERS, (64,))
-
-    def ours() -> None:
-        ours_optimizer.zero_grad()
-        with torch.no_grad():
-            features, _ = embedder.features(batch["waveforms"])
-        loss(embedder.encoder(features), batch["speakers"]).value.backward()
-        ours_optimizer.step()
-
-    def plainly() -> None:
-        plain_optimizer.zero_grad()
-        with torch.no_grad():
-            features, _ = embedder.features(batch["waveforms"])
-        plain_loss(plain(features), batch["speakers"]).backward()
-        plain_optimizer.step()
-
-    def change() -> None:
-        seeds = batch["seeds"].tolist()
-        with torch.no_grad():
-            features, _ = embedder.features(augment(batch["waveforms"], seeds))
-            mask_features(features, seeds)
-
-    features, _ = embedder.features(batch["waveforms"])
-    floor = _products(options, features)
-    fetch = iter(training_loader(data, recipe.data, seed=2, rank=0, processes=1))
-    programs: dict[str, Callable[[], object]] = {
-        "plain": plainly, "curvox": ours, "loading": lambda: next(fetch), "augmentation": change, "floor": floor
-    }  # fmt: skip
-    seconds = _interleaved(programs, min(repeats, len(loader) - 1 if hasattr(loader, "__len__") else repeats))
-    medians = {f"{name}_ms": round(1000 * statistics.median(values), 1) for name, values in seconds.items()}
+    seconds = _interleaved(_programs(recipe, data), repeats)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
     ratios = [a / b for a, b in zip(seconds["curvox"], seconds["plain"], strict=True)]
     return {
-        **medians,
+        **{f"{name}_ms": round(1000 * value, 1) for name, value in medians.items()},
         "curvox_over_plain": round(statistics.median(ratios), 3),
-        "curvox_over_floor": round(statistics.median(seconds["curvox"]) / statistics.median(seconds["floor"]), 3),
-        "loading_share_of_step": round(statistics.median(seconds["loading"]) / statistics.median(seconds["curvox"]), 4),
+        "curvox_over_floor": round(medians["curvox"] / medians["floor"], 3),
+        "loading_share_of_step": round(medians["loading"] / medians["curvox"], 4),
         "repeats": repeats,
     }
+
+
+def _programs(recipe: Recipe, data: PreparedData) -> dict[str, Callable[[], object]]:
+    options = recipe.encoder
+    embedder, loss = build_model(recipe, SPEAKERS)
+    plain = PlainECAPA(80, options["channels"], options["aggregation_channels"], options["embedding_dim"])
+    plain_loss = PlainHAM(options["embedding_dim"], SPEAKERS)
+    fetch = itertools.chain.from_iterable(_epochs(recipe, data))
+    batch = next(fetch)
+    batch["speakers"] = torch.randint(0, SPEAKERS, (64,))
+    seeds = batch["seeds"].tolist()
+
+    def features() -> Tensor:
+        with torch.no_grad():
+            return embedder.features(batch["waveforms"])[0]
+
+    def change() -> None:
+        with torch.no_grad():
+            mask_features(embedder.features(augment(batch["waveforms"], seeds))[0], seeds)
+
+    return {
+        "plain": _step(plain, features, lambda z: plain_loss(z, batch["speakers"]), plain_loss),
+        "curvox": _step(embedder.encoder, features, lambda z: loss(z, batch["speakers"]).value, loss),
+        "loading": lambda: next(fetch),
+        "augmentation": change,
+        "floor": _products(options, features()),
+    }
+
+
+def _epochs(recipe: Recipe, data: PreparedData) -> Iterator[Iterator[dict[str, Tensor]]]:
+    """Loaders of training batches, one after the other without end."""
+    for seed in itertools.count(1):
+        yield iter(training_loader(data, recipe.data, seed=seed, rank=0, processes=1))
+
+
+def _step(
+    encoder: nn.Module, features: Callable[[], Tensor], value: Callable[[Tensor], Tensor], head: nn.Module
+) -> Callable[[], None]:
+    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()])
+    encoder.train()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        value(encoder(features())).backward()
+        optimizer.step()
+
+    return step
 
 
 def _products(options: dict, features: Tensor) -> Callable[[], None]:

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +161,22 @@ def test_train__on_two_processes(tiny_recipe_file: Path, voices: Path, tmp_path:
     facts = json.loads((tmp_path / "tiny" / "run.json").read_text())
     assert facts["best"]["epoch"] == 1
     assert read_state(tmp_path / "tiny" / "last")["global_step"] == facts["steps"]
+
+
+def test_train__interrupted_says_how_to_go_on(tiny_recipe_file: Path, voices: Path, tmp_path: Path) -> None:
+    command = [CURVOX, "train", tiny_recipe_file, "--data", voices, "--runs", tmp_path, "--set", "training.epochs=500"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "tiny" / "last").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    assert "continue it with --resume" in said
+    assert "Traceback" not in said
+    from curvox.training.state_tree import read_state
+
+    assert read_state(tmp_path / "tiny" / "last")["global_step"] > 0
 
 
 def test_corpus_check__names_line_and_column(voices: Path, tmp_path: Path) -> None:

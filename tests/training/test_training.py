@@ -2,15 +2,18 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import torch
 import yaml
 
-from curvox.embedder import load_embedder
+from curvox.corpora import read_corpus, read_trials
+from curvox.embedder import load_embedder, score_trials
 from curvox.errors import (
     AudioError,
     CheckpointError,
@@ -20,6 +23,7 @@ from curvox.errors import (
     RecipeError,
     TrainingError,
 )
+from curvox.metrics import equal_error_rate
 from curvox.training import Recipe, override, read_history, read_recipe, recipe_from, train
 from curvox.training.module import SpeakerModule
 from curvox.training.state_tree import read_state
@@ -49,6 +53,25 @@ def test_history__has_loss_and_dev_eer_of_every_epoch(tiny_run: Path) -> None:
     assert all(record.loss is not None and record.dev_eer is not None for record in history)
     best = min(record.dev_eer for record in history if record.dev_eer is not None)
     assert best == pytest.approx(json.loads((tiny_run / "run.json").read_text())["best"]["eer"])
+
+
+def test_dev_eer__is_what_the_checkpoint_gives_on_the_same_files(
+    tiny_tree: dict[str, Any], voices: Path, tmp_path: Path
+) -> None:
+    """Also for telephone speech, where the upper half of the band holds nothing but rounding."""
+    folder = tmp_path / "telephone"
+    shutil.copytree(voices, folder)
+    for path in folder.rglob("*.flac"):
+        samples, rate = soundfile.read(path)
+        soundfile.write(path, samples[::2], rate // 2)
+    train(change(tiny_tree, f"data.path={folder}", "training.epochs=1"), tmp_path / "run")
+    model = load_embedder(tmp_path / "run")
+    scored = score_trials(model, read_corpus(folder), read_trials(folder / "trials" / "dev.txt"))
+    assert scored.trials.labels is not None
+    again = equal_error_rate(scored.scores, scored.trials.labels)
+    assert model.dev is not None
+    assert again.value == pytest.approx(model.dev.eer)
+    assert again.threshold == pytest.approx(model.dev.threshold, abs=1e-4)
 
 
 def test_run__twice_gives_the_same_weights(tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path) -> None:
@@ -88,8 +111,11 @@ def interrupted(recipe: Recipe, folder: Path, step: int, monkeypatch: pytest.Mon
     stop = StopAfter(step)
     with monkeypatch.context() as patch:
         patch.setattr(SpeakerModule, "training_step", lambda module, batch, batch_idx: stop(module, batch, batch_idx))
-        with pytest.raises((TrainingError, KeyboardInterrupt, SystemExit)):
+        handler = signal.getsignal(signal.SIGINT)
+        with pytest.raises(TrainingError, match="interrupted in step") as caught:
             train(recipe, folder)
+    assert "--resume" in str(caught.value)
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.parametrize("stop_at", ["epoch end", "mid-epoch"])
@@ -115,6 +141,38 @@ def test_resume__equals_an_uninterrupted_run(
     torch.testing.assert_close(second["optimizer_states"], first["optimizer_states"], rtol=0, atol=0)
     assert second["lr_schedulers"] == first["lr_schedulers"]
     assert [r.epoch for r in read_history(tmp_path / "broken")] == [1, 2, 3]
+
+
+def test_resume__before_the_first_checkpoint_starts_from_the_beginning(
+    tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(recipe_from(tiny_tree), tmp_path / "run", 1, monkeypatch)
+    assert not (tmp_path / "run" / "last").exists()
+    train(recipe_from(tiny_tree), tmp_path / "run", resume=True)
+    torch.testing.assert_close(weights(tmp_path / "run" / "last"), weights(tiny_run / "last"), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("training.precision=bf16-mixed",),
+        (
+            "training.schedule.name=exponential",
+            "training.optimizer.name=sgd",
+            "training.optimizer.clip_gradient_norm=1.0",
+        ),
+        ("data.workers=1", "data.balance=speaker", "data.crops_per_epoch=24"),
+        ("loss={name: combined}", "training.optimizer.name=adamw"),
+        ("loss={name: ham_softmax, space: {name: poincare_ball, lift: exp_map}}",),
+    ],
+    ids=lambda overrides: overrides[0].split("=")[0],
+)
+def test_run__with_other_settings_ends_finite(
+    overrides: tuple[str, ...], tiny_tree: dict[str, Any], tmp_path: Path
+) -> None:
+    result = train(change(tiny_tree, "training.epochs=1", *overrides), tmp_path / "run")
+    assert result.best is not None
+    assert all(torch.isfinite(w).all() for w in weights(tmp_path / "run" / "last").values())
 
 
 def test_resume__refuses_another_recipe_and_an_empty_folder(

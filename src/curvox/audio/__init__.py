@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from curvox.audio.decoding import Failure, Segment
 from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read_audio, read_audio_info
+from curvox.audio.samples import from_int16, to_int16
 from curvox.audio.store import WaveformStore
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ __all__ = [
     "WaveformStore",
     "augment",
     "check_waveform",
+    "from_int16",
     "mask_features",
     "read_audio",
     "read_audio_info",
     "subtract_mean",
+    "to_int16",
 ]
 
 _TORCH_PARTS = {

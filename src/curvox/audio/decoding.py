@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from curvox.audio.reading import read_audio
+from curvox.audio.samples import to_int16
 from curvox.errors import AudioError, InputError
 
 FORMAT_VERSION = 1
@@ -77,7 +78,7 @@ class DecodingJob:
         waveform = read_audio(
             self.paths[index], sampling_rate_hz=self.sampling_rate_hz, start_s=start_s, duration_s=duration_s
         )
-        return np.clip(np.rint(waveform * 32768), -32768, 32767).astype("<i2")
+        return to_int16(waveform)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(f"{FORMAT_VERSION} {self.sampling_rate_hz}\n".encode())

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from curvox.audio import FilterBank, check_waveform, read_audio, subtract_mean
+from curvox.audio import FilterBank, check_waveform, from_int16, read_audio, subtract_mean, to_int16
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
 from curvox.scoring import default_scorer, score_pairs
@@ -133,7 +133,9 @@ class Embedder(nn.Module):
         try:
             points: list[np.ndarray | None] = [None] * len(waveforms)
             for batch in batches_by_length([len(w) for w in waveforms], int(BATCH_S * self.sampling_rate_hz)):
-                padded, lengths = pad([waveforms[i] for i in batch])
+                # Training hears 16-bit samples. Finer ones differ where there is nothing but rounding, such as above
+                # 4 kHz in telephone speech, and the logarithm of the filter banks makes that difference large.
+                padded, lengths = pad([from_int16(to_int16(waveforms[i])) for i in batch])
                 device = next(self.encoder.parameters()).device
                 z = self(padded.to(device), lengths.to(device))
                 for i, point in zip(batch, self.space.project(z).float().cpu().numpy(), strict=True):

@@ -12,12 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from curvox.audio import WaveformStore
+from curvox.audio import WaveformStore, from_int16
 from curvox.corpora import Corpus, TrialList, epoch_plan, holdout_speakers, make_trials, read_corpus, read_trials, shard
 from curvox.errors import InputError, RecipeError
 from curvox.training.recipe import DataRecipe
-
-INT16_SCALE = 1.0 / 32768.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Recordings:
 
     def waveform(self, item: int) -> np.ndarray:
         """Return a recording as float32 in [-1, 1]."""
-        return self.store[int(self.places[item])].astype(np.float32) * INT16_SCALE
+        return from_int16(self.store[int(self.places[item])])
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ class CropDataset(Dataset):
             self._cut(row, item, start)
         items = np.array([item for item, _, _ in keys])
         return {
-            "waveforms": torch.from_numpy(crops).float().mul_(INT16_SCALE),
+            "waveforms": torch.from_numpy(from_int16(crops)),
             "speakers": torch.from_numpy(self.recordings.speakers[items]),
             "items": torch.from_numpy(items),
             "seeds": torch.tensor([seed for _, _, seed in keys]),

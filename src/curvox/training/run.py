@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import time
 import warnings
 from collections.abc import Callable
@@ -93,7 +94,7 @@ def train(
     settle_folder(last)
     if resume and not last.exists():
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
-    _fit(trainer, module, last if resume and last.exists() else None)
+    _fit(trainer, module, last, resume and last.exists())
     result = _result(folder, module, trainer, data, time.monotonic() - started)
     if trainer.is_global_zero:
         text = json.dumps({**asdict(result), "folder": folder.name, "torch": torch.__version__}, indent=1)
@@ -168,13 +169,22 @@ _NOISE = (
 )
 
 
-def _fit(trainer: pl.Trainer, module: SpeakerModule, resume_from: Path | None) -> None:
-    with warnings.catch_warnings():
-        for message in _NOISE:
-            warnings.filterwarnings("ignore", message=message)
-        trainer.fit(module, ckpt_path=None if resume_from is None else str(resume_from))
-    if trainer.interrupted:
-        raise TrainingError(f"interrupted at step {trainer.global_step}; continue with --resume")
+def _fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool) -> None:
+    """Run the trainer; an interrupt becomes an error that says how to go on."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        with warnings.catch_warnings():
+            for message in _NOISE:
+                warnings.filterwarnings("ignore", message=message)
+            trainer.fit(module, ckpt_path=str(last) if resume else None)
+    except SystemExit as stop:  # what Lightning makes of Ctrl-C, after it has switched further ones off
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, on_interrupt)
+        kept = (
+            "continue it with --resume" if last.exists() else "no checkpoint was written yet; --resume starts it again"
+        )
+        raise TrainingError(f"interrupted in step {trainer.global_step} of {last.parent}: {kept}") from stop
 
 
 def _result(folder: Path, module: SpeakerModule, trainer: pl.Trainer, data: PreparedData, seconds: float) -> RunResult:
