@@ -50,7 +50,7 @@ def test_help__names_every_command_and_brings_no_torch() -> None:
         "print('torch' in sys.modules, 'lightning' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for command in ("train", "eval", "embed", "verify", "losses", "demo", "corpus"):
+    for command in ("train", "eval", "embed", "verify", "losses", "demo", "cite", "corpus"):
         assert command in shown
     assert shown.strip().endswith("False False")
 
@@ -60,6 +60,13 @@ def test_losses__lists_the_table() -> None:
 
     shown = curvox("losses").stdout
     assert [line.split()[0] for line in shown.splitlines()] == list(LOSSES)
+
+
+def test_cite__prints_the_papers_of_a_recipe(repository: Path) -> None:
+    shown = curvox("cite", repository / "recipes" / "openvoices_ham.yaml").stdout
+    for key in ("desplanques2020ecapa", "fang2026ham", "nickel2017poincare"):
+        assert key in shown
+    assert shown.count("@") >= 3
 
 
 @pytest.fixture(scope="module")

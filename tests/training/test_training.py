@@ -287,8 +287,14 @@ def test_run__takes_a_corpus_without_splits(tiny_tree: dict[str, Any], voices: P
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(voices / row[at("path")], target)
     data = [f"data.path={folder}", "data.dev_trials=null", "training.epochs=1"]
-    with pytest.raises(InputError, match="split"):
-        train(change(tiny_tree, *data), tmp_path / "refused")
+    with pytest.raises(RecipeError, match=r"set data\.holdout_dev_speakers"):
+        train(change(tiny_tree, *data), tmp_path / "run")
+    missing = change(tiny_tree, *data, "data.dev_trials=trials/none.txt", "data.holdout_dev_speakers=4")
+    with pytest.raises(RecipeError, match="null to draw trials"):
+        train(missing, tmp_path / "run")
+    with pytest.raises(InputError, match="lower"):
+        train(change(tiny_tree, *data, "data.batch_size=500", "data.holdout_dev_speakers=4"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     result = train(change(tiny_tree, *data, "data.holdout_dev_speakers=4"), tmp_path / "run")
     assert result.speakers == 10
     assert result.best is not None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from curvox.cli.cite import cite
 from curvox.cli.corpus import app as corpus_app
 from curvox.cli.demo import demo
 from curvox.cli.embed import embed
@@ -30,6 +31,7 @@ app.command("embed")(embed)
 app.command("verify")(verify)
 app.command("losses")(losses)
 app.command("demo")(demo)
+app.command("cite")(cite)
 app.add_typer(corpus_app, name="corpus")
 
 

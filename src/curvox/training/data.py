@@ -99,13 +99,24 @@ def open_corpus(recipe: DataRecipe, seed: int) -> Corpus:
     )
     if recipe.holdout_dev_speakers is not None:
         return holdout_speakers(corpus, dev_speakers=recipe.holdout_dev_speakers, seed=seed)
+    if not corpus.splits:
+        raise RecipeError(
+            f'the corpus "{corpus.name}" has no splits: set data.holdout_dev_speakers to the number of its '
+            f"{len(corpus.speakers)} speakers to measure on, the others are trained on"
+        )
     return corpus
 
 
 def _dev_trials(recipe: DataRecipe, corpus: Corpus, dev: Corpus, seed: int) -> TrialList:
     if recipe.dev_trials is None:
         return make_trials(dev, seed=seed, targets_per_speaker=20, nontargets_per_speaker=100)
-    trials = read_trials(corpus.root / recipe.dev_trials)
+    path = corpus.root / recipe.dev_trials
+    if not path.exists():
+        raise RecipeError(
+            f"the dev trials {path} do not exist: name others in data.dev_trials, "
+            "or set it to null to draw trials from the dev speakers"
+        )
+    trials = read_trials(path)
     trials.check_against(corpus)
     heard = {*map(str, trials.enrolments), *map(str, trials.tests)}
     trained = heard & {u.utterance for u in corpus.split(recipe.train_split).utterances}

@@ -82,12 +82,12 @@ def train(
     _report_unreadable(data, console)
     pl.seed_everything(recipe.seed, workers=True, verbose=False)
     embedder, loss = build_model(recipe, len(data.train.speaker_names))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
     trainer = _trainer(recipe, folder, embedder, console)
     loader = training_loader(
         data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
     )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
     module = SpeakerModule(embedder, loss, recipe, data, loader, augmentation)
     started = time.monotonic()
     last = folder / "last"
