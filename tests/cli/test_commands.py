@@ -158,18 +158,6 @@ def test_train__refuses_a_misspelt_key(
     assert not (tmp_path / "tiny").exists()
 
 
-def test_train__on_two_processes(tiny_recipe_file: Path, voices: Path, tmp_path: Path) -> None:
-    sets = ["training.devices=2", "training.accelerator=cpu", "training.epochs=1"]
-    options = [part for s in sets for part in ("--set", s)]
-    result = curvox("train", tiny_recipe_file, "--data", voices, "--runs", tmp_path, *options)
-    assert result.returncode == 0, result.stderr
-    from curvox.training.state_tree import read_state
-
-    facts = json.loads((tmp_path / "tiny" / "run.json").read_text())
-    assert facts["best"]["epoch"] == 1
-    assert read_state(tmp_path / "tiny" / "last")["global_step"] == facts["steps"]
-
-
 def test_train__interrupted_says_how_to_go_on(tiny_recipe_file: Path, voices: Path, tmp_path: Path) -> None:
     command = [CURVOX, "train", tiny_recipe_file, "--data", voices, "--runs", tmp_path, "--set", "training.epochs=500"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
