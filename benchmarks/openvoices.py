@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -82,16 +83,22 @@ def _system(run: Path) -> SystemResult:
 
 def _table(systems: list[SystemResult]) -> str:
     corpora = tuple(systems[0].evaluation.groups)
-    parts = ["EER in %, pooled and per corpus:", markdown_table(systems, metrics=("eer",), groups=corpora)]
+    parts = ["EER in %, pooled and per corpus:", _narrow(markdown_table(systems, metrics=("eer",), groups=corpora))]
     for p_target in (0.01, 0.05):
         point = OperatingPoint(p_target)
         parts += [
             f"minDCF({p_target}), pooled and per corpus:",
-            markdown_table(systems, metrics=(point,), groups=corpora, group_metric=point),
+            _narrow(markdown_table(systems, metrics=(point,), groups=corpora, group_metric=point)),
         ]
     rows = [f"| {s.title} | {(s.training_s or 0) / 60:.1f} | {s.parameters:,} |" for s in systems]
     parts.append("\n".join(["| loss | training, minutes | encoder parameters |", "|---|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"
+
+
+def _narrow(table: str) -> str:
+    """Leave the metric's name in the first column only; that of a corpus is enough in its own."""
+    head, rest = table.split("\n", 1)
+    return re.sub(r"\| (\w+): [^|]*", r"| \1 ", head) + "\n" + rest.rstrip()
 
 
 def _machine() -> str:

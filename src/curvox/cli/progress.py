@@ -20,6 +20,7 @@ def counting(console: Console, text: str) -> Iterator[Callable[[int, int], None]
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     task = bar.add_task(text, total=None)
 

@@ -69,6 +69,7 @@ class ProgressDisplay(pl.Callback):
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,
         )
         total = total_steps(pl_module.recipe, pl_module.steps_per_epoch)
         self.task = self.bar.add_task(pl_module.recipe.name, total=total, completed=trainer.global_step)
