@@ -154,9 +154,8 @@ def reflected_interval(estimate: float, values: NDArray[np.float64], level: floa
     both errors where the reflection cancels one by the other. On the arcsine scale the spread of a rate hardly depends
     on the rate, and the interval stays in [0, 1]. It is widened, where need be, to hold the estimate itself.
 
-    When no resample makes an error the interval is the single number 0: too few trials, not a perfect model. In
-    simulations with strong effects of speakers, 95 % intervals held the truth in 91 to 99 of 100 cases with 100
-    speakers or more, and in 81 to 97 with 40 to 60; with a handful of speakers they say little.
+    When no resample makes an error the interval is the single number 0: too few trials, not a perfect model. The
+    fewer the speakers, the more often an interval misses the truth; with a handful of them it says little.
 
     Args:
         estimate: the figure of the trials themselves.
