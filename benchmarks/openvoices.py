@@ -38,7 +38,7 @@ def main() -> None:
     text = _table([_system(arguments.runs / name) for name in names])
     print(text)
     RESULTS.parent.mkdir(exist_ok=True)
-    made = f"{date.today().isoformat()}, {_machine()}, {arguments.jobs} trainings at a time."
+    made = f"{_scored_on(arguments.runs / names[-1])}, {_machine()}, {arguments.jobs} trainings at a time."
     RESULTS.write_text(f"# openvoices, test trials\n\n{made}\n\n{text}", encoding="utf-8")
 
 
@@ -93,6 +93,10 @@ def _table(systems: list[SystemResult]) -> str:
     rows = [f"| {s.title} | {(s.training_s or 0) / 60:.1f} | {s.parameters:,} |" for s in systems]
     parts.append("\n".join(["| loss | training, minutes | encoder parameters |", "|---|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"
+
+
+def _scored_on(run: Path) -> str:
+    return date.fromtimestamp((run / "eval" / "test" / "evaluation.json").stat().st_mtime).isoformat()
 
 
 def _narrow(table: str) -> str:

@@ -41,6 +41,10 @@ class TrainingError(CurvoxError):
     """Training cannot go on; the message names the batch, the values and the likeliest cause."""
 
 
+class TrainingInterruptedError(TrainingError):
+    """The user stopped a training; the message says how to continue it."""
+
+
 class OutputExistsError(CurvoxError, FileExistsError):
     """An output would overwrite a file; nothing was written."""
 

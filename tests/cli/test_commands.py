@@ -87,8 +87,10 @@ def test_train__then_eval__prints_the_figures_and_leaves_them(run: Path, voices:
     assert f"{100 * figures['eer']['value']:.2f}" in result.stdout
     lines = (folder / "scores.txt").read_text().splitlines()
     assert len(lines) == figures["targets"] + figures["non_targets"]
-    again = curvox("eval", run, "--trials", voices / "trials" / "test.txt")
-    refused(again, "exists already", "--overwrite")
+    trials = ["--trials", voices / "trials" / "test.txt"]
+    refused(curvox("eval", run, *trials), "exists already", "--overwrite")
+    refused(curvox("eval", run, *trials, "--output", run, "--overwrite"), "more than an evaluation", "best")
+    assert (run / "best").exists()
 
 
 def test_embed__writes_points_that_load_without_pickle(run: Path, voices: Path, tmp_path: Path) -> None:
@@ -103,7 +105,11 @@ def test_embed__writes_points_that_load_without_pickle(run: Path, voices: Path, 
     refused(curvox("embed", run, one, "-o", tmp_path / "e.npz"), "exists already")
     refused(curvox("embed", run, one, "-o", tmp_path / "e.txt"), "must end in .npz")
     refused(curvox("embed", run, tmp_path, "-o", tmp_path / "f.npz"), "holds no audio file")
+    refused(curvox("embed", run, one, "-o", one / "f.npz"), "File exists")
     assert [p.name for p in tmp_path.iterdir()] == ["e.npz"]
+    for name in ("empty.wav", "none.wav"):
+        (tmp_path / name).touch()
+    refused(curvox("embed", run, one, tmp_path, "-o", tmp_path / "f.npz"), "2 of 3 recordings", "empty.wav", "none.wav")
 
 
 def test_verify__answers_and_says_where_the_threshold_comes_from(run: Path, two_recordings: tuple[Path, Path]) -> None:
@@ -166,7 +172,7 @@ def test_train__interrupted_says_how_to_go_on(tiny_recipe_file: Path, voices: Pa
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "continue it with --resume" in said
     assert "Traceback" not in said
     from curvox.training.state_tree import read_state

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from curvox.audio import FilterBank
 from curvox.embedder import DevResult, Embedder, load_embedder, save_embedder
 from curvox.encoders.ecapa_tdnn import ECAPATDNN
-from curvox.errors import CheckpointError, OutputExistsError
+from curvox.errors import CheckpointError, InputError, OutputExistsError
 from curvox.geometry import create_space
 
 SPACES = [
@@ -70,6 +70,23 @@ def test_load__finds_the_previous_folder_after_a_crash(folder: Path) -> None:
     assert load_embedder(folder).dev is not None
 
 
+def test_load__works_from_inside_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert load_embedder(".").dev is not None
+
+
+def test_load__refuses_a_run_whose_best_is_incomplete(tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    (tmp_path / "run" / "best" / "model.yaml").unlink()
+    with pytest.raises(CheckpointError, match=r"best has no model\.yaml"):
+        load_embedder(tmp_path / "run")
+
+
+def test_load__refuses_a_device_that_is_not_there(folder: Path) -> None:
+    with pytest.raises(InputError, match='device "nonsense"'):
+        load_embedder(folder, device="nonsense")
+
+
 def test_load__refuses_a_missing_file(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"has model\.yaml but no model\.safetensors"):
@@ -100,6 +117,7 @@ def change_card(folder: Path, **changes) -> None:
         ({"space": {"name": "sphere"}}, "unknown space"),
         ({"space": {"name": "poincare_ball", "c": -1.0}}, "c must be"),
         ({"features": {"n_mel": 3}}, "n_mel"),
+        ({"encoder": {"name": "ecapa_tdnn", "n_mels": 24, "channels": 8 * 10**8}}, "another shape"),
     ],
 )
 def test_load__refuses_a_description_it_does_not_know(folder: Path, changes: dict, said: str) -> None:
@@ -107,7 +125,7 @@ def test_load__refuses_a_description_it_does_not_know(folder: Path, changes: dic
     with pytest.raises(CheckpointError) as caught:
         load_embedder(folder)
     assert said in str(caught.value)
-    assert "model.yaml" in str(caught.value)
+    assert "model." in str(caught.value)
 
 
 def test_load__refuses_yaml_that_would_make_objects(folder: Path) -> None:

@@ -64,15 +64,19 @@ def _claim(output: Path, overwrite: bool) -> None:
     """Make room for a new demo; only what a demo writes is ever removed."""
     from curvox.errors import OutputExistsError
 
+    marker = output / ".curvox-demo"
     if output.exists() and any(output.iterdir()):
         if not overwrite:
             raise OutputExistsError(
                 f"{output} is not empty: replace the earlier demo with --overwrite, or give another --output"
             )
+        if not marker.exists():
+            raise OutputExistsError(f"{output} was not made by the demo, so it is not replaced; give another --output")
         for part in ("corpus", "runs"):
             shutil.rmtree(output / part, ignore_errors=True)
         (output / "report.html").unlink(missing_ok=True)
     output.mkdir(parents=True, exist_ok=True)
+    marker.touch()
 
 
 def _train_and_evaluate(

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from curvox.corpora import Corpus
     from curvox.embedder import ScoredTrials
 
+OUTPUTS = {"scores.txt", "evaluation.json", "report.html"}
+
 
 def evaluate_run(
     run: Annotated[Path, typer.Argument(help="Run or model folder, such as runs/openvoices_ham.")],
@@ -35,12 +37,10 @@ def evaluate_run(
     from curvox.cli.runs import corpus_of, system_of
     from curvox.corpora import read_trials
     from curvox.embedder import evaluate_scores, load_embedder, score_trials
-    from curvox.errors import OutputExistsError
     from curvox.reports import terminal_table
 
-    folder = output or run / "eval" / (trials.stem if scorer is None else f"{trials.stem}-{scorer}")
-    if folder.exists() and not overwrite:
-        raise OutputExistsError(f"{folder} exists already: replace it with --overwrite, or name another --output")
+    folder = output or _default_output(run, trials, scorer)
+    _claim(folder, overwrite)
     model = load_embedder(run, device=device)
     corpus, listed = corpus_of(run, data), read_trials(trials)
     console = Console(stderr=True)
@@ -54,6 +54,31 @@ def evaluate_run(
         print(f"  {name}: {_line(group)}")
     _write(folder, scored, corpus, system, trials)
     print(f"scores, figures and page: {folder}")
+
+
+def _default_output(run: Path, trials: Path, scorer: str | None) -> Path:
+    """Beside the checkpoints, not in one of them, where the next checkpoint would sweep it away."""
+    from curvox.cli.runs import run_folder
+
+    whole = run_folder(run)
+    parts = [trials.stem, *([] if whole == run else [run.name]), *([] if scorer is None else [scorer])]
+    return whole / "eval" / "-".join(parts)
+
+
+def _claim(folder: Path, overwrite: bool) -> None:
+    """Refuse a taken output folder; only one that holds nothing but an earlier evaluation is ever replaced."""
+    from curvox.errors import OutputExistsError
+
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise OutputExistsError(f"{folder} exists already: replace it with --overwrite, or name another --output")
+    foreign = {p.name for p in folder.iterdir()} - OUTPUTS if folder.is_dir() else {folder.name}
+    if foreign:
+        raise OutputExistsError(
+            f"{folder} holds more than an evaluation ({', '.join(sorted(foreign)[:5])}), so it is not replaced; "
+            "name another --output"
+        )
 
 
 def _line(evaluation: object) -> str:

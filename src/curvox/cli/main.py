@@ -16,7 +16,7 @@ from curvox.cli.eval import evaluate_run
 from curvox.cli.losses import losses
 from curvox.cli.train import train
 from curvox.cli.verify import verify
-from curvox.errors import CurvoxError
+from curvox.errors import CurvoxError, TrainingInterruptedError
 
 app = typer.Typer(
     name="curvox",
@@ -59,6 +59,9 @@ def main() -> None:
     except CurvoxError as error:
         Console(stderr=True).print("[bold red]error:[/] ", end="")
         print(error, file=sys.stderr)
+        sys.exit(130 if isinstance(error, TrainingInterruptedError) else 1)
+    except OSError as error:
+        print(f"error: {error.strerror or error}: {error.filename or 'no file named'}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -16,6 +16,11 @@ def new_file(path: Path) -> Any:
     whole."""
     if path.exists():
         raise OutputExistsError(f"{path} exists already; name another output or move it away")
+    # Found out now, not after the work.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.writing")
+    fresh.touch()
+    fresh.unlink()
     return _writing(path)
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def run_folder(folder: Path) -> Path:
     """Return the run that ``folder`` is, or is a checkpoint of."""
-    return folder if (folder / "recipe.yaml").is_file() else folder.parent
+    whole = folder.absolute()
+    return (
+        folder if (folder / "recipe.yaml").is_file() or not (whole.parent / "recipe.yaml").is_file() else whole.parent
+    )
 
 
 def corpus_of(folder: Path, data: Path | None) -> Corpus:
@@ -32,12 +35,15 @@ def corpus_of(folder: Path, data: Path | None) -> Corpus:
             raise InputError(
                 f"{folder} is a bare model without a run's recipe; name the corpus of the trials with --data"
             )
-        return read_corpus(data)
+        return read_corpus(data, check_files=False)
     recipe = read_recipe(recipe_path).data
     path = data or Path(recipe.path or "")
     if not path.exists():
         raise InputError(f"the corpus of this run, {path}, is not here; name its folder with --data")
-    return read_corpus(path, format=recipe.format if data is None else None, audio_root=recipe.audio_root)
+    # Files are not checked here: scoring names those that a trial needs and cannot use.
+    if data is not None:
+        return read_corpus(data, check_files=False)
+    return read_corpus(path, format=recipe.format, audio_root=recipe.audio_root, check_files=False)
 
 
 def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = None) -> SystemResult:

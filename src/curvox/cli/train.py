@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +28,11 @@ def train(
     from curvox.cli.progress import counting
     from curvox.training import read_recipe
     from curvox.training import train as run_training
+    from curvox.training.run import is_first_process
 
     changes = list(overrides or [])
     if data is not None:
-        changes.append(f"data.path={data.resolve()}")
+        changes.append(f"data.path={json.dumps(str(data.resolve()), ensure_ascii=False)}")
     if skip_unreadable:
         changes.append("data.skip_unreadable=true")
     checked = read_recipe(recipe, changes)
@@ -39,6 +41,8 @@ def train(
         result = run_training(
             checked, runs / (name or checked.name), resume=resume, console=console, decoding_progress=progress
         )
+    if not is_first_process():
+        return
     best = "" if result.best is None else f", best dev EER {100 * result.best.eer:.2f} % in epoch {result.best.epoch}"
     console.print(
         f"{result.folder}: {result.steps} steps in {result.seconds / 60:.1f} min, {result.parameters:,} parameters, "

@@ -6,15 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from curvox.audio import FilterBank
 from curvox.embedder.embedder import DevResult, Embedder
-from curvox.embedder.folders import new_folder, settle_folder, tensors_from_file, tensors_to_file
+from curvox.embedder.folders import new_folder, previous_folder, tensors_from_file, tensors_to_file
 from curvox.encoders import ENCODERS
-from curvox.errors import CheckpointError, CurvoxError
+from curvox.errors import CheckpointError, CurvoxError, InputError
 from curvox.geometry import create_space
 
 WEIGHTS, CARD = "model.safetensors", "model.yaml"
@@ -70,46 +71,63 @@ def load_embedder(folder: str | Path, *, device: str = "cpu") -> Embedder:
     Raises:
         CheckpointError: a file is missing, damaged or does not belong; the message names it.
     """
-    folder = _model_folder(Path(folder))
+    folder = _model_folder(Path(folder).absolute())
     card = _read_card(folder / CARD)
     try:
-        encoder_options = {k: v for k, v in card.encoder.items() if k != "name"}
-        encoder = ENCODERS.load(str(card.encoder.get("name")))(**encoder_options)
-        filter_bank = FilterBank(**card.features)
-        space = create_space(card.space)
-    except (CurvoxError, TypeError) as error:
+        model = _build(card, tensors_from_file(folder / WEIGHTS), folder / WEIGHTS)
+    except CheckpointError:
+        raise
+    except (CurvoxError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise CheckpointError(f"{folder / CARD} does not describe a model of this version: {error}") from error
+    try:
+        return model.to(device).eval()
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}; use cpu') from error
+
+
+def _build(card: _Card, tensors: dict[str, Tensor], path: Path) -> Embedder:
+    name = card.encoder.get("name")
+    if not isinstance(name, str):
+        raise InputError("encoder has no name")
+    options = {k: v for k, v in card.encoder.items() if k != "name"}
+    filter_bank, space = FilterBank(**card.features), create_space(card.space)
     description = {"features": card.features, "encoder": card.encoder, "training": card.training}
     dev = None if card.dev is None else DevResult(**card.dev.model_dump())
-    model = Embedder(filter_bank, encoder, space, description, dev)
-    _load_state(model, tensors_from_file(folder / WEIGHTS), folder / WEIGHTS)
-    return model.to(device).eval()
+    # First without memory: a description may claim any size, the tensors beside it must agree before any is taken.
+    with torch.device("meta"):
+        sketch = ENCODERS.load(name)(**options)
+    _compare(_state(Embedder(filter_bank, sketch, space, {})), tensors, path)
+    model = Embedder(filter_bank, ENCODERS.load(name)(**options), space, description, dev)
+    model.load_state_dict(tensors, strict=False)
+    return model
 
 
 def _state(model: Embedder) -> dict[str, Tensor]:
     return {f"{part}.{k}": v for part in ("encoder", "space") for k, v in getattr(model, part).state_dict().items()}
 
 
-def _load_state(model: Embedder, tensors: dict[str, Tensor], path: Path) -> None:
-    expected = _state(model)
+def _compare(expected: dict[str, Tensor], tensors: dict[str, Tensor], path: Path) -> None:
     missing, foreign = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
-    wrong = [k for k in expected.keys() & tensors.keys() if expected[k].shape != tensors[k].shape]
+    both = expected.keys() & tensors.keys()
+    wrong = [k for k in both if (expected[k].shape, expected[k].dtype) != (tensors[k].shape, tensors[k].dtype)]
     if missing or foreign or wrong:
         raise CheckpointError(
             f"{path} does not belong to {CARD} beside it: {len(missing)} tensors missing, {len(foreign)} foreign, "
-            f"{len(wrong)} of another shape (first: {(missing + foreign + sorted(wrong))[0]}); "
+            f"{len(wrong)} of another shape or type (first: {(missing + foreign + sorted(wrong))[0]}); "
             "take both files from one run"
         )
-    model.load_state_dict(tensors, strict=False)
 
 
 def _model_folder(folder: Path) -> Path:
-    for candidate in (folder, folder / "best", folder / "last"):
-        settle_folder(candidate)
+    # A reader changes nothing: a folder whose exchange was cut short is read under its hidden name.
+    wanted = (folder, folder / "best", folder / "last")
+    for candidate in (place if place.exists() else previous_folder(place) for place in wanted):
         if (candidate / CARD).is_file():
             if not (candidate / WEIGHTS).is_file():
                 raise CheckpointError(f"{candidate} has {CARD} but no {WEIGHTS}; copy the whole folder")
             return candidate
+        if candidate.name == "best" and candidate != folder and candidate.is_dir():
+            raise CheckpointError(f"{candidate} has no {CARD}; copy the whole folder, or name {folder / 'last'}")
     if not folder.is_dir():
         raise CheckpointError(
             f"{folder} is not a folder; expected a run such as runs/x, or a checkpoint such as runs/x/best"
@@ -122,7 +140,7 @@ def _read_card(path: Path) -> _Card:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         return _Card.model_validate(tree)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]

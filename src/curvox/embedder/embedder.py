@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from curvox.audio import FilterBank, check_waveform, from_int16, read_audio, subtract_mean, to_int16
-from curvox.errors import InputError
+from curvox.errors import AudioError, InputError
 from curvox.geometry import AbstractSpace
 from curvox.scoring import default_scorer, score_pairs
 
@@ -110,14 +110,27 @@ class Embedder(nn.Module):
     def embed_files(
         self, paths: Sequence[str | Path], progress: Callable[[int, int], None] | None = None
     ) -> np.ndarray:
-        """Embed files, (N, D) float32 in the order of ``paths``; reads them block by block, so memory stays bounded."""
-        blocks, done = [], 0
+        """Embed files, (N, D) float32 in the order of ``paths``; reads them block by block, so memory stays bounded.
+
+        Raises:
+            AudioError: recordings cannot be used; all of them are counted, the first 20 named.
+        """
+        blocks: list[np.ndarray] = []
+        failures: list[str] = []
         for start in range(0, len(paths), 256):
-            block = [self._waveform(path, None) for path in paths[start : start + 256]]
-            blocks.append(self.embed_waveforms(block))
-            done += len(block)
+            block = []
+            for path in paths[start : start + 256]:
+                try:
+                    block.append(self._waveform(path, None))
+                except AudioError as error:
+                    failures.append(str(error))
+            if not failures:
+                blocks.append(self.embed_waveforms(block))
             if progress:
-                progress(done, len(paths))
+                progress(min(start + 256, len(paths)), len(paths))
+        if failures:
+            shown = "\n  ".join(failures[:20])
+            raise AudioError(f"{len(failures)} of {len(paths)} recordings cannot be used:\n  {shown}")
         return np.concatenate(blocks) if blocks else np.zeros((0, self.embedding_dim), np.float32)
 
     @property

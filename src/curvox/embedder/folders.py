@@ -23,7 +23,8 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
     Raises:
         CheckpointError: the disk is full or cannot be written; ``folder`` is untouched.
     """
-    fresh, previous = folder.with_name(f".{folder.name}.writing"), _previous(folder)
+    folder = folder.absolute()
+    fresh, previous = folder.with_name(f".{folder.name}.writing"), previous_folder(folder)
     settle_folder(folder)
     try:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -50,9 +51,27 @@ def new_folder(folder: Path, write: Callable[[Path], None]) -> None:
     replace_folder(folder, write)
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file whole, or leave the previous one.
+
+    Raises:
+        CheckpointError: the disk is full or cannot be written.
+    """
+    fresh = path.with_name(f".{path.name}.writing")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        _flush(fresh)
+        fresh.replace(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} could not be written: {error}; free some space and try again") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
 def settle_folder(folder: Path) -> None:
     """Finish an exchange that was interrupted: bring the previous folder back, or clear it away."""
-    previous = _previous(folder)
+    folder = folder.absolute()
+    previous = previous_folder(folder)
     if previous.exists():
         if folder.exists():
             shutil.rmtree(previous, ignore_errors=True)
@@ -60,7 +79,8 @@ def settle_folder(folder: Path) -> None:
             previous.rename(folder)
 
 
-def _previous(folder: Path) -> Path:
+def previous_folder(folder: Path) -> Path:
+    """Return where `replace_folder` keeps the old folder for the moment between its two renames."""
     return folder.with_name(f".{folder.name}.previous")
 
 

@@ -48,7 +48,7 @@ def create_loss(description: str | Mapping[str, Any], *, dim: int, speakers: int
 
 
 def _create_parts(parts: Any, dim: int, speakers: int) -> list[WeightedLoss]:
-    if isinstance(parts, (str, Mapping)) or not all(isinstance(part, Mapping) and "weight" in part for part in parts):
+    if not isinstance(parts, list) or not all(isinstance(part, Mapping) and "weight" in part for part in parts):
         raise RecipeError('parts must be a list of mappings with the keys "name" and "weight"')
     built = []
     for part in parts:

@@ -17,8 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from curvox.embedder import replace_folder
-from curvox.embedder.checkpoint import write_embedder
+from curvox.embedder import replace_folder, write_embedder
 from curvox.training.module import SpeakerModule, total_steps
 
 
@@ -32,18 +31,20 @@ class CheckpointKeeper(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self.every_steps and trainer.global_step % self.every_steps == 0:
+        assert isinstance(pl_module, SpeakerModule)
+        step = trainer.global_step
+        # The end of an epoch is saved after its validation, which a checkpoint before it would make a resume skip.
+        if self.every_steps and step % self.every_steps == 0 and step % pl_module.steps_per_epoch:
             trainer.save_checkpoint(self.run / "last")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SpeakerModule)
         result = pl_module.latest
-        if result is not None:
-            pl_module.embedder.dev = result
-            if pl_module.best is None or result.eer < pl_module.best.eer:
-                pl_module.best = result
-                if trainer.is_global_zero:
-                    replace_folder(self.run / "best", lambda folder: write_embedder(pl_module.embedder, folder))
+        pl_module.embedder.dev = result
+        if result is not None and (pl_module.best is None or result.eer < pl_module.best.eer):
+            pl_module.best = result
+            if trainer.is_global_zero:
+                replace_folder(self.run / "best", lambda folder: write_embedder(pl_module.embedder, folder))
         trainer.save_checkpoint(self.run / "last")
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from lightning.fabric.plugins import CheckpointIO
 
-from curvox.embedder import Embedder, replace_folder, settle_folder
-from curvox.embedder.checkpoint import write_embedder
+from curvox.embedder import Embedder, replace_folder, settle_folder, write_embedder
 from curvox.errors import CheckpointError
 from curvox.training.state_tree import read_state, write_state
 
@@ -16,12 +15,15 @@ from curvox.training.state_tree import read_state, write_state
 class FolderCheckpointIO(CheckpointIO):
     """Writes ``last``: the model as `load_embedder` reads it, and beside it what resuming needs."""
 
-    def __init__(self, model: Embedder):
-        self.model = model
+    def __init__(self) -> None:
+        self.model: Embedder | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        model = self.model
+        assert model is not None, "the run sets the model before it trains"
+
         def write(folder: Path) -> None:
-            write_embedder(self.model, folder)
+            write_embedder(model, folder)
             write_state(checkpoint, folder)
 
         replace_folder(Path(path), write)
@@ -33,7 +35,10 @@ class FolderCheckpointIO(CheckpointIO):
         settle_folder(folder)
         if not folder.is_dir():
             raise CheckpointError(f"{folder} does not exist, so there is nothing to resume; train without --resume")
-        return read_state(folder)
+        state = read_state(folder)
+        if not isinstance(state, dict) or not {"curvox", "state_dict", "pytorch-lightning_version"} <= state.keys():
+            raise CheckpointError(f"{folder} was not written by a training run; take the whole folder of one run")
+        return state
 
     def remove_checkpoint(self, path: Any) -> None:
         raise NotImplementedError("curvox keeps one folder for the best and one for the last checkpoint")

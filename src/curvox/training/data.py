@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,17 @@ class PreparedData:
     dev_enrolments: np.ndarray
     dev_tests: np.ndarray
     dev_labels: np.ndarray
+    dropped_trials: int
     unreadable: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of what a resumed run must find again: utterances, their class numbers and lengths, in order."""
+        facts = [
+            (items.utterances, items.speaker_names, items.speakers.tolist(), items.lengths_samples.tolist())
+            for items in (self.train, self.dev)
+        ]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 def prepare_data(
@@ -85,8 +96,13 @@ def prepare_data(
             f"training needs at least 2 speakers, the split {recipe.train_split!r} has {train_items.speaker_names}"
         )
     enrolments, tests, labels = _positions(trials, dev_items)
+    if labels.all() or not labels.any():
+        raise InputError(
+            f"the dev trials must hold both classes, got {int(labels.sum())} same-speaker and "
+            f"{int((~labels).sum())} different-speaker trials"
+        )
     unreadable = tuple(f"{failure.path}: {failure.message}" for failure in store.failures)
-    return PreparedData(train_items, dev_items, enrolments, tests, labels, unreadable)
+    return PreparedData(train_items, dev_items, enrolments, tests, labels, len(trials) - len(labels), unreadable)
 
 
 def open_corpus(recipe: DataRecipe, seed: int) -> Corpus:
@@ -146,7 +162,7 @@ def _positions(trials: TrialList, dev: Recordings) -> tuple[np.ndarray, np.ndarr
     enrolments = np.array([place.get(str(e), -1) for e in trials.enrolments])
     tests = np.array([place.get(str(t), -1) for t in trials.tests])
     kept = (enrolments >= 0) & (tests >= 0)
-    labels = np.asarray(trials.labels)[kept]
+    labels = np.asarray(trials.labels, dtype=bool)[kept]
     return enrolments[kept], tests[kept], labels
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from curvox.errors import TrainingError
+from curvox.errors import CheckpointError, InputError, TrainingError
 from curvox.losses import LossOutput
 
 if TYPE_CHECKING:
@@ -38,6 +38,15 @@ def check_embeddings(module: SpeakerModule, batch: dict[str, Tensor], embeddings
     raise TrainingError(_message(module, batch, batch_idx, values, cause, rows=(~finite).nonzero().flatten().tolist()))
 
 
+def compute_loss(module: SpeakerModule, batch: dict[str, Tensor], embeddings: Tensor, batch_idx: int) -> LossOutput:
+    """Compute the loss; what it refuses, such as embeddings whose squares overflow, is told with the batch."""
+    try:
+        return module.loss(embeddings, batch["speakers"])
+    except InputError as error:
+        cause = "the learning rate is too high; lower it or set training.optimizer.clip_gradient_norm"
+        raise TrainingError(_message(module, batch, batch_idx, f"the loss refuses: {error}", cause, rows=[])) from error
+
+
 def check_loss(
     module: SpeakerModule, batch: dict[str, Tensor], embeddings: Tensor, output: LossOutput, batch_idx: int
 ) -> None:
@@ -54,8 +63,8 @@ def check_loss(
             "the loss overflowed on finite input: lower its scale, and report the numbers above as a defect of the loss"
         )
     parts = ", ".join(f"{key} {float(value):.4g}" for key, value in output.parts.items())
-    largest = float(embeddings.norm(dim=1).max())
-    values = f"loss {float(output.value)}, embedding norms up to {largest:.4g}, {parts or 'no parts'}"
+    largest = float(embeddings.detach().norm(dim=1).max())
+    values = f"loss {output.value.item()}, embedding norms up to {largest:.4g}, {parts or 'no parts'}"
     rows = (~torch.isfinite(output.per_item)).nonzero().flatten().tolist()
     raise TrainingError(_message(module, batch, batch_idx, values, cause, rows=rows))
 
@@ -73,6 +82,25 @@ def check_gradients(module: SpeakerModule) -> None:
         "at these values; set training.optimizer.clip_gradient_norm or lower the learning rate. "
         "No weight was changed by this step."
     )
+
+
+def check_state(module: SpeakerModule, checkpoint: dict[str, Any]) -> None:
+    """Refuse a training state that is not of this model."""
+    weights, own = checkpoint["state_dict"], module.state_dict()
+    if checkpoint["curvox"]["data"] != module.data.fingerprint:
+        raise CheckpointError(
+            "the recordings are not those this run was trained on, so it cannot be resumed exactly; "
+            "restore the corpus, or train anew under another --name"
+        )
+    wrong = sorted(
+        name for name in weights.keys() | own.keys()
+        if name not in weights or name not in own or weights[name].shape != own[name].shape
+    )  # fmt: skip
+    if wrong:
+        raise CheckpointError(
+            f"the training state in last/ belongs to another model: {len(wrong)} tensors differ (first: {wrong[0]}); "
+            "take recipe.yaml and last/ from one run"
+        )
 
 
 def _first_non_finite(module: nn.Module) -> str | None:

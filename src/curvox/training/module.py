@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import lightning.pytorch as pl
@@ -12,13 +13,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from curvox.audio import augment, mask_features
-from curvox.embedder import DevResult, Embedder
-from curvox.embedder.embedder import batches_by_length, pad
+from curvox.embedder import DevResult, Embedder, batches_by_length, pad
 from curvox.losses import AbstractLoss, LossOutput
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
 from curvox.training.data import PlannedBatches, PreparedData
-from curvox.training.guard import check_embeddings, check_gradients, check_loss
+from curvox.training.guard import check_embeddings, check_gradients, check_loss, check_state, compute_loss
 from curvox.training.options import Augmentation
 from curvox.training.recipe import Recipe
 from curvox.training.schedules import learning_rate_factor, margin_scale
@@ -51,6 +51,8 @@ class SpeakerModule(pl.LightningModule):
         self.augmentation = augmentation
         self.best: DevResult | None = None
         self.latest: DevResult | None = None
+        self.seconds_before = 0.0
+        self._started = time.monotonic()
 
     @property
     def batches(self) -> PlannedBatches:
@@ -69,21 +71,22 @@ class SpeakerModule(pl.LightningModule):
         embeddings = self.embed_batch(batch)
         # Before the loss, which would refuse these embeddings too but knows less about the cause.
         check_embeddings(self, batch, embeddings, batch_idx)
-        output: LossOutput = self.loss(embeddings, batch["speakers"])
+        output = compute_loss(self, batch, embeddings, batch_idx)
         check_loss(self, batch, embeddings, output, batch_idx)
         self._log_step(output, len(embeddings))
         return output.value
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        # In half precision the gradient scaler expects an overflow now and then, and skips that step itself.
-        if self.recipe.training.precision != "16-mixed":
+        # A gradient scaler expects an overflow now and then and skips that step itself; at its lowest it has given up.
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is None or scaler.get_scale() < 1.0:
             check_gradients(self)
 
     def embed_batch(self, batch: dict[str, Tensor]) -> Tensor:
         """Return raw embeddings (B, D) of a training batch, augmented if the recipe says so."""
         waveforms, seeds = batch["waveforms"], batch["seeds"].tolist()
         change, rate_hz = self.augmentation, self.embedder.sampling_rate_hz
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(waveforms.device.type, enabled=False):
             if change.waveforms is not None:
                 waveforms = augment(waveforms, seeds, sampling_rate_hz=rate_hz, options=change.waveforms)
             features, _ = self.embedder.features(waveforms)
@@ -103,6 +106,8 @@ class SpeakerModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         # Lightning tells samplers the epoch, but not batch samplers.
         self.batches.set_epoch(self.current_epoch)
+        # A dev result belongs to the weights it was measured with, not to those that come next.
+        self.latest = self.embedder.dev = None
 
     def train_dataloader(self) -> DataLoader:
         return self.loader
@@ -111,7 +116,8 @@ class SpeakerModule(pl.LightningModule):
         lengths = self.data.dev.lengths_samples
         budget = int(DEV_BATCH_S * self.embedder.sampling_rate_hz)
         batches = batches_by_length([int(n) for n in lengths], budget)
-        mine = batches[self.global_rank :: self.trainer.world_size]
+        # A process without a batch would make Lightning stop; an empty one keeps it in step.
+        mine = batches[self.global_rank :: self.trainer.world_size] or [[]]
         return DataLoader(_Positions(mine), batch_size=None)
 
     def on_validation_epoch_start(self) -> None:
@@ -119,9 +125,13 @@ class SpeakerModule(pl.LightningModule):
 
     def validation_step(self, positions: Tensor, batch_idx: int) -> None:
         items = positions.tolist()
+        if not items:
+            return
         padded, lengths = pad([self.data.dev.waveform(item) for item in items])
-        z = self.embedder(padded.to(self.device), lengths.to(self.device))
-        self._dev_points[items] = self.embedder.space.project(z).float().cpu().numpy()
+        # In full precision, as the checkpoint will be used: the threshold kept with it must fit.
+        with torch.autocast(self.device.type, enabled=False):
+            z = self.embedder(padded.to(self.device), lengths.to(self.device))
+            self._dev_points[items] = self.embedder.space.project(z).float().cpu().numpy()
 
     def on_validation_epoch_end(self) -> None:
         if self.trainer.sanity_checking:
@@ -179,13 +189,17 @@ class SpeakerModule(pl.LightningModule):
             "epoch": epoch,
             "batch": batch,
             "best": None if self.best is None else vars(self.best),
+            "data": self.data.fingerprint,
+            "seconds": self.seconds_before + time.monotonic() - self._started,
             "random_state": torch.get_rng_state(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_state(self, checkpoint)
         state = checkpoint["curvox"]
         self.batches.stand_at(state["epoch"], state["batch"])
         self.best = None if state["best"] is None else DevResult(**state["best"])
+        self.seconds_before = state["seconds"]
         torch.set_rng_state(state["random_state"])
 
 

@@ -92,9 +92,9 @@ class TrainingRecipe(Section):
 
     epochs: Count = 20
     max_steps: Count | None = None
-    accelerator: str = "auto"
-    devices: int | str = 1
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    devices: Count | Literal["auto"] = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     checkpoint_every_steps: Count | None = None
     """Also write ``last`` every so many steps within an epoch; None: after every epoch only."""
     optimizer: OptimizerRecipe = OptimizerRecipe()
@@ -105,7 +105,8 @@ class TrainingRecipe(Section):
 class Recipe(Section):
     """A whole recipe. ``encoder`` and ``loss`` name an entry of their table; their other keys are its constructor's."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^\w[\w.\-]*$")]
+    """Also the name of the run's folder, so letters, digits, points, lines and dashes only."""
     seed: Annotated[int, Field(ge=0)] = 1
     data: DataRecipe = DataRecipe()
     features: Options = {}
@@ -124,14 +125,30 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = Path(path)
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: a recipe must be a readable YAML file: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(tree, dict):
         raise RecipeError(f"{path}: a recipe must be a mapping of sections, got {type(tree).__name__}")
     return recipe_from(override(tree, overrides), source=str(path))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's safe loader without aliases, in which a key that comes twice is an error."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):  # a few of them, nested, make a file of a kilobyte fill the memory
+            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys, strict=True):
+            if keys.count(name) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f'the key "{name}" comes twice', key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def recipe_from(tree: Mapping[str, Any], source: str = "recipe") -> Recipe:
@@ -154,7 +171,7 @@ def override(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
             raise RecipeError(f'an override must read key.sub=value, got "{text}"')
         try:
             _set(copy, key.split("."), yaml.safe_load(value), key)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise RecipeError(f'override "{text}": the value is not valid YAML: {error}') from error
     return copy
 
@@ -168,7 +185,9 @@ def _set(tree: Any, keys: list[str], value: Any, whole: str) -> None:
     for depth, key in enumerate(keys[:-1]):
         if isinstance(tree, list):
             tree = tree[_list_index(key, tree, whole)]
-        elif isinstance(tree, dict):
+        elif not isinstance(tree, dict):
+            raise RecipeError(f'override "{whole}": "{keys[depth - 1]}" is a single value, it has no parts')
+        else:
             if not isinstance(tree.get(key, {}), (dict, list)):
                 raise RecipeError(
                     f'override "{whole}": {".".join(keys[: depth + 1])} is a single value, it has no parts'
@@ -176,8 +195,10 @@ def _set(tree: Any, keys: list[str], value: Any, whole: str) -> None:
             tree = tree.setdefault(key, {})
     if isinstance(tree, list):
         tree[_list_index(keys[-1], tree, whole)] = value
-    else:
+    elif isinstance(tree, dict):
         tree[keys[-1]] = value
+    else:
+        raise RecipeError(f'override "{whole}": "{keys[-2]}" is a single value, it has no parts')
 
 
 def _list_index(key: str, items: list[Any], whole: str) -> int:

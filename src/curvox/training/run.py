@@ -15,11 +15,12 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
-from curvox.embedder import DevResult, Embedder, settle_folder
-from curvox.errors import OutputExistsError, RecipeError, TrainingError
+from curvox.embedder import DevResult, Embedder, replace_text, settle_folder
+from curvox.errors import OutputExistsError, RecipeError, TrainingInterruptedError
 from curvox.losses import create_loss
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
@@ -73,21 +74,24 @@ def train(
     folder, console = Path(folder), console or Console(stderr=True)
     _check_run(recipe, folder, resume)
     # Built once for nothing but the checks of its options: decoding takes minutes, a misspelt key must not wait for it.
-    build_model(recipe, speakers=2)
+    _check_crop(recipe, build_model(recipe, speakers=2)[0])
     augmentation = build_augmentation(recipe.augmentation)
+    checkpoints = FolderCheckpointIO()
+    trainer = _trainer(recipe, folder, checkpoints, console)
     keep_freed_memory()
     data = prepare_data(
         recipe.data, seed=recipe.seed, cache=Path(cache or folder.parent / ".cache"), progress=decoding_progress
     )
     _report_unreadable(data, console)
-    pl.seed_everything(recipe.seed, workers=True, verbose=False)
-    embedder, loss = build_model(recipe, len(data.train.speaker_names))
-    trainer = _trainer(recipe, folder, embedder, console)
     loader = training_loader(
         data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+    pl.seed_everything(recipe.seed, workers=True, verbose=False)
+    embedder, loss = build_model(recipe, len(data.train.speaker_names))
+    checkpoints.model = embedder
+    if trainer.is_global_zero and not resume:
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_text(folder / "recipe.yaml", dump_recipe(recipe))
     module = SpeakerModule(embedder, loss, recipe, data, loader, augmentation)
     started = time.monotonic()
     last = folder / "last"
@@ -95,10 +99,10 @@ def train(
     if resume and not last.exists():
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
     _fit(trainer, module, last, resume and last.exists())
-    result = _result(folder, module, trainer, data, time.monotonic() - started)
+    result = _result(folder, module, trainer, data, module.seconds_before + time.monotonic() - started)
     if trainer.is_global_zero:
         text = json.dumps({**asdict(result), "folder": folder.name, "torch": torch.__version__}, indent=1)
-        (folder / "run.json").write_text(text, encoding="utf-8")
+        replace_text(folder / "run.json", text)
     return result
 
 
@@ -115,10 +119,21 @@ def build_model(recipe: Recipe, speakers: int) -> tuple[Embedder, Any]:
     return Embedder(filter_bank, encoder, loss.space, description), loss
 
 
+def is_first_process() -> bool:
+    """False in the further processes that a training on several devices starts."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0
+
+
+def _check_crop(recipe: Recipe, embedder: Embedder) -> None:
+    samples = round(recipe.data.crop_s * recipe.data.sampling_rate_hz)
+    if embedder.filter_bank.frames(samples) < 1:
+        raise RecipeError(f"data.crop_s = {recipe.data.crop_s} is shorter than a frame of features; take at least 0.1")
+
+
 def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
     """Refuse a run folder that is taken, or one to resume that was made by another recipe."""
-    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
-        return  # a further process of a run that the first one has already opened
+    if not is_first_process():
+        return  # the first one has opened the run already
     stored = folder / "recipe.yaml"
     if not resume:
         if folder.exists() and any(folder.iterdir()):
@@ -134,7 +149,24 @@ def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
         )
 
 
-def _trainer(recipe: Recipe, folder: Path, embedder: Embedder, console: Console) -> pl.Trainer:
+def _trainer(recipe: Recipe, folder: Path, checkpoints: FolderCheckpointIO, console: Console) -> pl.Trainer:
+    """Build Lightning's trainer; devices that are not there or do not fit the batch are refused by name."""
+    training = recipe.training
+    try:
+        trainer = _build_trainer(recipe, folder, checkpoints, console)
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+        raise RecipeError(
+            f"training.accelerator = {training.accelerator}, training.devices = {training.devices}, "
+            f"training.precision = {training.precision} cannot be had on this machine: {error}"
+        ) from error
+    if recipe.data.batch_size % trainer.world_size:
+        raise RecipeError(
+            f"data.batch_size must be a multiple of the {trainer.world_size} processes, got {recipe.data.batch_size}"
+        )
+    return trainer
+
+
+def _build_trainer(recipe: Recipe, folder: Path, checkpoints: FolderCheckpointIO, console: Console) -> pl.Trainer:
     training = recipe.training
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     csv_log = CSVLogger(folder, name="logs")
@@ -147,7 +179,7 @@ def _trainer(recipe: Recipe, folder: Path, embedder: Embedder, console: Console)
         gradient_clip_val=training.optimizer.clip_gradient_norm,
         logger=[csv_log, TensorBoardLogger(folder, name="tensorboard", version=csv_log.version)],
         callbacks=[CheckpointKeeper(folder, training.checkpoint_every_steps), ProgressDisplay(console)],
-        plugins=[FolderCheckpointIO(embedder)],
+        plugins=[checkpoints],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -184,7 +216,7 @@ def _fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool) -
         kept = (
             "continue it with --resume" if last.exists() else "no checkpoint was written yet; --resume starts it again"
         )
-        raise TrainingError(f"interrupted in step {trainer.global_step} of {last.parent}: {kept}") from stop
+        raise TrainingInterruptedError(f"interrupted in step {trainer.global_step} of {last.parent}: {kept}") from stop
 
 
 def _result(folder: Path, module: SpeakerModule, trainer: pl.Trainer, data: PreparedData, seconds: float) -> RunResult:
@@ -201,6 +233,8 @@ def _result(folder: Path, module: SpeakerModule, trainer: pl.Trainer, data: Prep
 
 
 def _report_unreadable(data: PreparedData, console: Console) -> None:
+    if data.dropped_trials:
+        console.print(f"{data.dropped_trials} dev trials are left out with them", highlight=False)
     if data.unreadable:
         console.print(f"{len(data.unreadable)} recordings could not be read and are left out:")
         for line in data.unreadable:
