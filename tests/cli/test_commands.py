@@ -194,7 +194,18 @@ def test_corpus_check__names_line_and_column(voices: Path, tmp_path: Path) -> No
     assert "line 4" in bad.stdout
 
 
-def test_demo__refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
+def test_corpus_convert__writes_a_manifest_that_reads_the_same(voices: Path, tmp_path: Path) -> None:
+    from curvox.corpora import read_corpus
+
+    result = curvox("corpus", "convert", voices, "-o", tmp_path / "manifest.tsv")
+    assert result.returncode == 0, result.stderr
+    again = read_corpus(tmp_path / "manifest.tsv", audio_root=voices)
+    assert again.utterances == read_corpus(voices).utterances
+    refused(curvox("corpus", "convert", voices, "-o", tmp_path / "manifest.tsv"), "exists")
+
+
+def test_demo__refuses_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     refused(curvox("demo", "--output", tmp_path), "--overwrite")
+    refused(curvox("demo", "--output", tmp_path, "--overwrite"), "not made by the demo")
     assert (tmp_path / "mine.txt").exists()

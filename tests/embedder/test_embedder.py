@@ -1,5 +1,6 @@
 """The model a user holds."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 
 import curvox
 from curvox.audio import FilterBank, read_audio
-from curvox.embedder import Embedder
+from curvox.corpora import read_corpus, read_trials
+from curvox.embedder import Embedder, score_trials
 from curvox.embedder.embedder import batches_by_length
 from curvox.encoders.ecapa_tdnn import ECAPATDNN
 from curvox.errors import AudioError, InputError
@@ -122,6 +124,29 @@ def test_verify__scores_by_the_distance_of_the_space(two_recordings: tuple[Path,
     u = 2 * (a - b).square().sum() / ((1 - a.square().sum()) * (1 - b.square().sum()))
     expected = -float(torch.acosh(1 + u))
     assert make_model().verify(*two_recordings).score == pytest.approx(expected, rel=1e-4)
+
+
+def test_embed_files__is_the_same_for_any_block(voices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, paths = make_model(), sorted(voices.rglob("*.flac"))[:7]
+    whole = model.embed_files(paths)
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr("curvox.embedder.embedder.BLOCK_S", 4.0)
+    np.testing.assert_allclose(model.embed_files(paths, lambda *step: seen.append(step)), whole, atol=1e-5)
+    assert seen == [(i, 7) for i in range(1, 8)]
+    assert model.embed_files([]).shape == (0, 8)
+
+
+def test_score_trials__names_every_recording_it_cannot_use(model: Embedder, voices: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "voices"
+    shutil.copytree(voices, folder)
+    trials = read_trials(folder / "trials" / "test.txt")
+    corpus = read_corpus(folder)
+    broken = sorted(trials.utterances)[:2]
+    for name in broken:
+        corpus.path_of(name).write_bytes(b"no audio")
+    with pytest.raises(AudioError, match=f"2 of {len(trials.utterances)} recordings") as caught:
+        score_trials(model, corpus, trials)
+    assert all(f"{name}: " in str(caught.value) for name in broken)
 
 
 @pytest.mark.parametrize("lengths", [[5], [9, 1, 5, 5, 30, 2], [100, 100]])

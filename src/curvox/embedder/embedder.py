@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from curvox.scoring import default_scorer, score_pairs
 Source = str | Path | np.ndarray
 BATCH_S = 60.0
 """Seconds of padded audio that are embedded at once."""
+BLOCK_S = 600.0
+"""Seconds of audio that are read before they are embedded; within them batches are formed by length."""
 
 
 @dataclass(frozen=True)
@@ -115,23 +118,37 @@ class Embedder(nn.Module):
         Raises:
             AudioError: recordings cannot be used; all of them are counted, the first 20 named.
         """
-        blocks: list[np.ndarray] = []
+        return self.embed_readers([partial(self._waveform, path, None) for path in paths], progress)
+
+    def embed_readers(
+        self, readers: Sequence[Callable[[], np.ndarray]], progress: Callable[[int, int], None] | None = None
+    ) -> np.ndarray:
+        """Embed what each reader returns, waveforms at the model's rate, (N, D) float32 in their order.
+
+        At most `BLOCK_S` seconds of audio, or one recording, are held at once.
+
+        Raises:
+            AudioError: recordings cannot be used; all of them are counted, the first 20 named.
+        """
+        points: list[np.ndarray] = []
         failures: list[str] = []
-        for start in range(0, len(paths), 256):
-            block = []
-            for path in paths[start : start + 256]:
-                try:
-                    block.append(self._waveform(path, None))
-                except AudioError as error:
-                    failures.append(str(error))
-            if not failures:
-                blocks.append(self.embed_waveforms(block))
+        block: list[np.ndarray] = []
+        for done, read in enumerate(readers, start=1):
+            try:
+                block.append(read())
+            except AudioError as error:
+                failures.append(str(error))
+            if failures:
+                block.clear()
+            elif done == len(readers) or sum(map(len, block)) >= BLOCK_S * self.sampling_rate_hz:
+                points.append(self.embed_waveforms(block))
+                block = []
             if progress:
-                progress(min(start + 256, len(paths)), len(paths))
+                progress(done, len(readers))
         if failures:
             shown = "\n  ".join(failures[:20])
-            raise AudioError(f"{len(failures)} of {len(paths)} recordings cannot be used:\n  {shown}")
-        return np.concatenate(blocks) if blocks else np.zeros((0, self.embedding_dim), np.float32)
+            raise AudioError(f"{len(failures)} of {len(readers)} recordings cannot be used:\n  {shown}")
+        return np.concatenate(points) if points else np.zeros((0, self.embedding_dim), np.float32)
 
     @property
     def embedding_dim(self) -> int:

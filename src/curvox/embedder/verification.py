@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,30 +55,20 @@ def score_trials(
 def _embed_utterances(
     model: Embedder, corpus: Corpus, names: tuple[str, ...], progress: Callable[[int, int], None] | None
 ) -> np.ndarray:
-    blocks, failures = [], []
-    for start in range(0, len(names), 256):
-        waveforms = []
-        for name in names[start : start + 256]:
-            utterance = corpus[name]
-            try:
-                waveforms.append(
-                    read_audio(
-                        corpus.path_of(utterance),
-                        sampling_rate_hz=model.sampling_rate_hz,
-                        start_s=utterance.start_s,
-                        duration_s=utterance.segment_s,
-                    )
-                )
-            except AudioError as error:
-                failures.append(f"{name}: {error}")
-        if not failures:
-            blocks.append(model.embed_waveforms(waveforms))
-        if progress:
-            progress(min(start + 256, len(names)), len(names))
-    if failures:
-        shown = "\n  ".join(failures[:20])
-        raise AudioError(f"{len(failures)} of {len(names)} recordings of the trials cannot be used:\n  {shown}")
-    return np.concatenate(blocks)
+    return model.embed_readers([partial(_read, model, corpus, name) for name in names], progress)
+
+
+def _read(model: Embedder, corpus: Corpus, name: str) -> np.ndarray:
+    utterance = corpus[name]
+    try:
+        return read_audio(
+            corpus.path_of(utterance),
+            sampling_rate_hz=model.sampling_rate_hz,
+            start_s=utterance.start_s,
+            duration_s=utterance.segment_s,
+        )
+    except AudioError as error:
+        raise AudioError(f"{name}: {error}") from error
 
 
 def evaluate_scores(
