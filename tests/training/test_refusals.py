@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_recipes import change
 
 from curvox.embedder import tensors_from_file, tensors_to_file
 from curvox.errors import CheckpointError, InputError, RecipeError, TrainingError
 from curvox.losses import LossOutput
 from curvox.training import override, read_recipe, recipe_from, train
 from curvox.training.module import SpeakerModule
-
-
-def change(tree: dict[str, Any], *overrides: str):
-    return recipe_from(override(tree, overrides))
 
 
 @pytest.mark.parametrize(
