@@ -15,10 +15,13 @@ from curvox.training import override, read_recipe, recipe_from, train
 from curvox.training.module import SpeakerModule
 
 
+# Lightning warns that it would take another precision; the refusal says it.
+@pytest.mark.filterwarnings("ignore:You passed")
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
         (["training.accelerator=cuda"], "cannot be had on this machine"),
+        (["training.precision=16-mixed"], "which would compute in bf16-mixed"),
         (["training.devices=2", "data.batch_size=9"], "multiple of the 2 processes"),
         (["data.crop_s=0.01"], "shorter than a frame"),
         (["training.accelerator=bogus"], "training.accelerator"),

@@ -159,6 +159,11 @@ def _trainer(recipe: Recipe, folder: Path, checkpoints: FolderCheckpointIO, cons
             f"training.accelerator = {training.accelerator}, training.devices = {training.devices}, "
             f"training.precision = {training.precision} cannot be had on this machine: {error}"
         ) from error
+    if trainer.precision != training.precision:
+        raise RecipeError(
+            f"training.precision = {training.precision} cannot be had on this device, which would compute in "
+            f"{trainer.precision}; ask for that"
+        )
     if recipe.data.batch_size % trainer.world_size:
         raise RecipeError(
             f"data.batch_size must be a multiple of the {trainer.world_size} processes, got {recipe.data.batch_size}"
