@@ -32,7 +32,7 @@ class WaveformStore:
         self.sampling_rate_hz: int = meta["sampling_rate_hz"]
         self.fingerprint: str = meta["fingerprint"]
         self.failures = tuple(Failure(Path(f["path"]), f["message"], f["index"]) for f in meta["failures"])
-        # A plain array over the map: slices of np.memmap cost ten times as much.
+        # A plain array over the map, as slices of np.memmap are slow to make.
         self._samples = np.asarray(
             np.memmap(self.path, dtype="<i2", mode="r", offset=len(HEAD), shape=(int(self._offsets[-1]),))
         )
