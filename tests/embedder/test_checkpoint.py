@@ -20,6 +20,7 @@ SPACES = [
     "hypersphere",
     {"name": "poincare_ball", "c": 0.7, "lift": {"name": "exp_map", "gain": 0.2}},
     {"name": "poincare_ball", "c": 1.0, "lift": {"name": "published", "curvature": 5.0}},
+    {"name": "poincare_ball", "c": 2.0, "lift": {"name": "soft_clip"}, "learn_c": True},
 ]
 
 

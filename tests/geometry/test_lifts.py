@@ -1,12 +1,16 @@
 """Lifts: strictly inside, along z, as far as they say, and with a live radius where they promise one."""
 
 import math
+from typing import Any
 
+import mpmath
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from curvox.errors import InputError
-from curvox.geometry import LIFTS, AbstractLift, Clip, ExpMap, PoincareBall, Published, SoftClip, clip, exp0
+from curvox.geometry import LIFTS, AbstractLift, Clip, ExpMap, PoincareBall, Published, SoftClip, exp0
 
 CASES = {
     "clip": (1.0, Clip()),
@@ -19,6 +23,7 @@ CASES = {
     "soft_clip": (1.0, SoftClip()),
     "soft_clip c=0.1": (0.1, SoftClip(0.1, radius=3.0)),
 }
+laws = settings(max_examples=60, deadline=None, derandomize=True)
 every_lift = pytest.mark.parametrize(("c", "lift"), CASES.values(), ids=CASES.keys())
 SIZES = [0.0, 1e-30, 1e-12, 1e-3, 1.0, math.sqrt(192), 1e4, 1e12]
 
@@ -76,10 +81,87 @@ def test_lift__passes_gradcheck(c: float, lift: AbstractLift) -> None:
         assert torch.autograd.gradcheck(lambda a: lift(a, c=c), z)
 
 
+@every_lift
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_factor_and_rim_gap__are_finite_with_their_gradients(c: float, lift: AbstractLift, dtype: torch.dtype) -> None:
+    sizes = [0.0, 1e-60, 1e-30, 1e-8, 1e-3, 1.0, 192.0, 1e8, 1e30, 1e37, *([1e60] if dtype == torch.float64 else [])]
+    for held in (c, torch.tensor(c, requires_grad=True)):
+        if isinstance(held, torch.Tensor) and isinstance(lift, Published):
+            continue
+        squares = torch.tensor(sizes, dtype=dtype, requires_grad=True)
+        inputs = [squares, *lift.parameters(), *([held] if isinstance(held, torch.Tensor) else [])]
+        for function in (lift.factor, lift.rim_gap):
+            found = function(squares, dim=192, c=held)
+            assert found.dtype == dtype
+            assert found.shape == squares.shape
+            assert torch.isfinite(found).all()
+            assert (found > 0).all()
+            gradients = torch.autograd.grad(found.sum(), inputs, allow_unused=True)
+            assert all(gradient is None or torch.isfinite(gradient).all() for gradient in gradients)
+
+
+@every_lift
+def test_rim_gap__is_that_of_the_point_in_fifty_digits(c: float, lift: AbstractLift) -> None:
+    """The point of |z|^2 as its formula has it; the plain difference is off by eps / gap, which at the rim is 1e-2."""
+    for dtype in (torch.float32, torch.float64):
+        eps = torch.finfo(dtype).eps
+        squares = torch.tensor([0.0, 1e-8, 0.01, 0.3, 2.0, 30.0, 192.0, 1e4, 1e12], dtype=dtype)
+        wide = torch.tensor(squares.tolist(), dtype=torch.float64)
+        found = lift.rim_gap(squares, dim=192, c=c).detach()
+        with mpmath.workdps(50):
+            exact = torch.tensor([float(_exact_gap(lift, value, c)) for value in wide.tolist()], dtype=torch.float64)
+        clips = isinstance(lift, (Clip, Published))
+        # a long z of exp_map multiplies the rounding of its depth: d log gap = 2 tanh(a) da, with a up to 6.1
+        bound = 4 * eps * torch.ones(len(exact)) if clips else 32 * eps * exact
+        assert ((found.double() - exact).abs() <= bound).all()
+        assert (lift.rim_gap(squares[-1:], dim=192, c=c).double() / exact[-1] - 1).abs() < 40 * eps
+        plain = 1 - c * lift.factor(squares, dim=192, c=c).detach().square() * squares
+        assert (plain - found).abs().max() < 32 * eps
+
+
+def _exact_gap(lift: AbstractLift, square: float, c: float) -> Any:
+    length, rim = mpmath.sqrt(square), (1 - mpmath.mpf("1e-5")) / mpmath.sqrt(c)
+    if isinstance(lift, ExpMap):
+        depth = mpmath.sqrt(c) * mpmath.mpf(lift.gain.item()) * length
+        return 1 - mpmath.tanh(min(depth, mpmath.atanh(1 - mpmath.mpf("1e-5")))) ** 2
+    if isinstance(lift, Published):
+        return 1 - min(length, (1 - mpmath.mpf("1e-5")) / mpmath.sqrt(lift.curvature)) ** 2
+    assert isinstance(lift, (Clip, SoftClip))
+    radius = rim if lift.radius is None else mpmath.mpf(lift.radius)
+    if isinstance(lift, Clip):
+        return 1 - c * min(length, radius) ** 2
+    width = lift.width * mpmath.sqrt(192)
+    return 1 - c * (radius * length / (width + mpmath.sqrt(width**2 + square))) ** 2
+
+
+@every_lift
+def test_factor_and_rim_gap__pass_gradcheck(c: float, lift: AbstractLift) -> None:
+    squares = torch.tensor([1e-4, 9e-3, 0.2, 3.0], dtype=torch.float64, requires_grad=True)
+    for function in (lift.factor, lift.rim_gap):
+        assert torch.autograd.gradcheck(lambda a, f=function: f(a, dim=16, c=c), squares, eps=1e-7)
+
+
+@laws
+@given(
+    st.sampled_from(list(CASES)),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.lists(st.floats(1e-15, 1e15), min_size=2, max_size=6, unique=True),
+)
+def test_lift__takes_a_longer_z_at_least_as_far(name: str, dtype: torch.dtype, lengths: list[float]) -> None:
+    c, lift = CASES[name]
+    squares = torch.tensor(sorted(lengths), dtype=dtype).square()
+    reached = lift.factor(squares, dim=3, c=c).detach() * squares.sqrt()
+    gap = lift.rim_gap(squares, dim=3, c=c).detach()
+    slack = 8 * torch.finfo(dtype).eps
+    assert (reached[1:] >= reached[:-1] * (1 - slack)).all()
+    assert (gap[1:] <= gap[:-1] * (1 + slack)).all()
+    assert (reached <= lift.reach(c=c) * (1 + slack)).all()
+
+
 def test_clip__equals_the_formula() -> None:
     z = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]], dtype=torch.float64)
-    expected = torch.tensor([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]], dtype=torch.float64)
-    torch.testing.assert_close(clip(z, radius=1.0), expected)
+    expected = torch.tensor([[0.54, 0.72], [0.3, 0.4], [0.0, 0.0]], dtype=torch.float64)
+    torch.testing.assert_close(Clip(0.9)(z, c=1.0), expected)
 
 
 def test_published__is_a_clip_of_the_unit_ball() -> None:

@@ -18,7 +18,6 @@ from curvox.geometry import (
     log0,
     mobius_add,
     pairwise_distance,
-    rim_gap,
 )
 
 with warnings.catch_warnings():  # geoopt scripts its functions, which torch has deprecated
@@ -97,52 +96,15 @@ def test_distance__equals_geoopt(case: tuple[float, torch.dtype, int, int]) -> N
 @given(cases)
 def test_pairwise_distance__equals_a_loop(case: tuple[float, torch.dtype, int, int]) -> None:
     c, dtype, dim, seed = case
-    x = draw(c, dtype, dim, seed, count=4, most=1.5)
-    y = draw(c, dtype, dim, seed + 1, count=5, most=1.5)
+    x = draw(c, dtype, dim, seed, count=2, most=1.5)
+    y = draw(c, dtype, dim, seed + 1, count=3, most=1.5)
     found = pairwise_distance(x, y, c=c)
-    assert found.shape == (4, 5)
-    for i in range(4):
-        for j in range(5):
+    assert found.shape == (2, 3)
+    for i in range(2):
+        for j in range(3):
             # the expansion is good to sqrt(eps) near coincidence
             near = 20 * torch.finfo(dtype).eps ** 0.5
             torch.testing.assert_close(found[i, j], distance(x[i], y[j], c=c), rtol=TOLERANCE[dtype], atol=near)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_pairwise_distance__stays_within_its_stated_error(dtype: torch.dtype) -> None:
-    eps = torch.finfo(dtype).eps
-    generator = torch.Generator().manual_seed(0)
-    # radius 0.5: |x|^2 + |y|^2 = 0.5 and 1 - c|x|^2 = 0.75
-    x = 0.5 * torch.nn.functional.normalize(torch.randn(200, 64, generator=generator, dtype=dtype), dim=-1)
-    for step in (0.0, 1e-8, 1e-4, 1e-2):
-        y = x + step * torch.nn.functional.normalize(torch.randn(200, 64, generator=generator, dtype=dtype), dim=-1)
-        found = pairwise_distance(x, y, c=1.0).diagonal().double()
-        exact = distance(x.double(), y.double(), c=1.0)
-        assert (found.cosh() - exact.cosh()).abs().max() < 4 * eps * 2 * 0.5 / 0.75**2, step
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("c", CURVATURES)
-def test_distance__equals_fifty_digit_arithmetic(c: float, dtype: torch.dtype) -> None:
-    """Relative error against mpmath on the very same points, from a hair apart to close to the rim."""
-    eps = torch.finfo(dtype).eps
-    for step in (1e-15, 1e-9, 1e-4, 0.3):
-        for radius in (0.0, 0.3, 0.9, 0.999):
-            x = torch.tensor([radius, 0.0, 0.0], dtype=dtype) / c**0.5
-            y = x + torch.tensor([0.0, step * (1 - radius), 0.0], dtype=dtype) / c**0.5
-            exact = _exact_distance(x, y, c)
-            found = distance(x, y, c=c).item()
-            # 1 - c|x|^2 loses eps / (1 - c|x|^2) of itself, in the input as in the arithmetic
-            bound = 8 * eps / min(rim_gap(x, c=c).item(), rim_gap(y, c=c).item())
-            assert abs(found - exact) <= bound * exact, (step, radius)
-
-
-def _exact_distance(x: Tensor, y: Tensor, c: float) -> float:
-    with mpmath.workdps(50):
-        p, q = [[mpmath.mpf(value) for value in point.tolist()] for point in (x, y)]
-        gap = sum((a - b) ** 2 for a, b in zip(p, q, strict=True))
-        inside = (1 - c * sum(a * a for a in p)) * (1 - c * sum(b * b for b in q))
-        return float(mpmath.acosh(1 + 2 * c * gap / inside) / mpmath.sqrt(c))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -171,13 +133,32 @@ def test_distance__has_zero_gradient_at_coincidence_and_unit_slope_beside_it(c: 
     assert gradient.norm().item() == pytest.approx(conformal_factor(x.detach(), c=c).item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_distance__tends_to_twice_the_flat_one_as_c_vanishes(dtype: torch.dtype) -> None:
-    x, y, _ = torch.randn(3, 5, generator=torch.Generator().manual_seed(0), dtype=dtype)
-    flat = 2 * (x - y).norm()
-    errors = [(distance(x, y, c=c) / flat - 1).abs().item() for c in (1e-2, 1e-3, 1e-4)]
-    assert errors[0] > errors[1] > errors[2]
-    assert distance(x, y, c=1e-6).item() == pytest.approx(flat.item(), rel=2e-5)
+@laws
+@given(cases)
+def test_distance__grows_along_a_geodesic_by_the_way_gone(case: tuple[float, torch.dtype, int, int]) -> None:
+    c, dtype, dim, seed = case
+    x, y, _ = draw(c, dtype, dim, seed, most=1.0)
+    toward = log0(mobius_add(-x, y, c=c), c=c)
+    shares = torch.tensor([0.0, 0.1, 0.35, 0.6, 0.8, 1.0, 1.2], dtype=dtype)
+    way = [mobius_add(x, exp0(share * toward, c=c), c=c) for share in shares]
+    gone = torch.stack([distance(x, point, c=c) for point in way])
+    whole, slack = distance(x, y, c=c), TOLERANCE[dtype]
+    torch.testing.assert_close(gone, whole * shares, rtol=slack, atol=slack)
+    if whole > 0.1:
+        assert (gone.diff() > 0).all()
+
+
+@laws
+@given(st.sampled_from(DTYPES), st.integers(1, 12), st.integers(0, 2**31 - 1))
+def test_distance__tends_to_twice_the_flat_one_as_c_vanishes(dtype: torch.dtype, dim: int, seed: int) -> None:
+    x, y = torch.randn(2, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+    flat = 2 * (x - y).double().norm()
+    squares = (x.square().sum() + y.square().sum()).item()
+    for c in (1e-3, 1e-4, 1e-6):
+        for found in (distance(x, y, c=c), pairwise_distance(x[None], y[None], c=c)[0, 0]):
+            rounding = 100 * torch.finfo(dtype).eps * (1 + squares / (flat / 2) ** 2)
+            # to the first order in c the relative excess is c (|x|^2 + |y|^2) / 2 - c |x - y|^2 / 6, and not below 0
+            assert -rounding <= found.double() / flat - 1 <= c * squares + rounding
 
 
 def test_distance__scales_with_the_ball() -> None:

@@ -179,6 +179,9 @@ def test_default_scorer__refuses_a_space_it_does_not_know():
         def pairwise_distance(self, x, y):
             return self.distance(x[:, None], y[None])
 
+        def mean(self, x):
+            return x.mean(-2)
+
         def describe(self):
             return {"name": "cylinder"}
 

@@ -38,7 +38,7 @@ def unit(z: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
 
 def euclidean_distance(x: Float[Tensor, "*#batch D"], y: Float[Tensor, "*#batch D"]) -> Float[Tensor, "*#batch"]:
     """Length of ``x - y``; gradient 0 where the two coincide."""
-    return torch.linalg.vector_norm(x - y, dim=-1)
+    return torch.linalg.vector_norm(widen(x) - widen(y), dim=-1)
 
 
 def pairwise_squared_distance(x: Float[Tensor, "B D"], y: Float[Tensor, "N D"]) -> Float[Tensor, "B N"]:
@@ -47,6 +47,7 @@ def pairwise_squared_distance(x: Float[Tensor, "B D"], y: Float[Tensor, "N D"]) 
     The expansion cancels when x is close to y: the absolute error is a few ``eps * (|x|^2 + |y|^2)`` with the
     machine epsilon of the dtype. Values that rounding pushed below zero are returned as zero.
     """
+    x, y = widen(x), widen(y)
     squares_x = x.square().sum(-1)[:, None]
     squares_y = y.square().sum(-1)[None, :]
     return (squares_x + squares_y - 2.0 * inner_products(x, y)).clamp_min(0.0)
@@ -71,5 +72,5 @@ def pairwise_angle(x: Float[Tensor, "B D"], y: Float[Tensor, "N D"]) -> Float[Te
 
     Closer than ``sqrt(eps)`` to 0 or pi the result is only good to about ``sqrt(eps)``; `angle` is exact there.
     """
-    cosines = inner_products(x, y).clamp(-1.0, 1.0)
+    cosines = inner_products(widen(x), widen(y)).clamp(-1.0, 1.0)
     return 2.0 * torch.atan2(sqrt0(1.0 - cosines), sqrt0(1.0 + cosines))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +25,7 @@ def disk_layout(space: AbstractSpace, points: np.ndarray, *, seed: int = 0) -> D
     x = torch.from_numpy(np.asarray(points, dtype=np.float64))
     distances = space.pairwise_distance(x, x)
     if isinstance(space, PoincareBall):
-        distances = distances * math.sqrt(space.c)
+        distances = distances * space.c**0.5
     distances = 0.5 * (distances + distances.T)
     return embed_in_disk(distances.fill_diagonal_(0.0).detach(), seed=seed)
 
