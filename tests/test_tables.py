@@ -1,7 +1,9 @@
 """Tables of names, and the hints for misspelt ones."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,8 +40,22 @@ def test_tables__of_the_project_are_read_without_torch() -> None:
         "from curvox.corpora import CORPORA\nprint(len(LOSSES), len(ENCODERS), len(CORPORA), 'torch' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert int(shown[0]) >= 7
+    assert int(shown[0]) >= 16
     assert shown[3] == "False"
+
+
+@pytest.mark.parametrize("room", ["losses", "geometry"])
+def test_rooms__show_each_file_in_a_table_or_in_the_picture_of_the_house(room: str, repository: Path) -> None:
+    from curvox.losses import LOSSES
+
+    files = {file.name for file in (repository / "src" / "curvox" / room).glob("*.py")} - {"__init__.py"}
+    shown = (repository / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = {f"{entry.module.rpartition('.')[2]}.py" for entry in LOSSES.entries.values()}
+    assert {file for file in files - listed if f"`{file}`" not in shown} == set()
+    named = set(re.findall(r"^\| (`\w+\.py`.*?) \|", shown, flags=re.MULTILINE))
+    assert named
+    everywhere = {file.name for file in (repository / "src" / "curvox").rglob("*.py")}
+    assert {file for row in named for file in re.findall(r"`(\w+\.py)`", row)} <= everywhere
 
 
 def test_nearest__names_the_close_ones_or_all() -> None:

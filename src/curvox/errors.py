@@ -56,7 +56,7 @@ class MissingExtraError(CurvoxError, ImportError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelt ``name``: ``did you mean "x"?`` or the list of known names."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(f'"{c}"' for c in close) + "?"
     return "known: " + ", ".join(known) if known else "none are known"

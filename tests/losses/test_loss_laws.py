@@ -1,18 +1,16 @@
-"""What each loss promises beyond the contract: margins, limits, names, refusals."""
+"""What losses with centres promise beyond the contract: margins, limits, precision, refusals."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 import torch
 
-from curvox.errors import InputError, RecipeError, UnknownNameError
-from curvox.geometry import Euclidean, ExpMap, Hypersphere, PoincareBall, Published
+from curvox.errors import InputError
+from curvox.geometry import AbstractLift, Clip, Euclidean, ExpMap, Hypersphere, PoincareBall, Published, SoftClip
 from curvox.losses import (
     LOSSES,
     AAMSoftmax,
@@ -20,13 +18,12 @@ from curvox.losses import (
     AMSoftmax,
     HAMSoftmax,
     HSoftmax,
-    LossOutput,
     RAMSoftmax,
     Softmax,
-    WeightedLoss,
-    create_loss,
 )
-from curvox.losses.combined import Combined
+from curvox.testing.loss_variants import VARIANTS, factory_of
+
+MARGINS = ("am_softmax", "aam_softmax", "ram_softmax", "ham_softmax")
 
 
 def batch(items: int = 8, dim: int = 6, speakers: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,11 +60,11 @@ def test_loss__grows_with_the_margin(cls: Callable[..., AbstractLoss]) -> None:
 def test_aam_softmax__target_falls_without_a_jump_from_zero_to_pi(margin: float) -> None:
     loss = AAMSoftmax(2, 2, margin=margin)
     angles = torch.linspace(0, math.pi, 4001, dtype=torch.float64)
-    logits = loss.target_logits(angles)
-    steps = logits.diff()
+    similarities = loss.target_similarity(angles)
+    steps = similarities.diff()
     assert (steps <= 1e-12).all()
-    assert steps.abs().max() < 30 * 2 * math.pi / 4000
-    torch.testing.assert_close(logits[0].item(), 30 * math.cos(margin))
+    assert steps.abs().max() < 2 * math.pi / 4000
+    torch.testing.assert_close(similarities[0].item(), math.cos(margin))
 
 
 def test_aam_softmax__refuses_margins_that_are_no_angle() -> None:
@@ -103,7 +100,7 @@ def test_ram_softmax__of_a_solved_batch_is_log_n_with_no_gradient() -> None:
     assert z.grad.abs().max() == 0
 
 
-@pytest.mark.parametrize("name", [name for name in LOSSES if name not in ("combined", "softmax")])
+@pytest.mark.parametrize("name", ["softmax", "sphereface2", *MARGINS, "h_softmax"])
 def test_loss__survives_a_scale_past_overflow(name: str) -> None:
     """exp(88) overflows float32; scales of 1e4 must not."""
     loss = LOSSES.load(name)(6, 4, scale=1e4)
@@ -111,6 +108,74 @@ def test_loss__survives_a_scale_past_overflow(name: str) -> None:
     output.value.backward()
     assert torch.isfinite(output.value)
     assert torch.isfinite(loss.centres.grad).all()
+
+
+@pytest.mark.parametrize("length", [0.0, 1e-25, 1e-18, 1e-15, 1e-13, 1e-12, 1e-6, 1e3, 1e9, 1e15])
+@pytest.mark.parametrize("name", [*MARGINS, "sphereface2", "h_softmax"])
+def test_loss__survives_centres_of_any_length(name: str, length: float) -> None:
+    torch.manual_seed(0)
+    loss = LOSSES.load(name)(6, 4)
+    with torch.no_grad():
+        loss.centres.copy_(length * torch.nn.functional.normalize(torch.randn(4, 6)))
+    output = loss(*batch())
+    output.value.backward()
+    assert torch.isfinite(output.value)
+    assert torch.isfinite(loss.centres.grad).all()
+
+
+@pytest.mark.parametrize("memory_bytes", [2**29, 0])
+@pytest.mark.parametrize("name", ["softmax", "sphereface2", *MARGINS, "h_softmax"])
+def test_loss__takes_embeddings_however_they_lie_in_memory(name: str, memory_bytes: int) -> None:
+    loss = LOSSES.load(name)(6, 4)
+    loss.memory_bytes = memory_bytes
+    embeddings, speakers = batch()
+    expected = gradient(loss, embeddings.clone(), speakers)
+    for other in (
+        embeddings.T.contiguous().T,
+        torch.stack([embeddings, embeddings], 1)[:, 1],
+        torch.cat([embeddings, embeddings], 1)[:, 6:],
+        embeddings.flip(0).flip(0),
+    ):
+        torch.testing.assert_close(gradient(loss, other, speakers), expected, rtol=1e-5, atol=1e-6)
+    doubled = speakers.repeat_interleave(2)[::2]
+    assert not doubled.is_contiguous()
+    torch.testing.assert_close(gradient(loss, embeddings, doubled), expected, rtol=0, atol=0)
+
+
+def gradient(loss: AbstractLoss, embeddings: torch.Tensor, speakers: torch.Tensor) -> torch.Tensor:
+    leaf = embeddings.detach().requires_grad_()
+    (found,) = torch.autograd.grad(loss(leaf, speakers).value, leaf)
+    return found
+
+
+@pytest.mark.parametrize("name", ["softmax", "sphereface2", *MARGINS, "h_softmax"])
+def test_loss__refuses_to_be_differentiated_twice(name: str) -> None:
+    """Its rivals have first derivatives only; a penalty on the gradient would miss theirs without a word."""
+    loss = LOSSES.load(name)(6, 4)
+    embeddings, speakers = batch()
+    leaf = embeddings.requires_grad_()
+    with pytest.raises(RuntimeError, match="differentia"):
+        twice(loss(leaf, speakers).value, leaf)
+
+
+def twice(value: torch.Tensor, leaf: torch.Tensor) -> None:
+    (once,) = torch.autograd.grad(value, leaf, create_graph=True)
+    once.square().sum().backward()
+
+
+@pytest.mark.parametrize("lift", [Clip(), ExpMap(0.3), SoftClip(0.01)])
+def test_own_distance__keeps_its_precision_at_the_rim(lift: AbstractLift) -> None:
+    """Taken from rounded points the distance to the rim would have lost most of its digits, and 1e-2 of the distance
+    with them; the lifts know it from the length of the raw embedding."""
+    torch.manual_seed(0)
+    loss = HAMSoftmax(192, 50, space=PoincareBall(lift=lift))
+    torch.nn.init.normal_(loss.centres)
+    speakers = torch.arange(50)
+    embeddings = loss.centres.detach() + torch.randn(50, 192)
+    single = loss(embeddings, speakers).parts["target_distance"].double()
+    double = loss.double()(embeddings.double(), speakers).parts["target_distance"]
+    assert double > 5.0
+    torch.testing.assert_close(single, double, rtol=0, atol=1e-5)
 
 
 def test_hyperbolic_centres__start_next_to_the_origin() -> None:
@@ -124,7 +189,7 @@ def test_published_settings__are_the_defaults() -> None:
     assert HSoftmax(6, 4).space.describe()["lift"] == {"name": "published", "curvature": 5.0}
     assert HAMSoftmax(6, 4).space.describe()["lift"] == {"name": "published", "curvature": 3.0}
     for loss in (AMSoftmax(6, 4), AAMSoftmax(6, 4), RAMSoftmax(6, 4), HAMSoftmax(6, 4)):
-        assert (loss.scale, loss.margin) == (30.0, 0.2)
+        assert (loss.scaling.now(), loss.margin) == (30.0, 0.2)
     assert isinstance(Softmax(6, 4).space, Hypersphere)
 
 
@@ -171,11 +236,11 @@ def test_check_inputs__takes_every_integer_type(dtype: torch.dtype) -> None:
     assert torch.equal(loss(embeddings, speakers.to(dtype)).value, loss(embeddings, speakers).value)
 
 
-def test_half_precision_module__still_computes_in_float32() -> None:
-    embeddings, speakers = batch()
-    for name in LOSSES:
-        loss = LOSSES.load(name)(6, 4).to(torch.bfloat16)
-        assert loss(embeddings.bfloat16(), speakers).value.dtype == torch.float32
+@pytest.mark.parametrize("name", VARIANTS)
+def test_half_precision_module__still_computes_in_float32(name: str) -> None:
+    embeddings, _ = batch()
+    loss = factory_of(name)(6, 4).to(torch.bfloat16)
+    assert loss(embeddings.bfloat16(), torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])).value.dtype == torch.float32
 
 
 def test_parts__are_the_means_they_are_named_for() -> None:
@@ -188,128 +253,3 @@ def test_parts__are_the_means_they_are_named_for() -> None:
     torch.testing.assert_close(parts["distance_to_origin"], loss.space.distance(x, origin).mean())
     angle = AMSoftmax(6, 4)(embeddings, speakers).parts["target_angle_rad"]
     assert 0 < angle < math.pi
-
-
-# Combined
-
-
-def test_combined__is_the_published_mixture_by_default() -> None:
-    embeddings, speakers = batch()
-    loss = Combined(6, 4)
-    output = loss(embeddings, speakers)
-    ram, ham = (part(embeddings, speakers) for part in loss.members())
-    torch.testing.assert_close(output.value, 0.3 * ram.value + 0.7 * ham.value)
-    torch.testing.assert_close(output.per_item, 0.3 * ram.per_item + 0.7 * ham.per_item)
-    torch.testing.assert_close(output.parts["ram_softmax"], ram.value.detach())
-    torch.testing.assert_close(output.parts["ham_softmax/target_distance"], ham.parts["target_distance"])
-    assert loss.space is loss.members()[1].space
-
-
-def test_combined__compares_in_the_space_it_was_told() -> None:
-    assert isinstance(Combined(6, 4, space_of="ram_softmax").space, Hypersphere)
-    assert isinstance(Combined(6, 4, space_of="ham_softmax").space, PoincareBall)
-    equal = [WeightedLoss(1.0, AMSoftmax(6, 4)), WeightedLoss(1.0, HSoftmax(6, 4))]
-    assert isinstance(Combined(6, 4, parts=equal).space, Hypersphere)
-    with pytest.raises(InputError, match="ham_softmax"):
-        Combined(6, 4, space_of="hamsoftmax")
-
-
-def test_combined__schedules_the_margins_of_all_its_parts() -> None:
-    inner = Combined(6, 4)
-    outer = Combined(6, 4, parts=[WeightedLoss(1.0, inner), WeightedLoss(2.0, AAMSoftmax(6, 4, margin=1.0))])
-    outer.set_margin_scale(0.5)
-    assert [loss.margin_scale for loss in outer.modules() if isinstance(loss, AbstractLoss)] == [0.5] * 5
-    with pytest.raises(InputError, match=r"3\.14"):
-        outer.set_margin_scale(4.0)
-    assert outer.margin_scale == 0.5
-
-
-def test_combined__numbers_parts_of_one_kind() -> None:
-    parts = [WeightedLoss(1.0, AMSoftmax(6, 4)), WeightedLoss(2.0, AMSoftmax(6, 4, margin=0.4))]
-    loss = Combined(6, 4, parts=parts, space_of="am_softmax_2")
-    assert {"am_softmax", "am_softmax_2"} < set(loss(*batch()).parts)
-    assert loss.space is parts[1].loss.space
-
-
-def test_combined__refuses_parts_that_do_not_fit() -> None:
-    for parts, reason in [
-        ([], "at least one"),
-        ([WeightedLoss(1.0, AMSoftmax(7, 4))], "7 dimensions"),
-        ([WeightedLoss(1.0, AMSoftmax(6, 5))], "5 speakers"),
-        ([WeightedLoss(0.0, AMSoftmax(6, 4))], "weight"),
-        ([WeightedLoss(float("nan"), AMSoftmax(6, 4))], "weight"),
-    ]:
-        with pytest.raises(InputError, match=reason):
-            Combined(6, 4, parts=parts)
-
-
-def test_combined__survives_a_deep_copy_with_its_own_space() -> None:
-    import copy
-
-    loss = Combined(6, 4, parts=[WeightedLoss(1.0, HSoftmax(6, 4, space=PoincareBall(lift=ExpMap())))])
-    twin = copy.deepcopy(loss)
-    assert twin.space is twin.members()[0].space
-    assert twin.space is not loss.space
-
-
-# descriptions
-
-
-def test_create_loss__builds_what_is_described() -> None:
-    loss = create_loss(
-        {
-            "name": "combined",
-            "space_of": "am_softmax",
-            "parts": [
-                {"name": "am_softmax", "weight": 0.25, "margin": 0.3},
-                {
-                    "name": "h_softmax",
-                    "weight": 0.75,
-                    "space": {"name": "poincare_ball", "c": 0.5, "lift": "soft_clip"},
-                },
-            ],
-        },
-        dim=6,
-        speakers=4,
-    )
-    assert isinstance(loss, Combined)
-    assert loss.weights == [0.25, 0.75]
-    am, hyperbolic = loss.members()
-    assert isinstance(am, AMSoftmax)
-    assert am.margin == 0.3
-    assert hyperbolic.space.describe()["c"] == 0.5
-    assert isinstance(loss.space, Hypersphere)
-    for name in LOSSES:
-        assert LOSSES.name_of(type(create_loss(name, dim=6, speakers=4))) == name
-
-
-def test_create_loss__refuses_what_it_does_not_know() -> None:
-    for description, error, reason in [
-        ("amsoftmax", UnknownNameError, "am_softmax"),
-        ({"name": "am_softmax", "margn": 0.2}, RecipeError, 'did you mean "margin"'),
-        ({"name": "am_softmax", "dim": 3}, RecipeError, '"dim"'),
-        ({"margin": 0.2}, RecipeError, '"name"'),
-        ({"name": "h_softmax", "margin": 0.2}, RecipeError, '"margin"'),
-        ({"name": "combined", "parts": [{"name": "am_softmax"}]}, RecipeError, "weight"),
-        ({"name": "combined", "parts": {"am_softmax": 1.0}}, RecipeError, "parts"),
-        ({"name": "ham_softmax", "space": {"name": "poincare_ball", "lift": "clipp"}}, UnknownNameError, "clip"),
-    ]:
-        with pytest.raises(error, match=reason):
-            create_loss(description, dim=6, speakers=4)
-
-
-def test_table__is_read_without_torch() -> None:
-    code = "import sys; from curvox.losses import LOSSES; assert len(LOSSES) >= 7; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_door__offers_every_class_of_the_table() -> None:
-    import curvox.losses as door
-
-    for entry in LOSSES.entries.values():
-        assert getattr(door, entry.attribute) is entry.load()
-        assert entry.attribute in door.__all__
-        assert entry.attribute in dir(door)
-    assert door.LossOutput is LossOutput
-    with pytest.raises(AttributeError, match="HAMSoftmx"):
-        _ = door.HAMSoftmx

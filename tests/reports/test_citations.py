@@ -8,7 +8,7 @@ import pytest
 
 import curvox
 from curvox.errors import UnknownNameError
-from curvox.reports import BIBTEX, citations_for
+from curvox.reports import BIBTEX, citations_for, paper_of
 
 
 def keys_in_tables():
@@ -67,3 +67,30 @@ def test_citations_for__gives_each_once_in_order():
 def test_citations_for__refuses_an_unknown_key():
     with pytest.raises(UnknownNameError, match="fang2026ham"):
         citations_for(["fang2026hma"])
+
+
+@pytest.mark.parametrize(
+    ("key", "short", "place"),
+    [
+        ("kullback1951information", "Kullback and Leibler 1951", "doi:10.1214/aoms/1177729694"),
+        ("wang2018amsoftmax", "Wang et al. 2018", "doi:10.1109/LSP.2018.2822810"),
+        ("becigneul2019riemannian", "Bécigneul and Ganea 2019", "arXiv:1810.00760"),
+        ("martin1997det", "Martin et al. 1997", ""),
+    ],
+)
+def test_paper_of__names_authors_year_and_place(key, short, place):
+    paper = paper_of(key)
+    assert (paper.short, paper.place) == (short, place)
+
+
+@pytest.mark.parametrize("key", sorted(BIBTEX))
+def test_paper_of__reads_every_entry_as_plain_words(key):
+    paper = paper_of(key)
+    assert re.fullmatch(r"[^\W\d_][\w -]+( and [\w -]+| et al\.)? \d{4}", paper.short)
+    assert paper.title
+    assert not set('{}\\"') & set(paper.title + paper.short)
+
+
+def test_paper_of__refuses_an_unknown_key():
+    with pytest.raises(UnknownNameError, match="wan2018ge2e"):
+        paper_of("wan2018g2e")

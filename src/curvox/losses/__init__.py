@@ -25,9 +25,40 @@ LOSSES = Table(
         "am_softmax": Entry(f"{_ROOM}.am_softmax", "AMSoftmax", "margin on the cosine", "wang2018amsoftmax"),
         "aam_softmax": Entry(f"{_ROOM}.aam_softmax", "AAMSoftmax", "margin on the angle (ArcFace)", "deng2019arcface"),
         "ram_softmax": Entry(f"{_ROOM}.ram_softmax", "RAMSoftmax", "margin without over-push", "li2022ram"),
+        "sphereface2": Entry(
+            f"{_ROOM}.sphereface2", "SphereFace2", "a yes-or-no problem a speaker", "wen2022sphereface2"
+        ),
         "h_softmax": Entry(f"{_ROOM}.h_softmax", "HSoftmax", "softmax over hyperbolic distances", "fang2026ham"),
         "ham_softmax": Entry(f"{_ROOM}.ham_softmax", "HAMSoftmax", "margin on the hyperbolic distance", "fang2026ham"),
         "combined": Entry(f"{_ROOM}.combined", "Combined", "weighted sum of losses", "fang2026ham"),
+        "contrastive_hinge": Entry(
+            f"{_ROOM}.contrastive_hinge",
+            "ContrastiveHinge",
+            "pairs nearer or farther than a margin",
+            "hadsell2006contrastive",
+        ),
+        "gaussian_kl": Entry(
+            f"{_ROOM}.gaussian_kl", "GaussianKL", "divergence of Gaussian embeddings", "kullback1951information"
+        ),
+        "triplet": Entry(
+            f"{_ROOM}.triplet", "Triplet", "nearer to the same than to another speaker", "schroff2015facenet"
+        ),
+        "prototypical": Entry(
+            f"{_ROOM}.prototypical", "Prototypical", "softmax over class means", "snell2017prototypical"
+        ),
+        "angular_prototypical": Entry(
+            f"{_ROOM}.angular_prototypical", "AngularPrototypical", "the same with a learned scale", "chung2020angular"
+        ),
+        "ge2e": Entry(f"{_ROOM}.ge2e", "GE2E", "every recording against every class mean", "wan2018ge2e"),
+        "supervised_contrastive": Entry(
+            f"{_ROOM}.supervised_contrastive",
+            "SupervisedContrastive",
+            "softmax over the other recordings",
+            "khosla2020supcon",
+        ),
+        "metric_learning": Entry(
+            f"{_ROOM}.metric_learning", "MetricLearning", "a loss of pytorch-metric-learning", "musgrave2020metric"
+        ),
     },
 )
 

@@ -1,108 +1,109 @@
 """Classification losses: a centre for each training speaker, and a softmax over how near the centres are.
 
-A loss of this family is a rule of two parts: the logit of the own centre, from the distance to it, and the logits
-of the rivals, from their similarities. The rest, placing points, one matrix product and the log-sum-exp, is here.
+A loss of this family says what the own centre's logit is and which products of points and centres stand for the
+rivals; the rest, one scan over the centres at the cost of its matrix products, is here.
 """
 
-from abc import abstractmethod
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from curvox.errors import InputError, require_non_negative, require_positive
-from curvox.geometry import AbstractSpace, Hypersphere, PoincareBall, inner_products
-from curvox.losses.contract import AbstractLoss, LossOutput
+from curvox.geometry import widen
+from curvox.losses.class_shards import ALL_CLASSES, AbstractClassShard, Picks
+from curvox.losses.contract import AbstractLoss, require_count
+from curvox.losses.rival_rules import AbstractRule
+from curvox.losses.rival_scan import Rivals, Scan, scan_rivals
 
 
-def softmax_losses(
-    target: Float[Tensor, " B"], rivals: Float[Tensor, "B N"], speakers: Int[Tensor, " B"]
-) -> Float[Tensor, " B"]:
-    """``log(exp(t) + sum over j != y of exp(r_j)) - t`` of each row; column y of ``rivals`` is not read."""
-    logits = rivals.scatter(1, speakers[:, None], target[:, None])
-    return torch.logsumexp(logits, dim=1) - target
+def cross_entropy(target: Tensor, rivals: Tensor) -> Tensor:
+    """``log(exp(target) + exp(rivals)) - target`` (B,), with the rivals' logarithm of summed exponents."""
+    return -nn.functional.logsigmoid(target - rivals)
+
+
+class LearntScale(nn.Module):
+    """A scale: fixed, or learnt within a factor of ten of where it starts, ``start * 10**tanh(raw_scale)``."""
+
+    def __init__(self, start: float, *, learn: bool) -> None:
+        super().__init__()
+        self.start = require_positive(start, "scale")
+        if not isinstance(learn, bool):
+            raise InputError(f"learn_scale must be true or false, got {learn!r}")
+        self.learn = learn
+        if learn:
+            self.raw_scale = nn.Parameter(torch.zeros(()))
+
+    def now(self) -> float | Tensor:
+        """The present scale: a float when fixed, a 0-dim tensor when learnt."""
+        return self.start * 10.0 ** widen(self.raw_scale).tanh() if self.learn else self.start
 
 
 class AbstractCentreLoss(AbstractLoss):
-    """A loss with one centre (a row of ``centres``, N x D) for each of N speakers.
+    """A loss with one or several raw centres (``centres``) for each of N speakers.
+
+    Its memory is the centres and their gradient, ``memory_bytes``, and a few blocks of (B, chunk). Up to
+    ``memory_bytes`` (512 MiB; an attribute, so that a tight machine can lower it) the (B, N) derivatives of the logits
+    are kept for the backward pass; when they do not fit they are computed again, at the cost of one more product.
+
+    ``by_class`` names the parameters with a row for each class: ``centres``, (N, D), or (N, sub_centres, D) where there
+    are several. `curvox.losses.sharding` spreads them over processes; ``shard`` says which classes are here.
 
     Args:
         dim: D, of the embeddings.
         speakers: N, at least 2.
-        scale: s, what similarities are multiplied by.
         margin: m, in units of the loss's own distance or cosine.
+        sub_centres: centres a speaker, of which the nearest counts.
     """
 
-    def __init__(self, dim: int, speakers: int, *, scale: float, margin: float) -> None:
+    by_class: ClassVar[tuple[str, ...]] = ("centres",)
+
+    def __init__(self, dim: int, speakers: int, *, margin: float, sub_centres: int = 1) -> None:
         super().__init__(dim, speakers)
-        self.scale = require_positive(scale, "scale")
         self.full_margin = require_non_negative(margin, "margin")
-        self.centres = nn.Parameter(torch.empty(speakers, dim))
+        self.sub_centres = require_count(sub_centres, "sub_centres", least=1)
+        several = (self.sub_centres,) if self.sub_centres > 1 else ()
+        self.centres = nn.Parameter(torch.empty(speakers, *several, dim))
+        self.memory_bytes = 2**29
+        self.shard: AbstractClassShard = ALL_CLASSES
 
     @property
     def margin(self) -> float:
         """The margin in force: the full one times the margin scale."""
         return self.full_margin * self.margin_scale
 
-    def compute(self, embeddings: Tensor, speakers: Tensor) -> LossOutput:
-        dtype = torch.promote_types(torch.promote_types(embeddings.dtype, self.centres.dtype), torch.float32)
-        points = self.space.project(embeddings.to(dtype))
-        centres = self.space.project(self.centres.to(dtype))
-        # the expansion behind one matrix product cancels close to the own centre: measure that pair directly
-        own = self.space.distance(points, centres[speakers])
-        target = self.target_logits(own)
-        rivals = self.rival_logits(self.similarities(points, centres), own)
-        per_item = softmax_losses(target, rivals, speakers)
-        return LossOutput(per_item.mean(), per_item, self.describe_batch(points, own))
+    def precision(self, embeddings: Tensor) -> torch.dtype:
+        """The type to compute in: that of embeddings or centres, whichever is wider, at least float32."""
+        return torch.promote_types(torch.promote_types(embeddings.dtype, self.centres.dtype), torch.float32)
 
-    @abstractmethod
-    def similarities(self, points: Tensor, centres: Tensor) -> Tensor:
-        """(B, N) of all points and centres, larger when closer."""
+    def scan(
+        self,
+        rule: AbstractRule,
+        columns: Callable[[Tensor], Tensor],
+        left: Tensor,
+        speakers: Tensor,
+        *,
+        row: Tensor | None = None,
+        parameters: tuple[Tensor, ...] = (),
+        class_rows: tuple[Tensor, ...] = (),
+        top_k: int = 0,
+    ) -> Rivals:
+        """Scan all centres but the own; see `curvox.losses.rival_scan`."""
+        scan = Scan(rule, columns, self.sub_centres, top_k, self.memory_bytes, self.shard)
+        speakers = speakers - self.shard.first
+        centres = self._centres_here(left.dtype)
+        return scan_rivals(scan, left, centres, speakers, row=row, parameters=parameters, class_rows=class_rows)
 
-    @abstractmethod
-    def target_logits(self, own: Tensor) -> Tensor:
-        """(B,) from the distances to the own centres."""
+    @torch.no_grad()
+    def own_centres(self, speakers: Tensor, dtype: torch.dtype) -> Tensor:
+        """(B, sub_centres, D) raw own centres, without a gradient."""
+        centres = self._centres_here(dtype)
+        classes = len(centres) // self.sub_centres
+        picks = Picks.of_speakers(speakers - self.shard.first, classes, group=self.sub_centres)
+        return picks.rows(centres, self.shard)
 
-    @abstractmethod
-    def rival_logits(self, similarities: Tensor, own: Tensor) -> Tensor:
-        """(B, N) from the similarities to all centres; the own column is not used."""
-
-    @abstractmethod
-    def describe_batch(self, points: Tensor, own: Tensor) -> dict[str, Tensor]:
-        """Detached scalars for the log."""
-
-
-class AbstractAngularLoss(AbstractCentreLoss):
-    """Centre losses on the hypersphere: distances are angles in radians, similarities are cosines."""
-
-    def __init__(self, dim: int, speakers: int, *, scale: float, margin: float, space: AbstractSpace | None) -> None:
-        super().__init__(dim, speakers, scale=scale, margin=margin)
-        self.space = Hypersphere() if space is None else space
-        if not isinstance(self.space, Hypersphere):
-            raise InputError(f"{type(self).__name__} compares angles: its space is the Hypersphere, got {space!r}")
-        nn.init.xavier_uniform_(self.centres)
-
-    def similarities(self, points: Tensor, centres: Tensor) -> Tensor:
-        return inner_products(points, centres)
-
-    def describe_batch(self, points: Tensor, own: Tensor) -> dict[str, Tensor]:
-        return {"target_angle_rad": own.detach().mean()}
-
-
-class AbstractHyperbolicLoss(AbstractCentreLoss):
-    """Centre losses on the Poincaré ball: raw centres start as N(0, 1e-3^2) and share the lift of the embeddings."""
-
-    def __init__(self, dim: int, speakers: int, *, scale: float, margin: float, space: AbstractSpace) -> None:
-        super().__init__(dim, speakers, scale=scale, margin=margin)
-        if not isinstance(space, PoincareBall):
-            raise InputError(f"{type(self).__name__} needs a PoincareBall as its space, got {space!r}")
-        self.space = space
-        nn.init.normal_(self.centres, std=1e-3)
-
-    def similarities(self, points: Tensor, centres: Tensor) -> Tensor:
-        return -self.space.pairwise_distance(points, centres)
-
-    def describe_batch(self, points: Tensor, own: Tensor) -> dict[str, Tensor]:
-        origin = torch.zeros_like(points[:1])
-        depth = self.space.distance(points.detach(), origin)
-        return {"target_distance": own.detach().mean(), "distance_to_origin": depth.mean()}
+    def _centres_here(self, dtype: torch.dtype) -> Tensor:
+        return self.shard.rows(self.centres).reshape(-1, self.dim).to(dtype)

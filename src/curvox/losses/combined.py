@@ -24,14 +24,30 @@ class WeightedLoss:
 
 
 class Combined(AbstractLoss):
-    """``Σ weight_k loss_k``; published: 0.3 RAM-Softmax + 0.7 HAM-Softmax, the default.
+    """Combined: a weighted sum of losses over the same embeddings (Fang and He 2026, arXiv:2601.19709).
+
+    Formula:
+            loss = Σ_k weight_k loss_k
+
+    Every part has its own centres and its own space. In a recipe the parts are a list of losses, each with a `weight`.
 
     Args:
         dim: D, of the embeddings; that of every part.
-        speakers: N; that of every part.
-        parts: weighted losses, at least one.
+        speakers: N, at least 2; that of every part.
+        parts: losses with weights above 0, at least one; default and published 0.3 RAM-Softmax + 0.7 HAM-Softmax.
         space_of: the table name of the part in whose space embeddings are compared; default the part with the
             largest weight, the first of them when several are equal.
+
+    Published:
+        0.3 RAM-Softmax + 0.7 HAM-Softmax, each with its own published settings.
+
+    When:
+        To ask whether two losses know different things.
+
+    What goes wrong:
+        The centres of all parts take memory, and of several spaces only one can be the model's: name it by `space_of`.
+        Weights act on values of different size (RAM-Softmax has its floor of log N), so a weight of 0.3 is not 30 %
+        of the gradient; the log shows each part under its own name.
     """
 
     def __init__(
@@ -49,6 +65,7 @@ class Combined(AbstractLoss):
         self.weights = [require_positive(part.weight, "weight") for part in parts]
         self.names = _part_names([part.loss for part in parts])
         self.losses = nn.ModuleList(part.loss for part in parts)
+        self.whole_batch = any(part.loss.whole_batch for part in parts)
         # set past nn.Module, or the space's parameters would stand in the state_dict twice
         object.__setattr__(self, "space", parts[self._place_of(space_of)].loss.space)
 

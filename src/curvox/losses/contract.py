@@ -19,7 +19,7 @@ class LossOutput:
 
     Attributes:
         value: the scalar to minimise.
-        per_item: (B,) the share of each recording, not weighted.
+        per_item: (B,) the share of each recording; their mean is ``value``.
         parts: detached scalars for the log, such as the mean distance to the own centre.
     """
 
@@ -33,10 +33,12 @@ class AbstractLoss(nn.Module, ABC):
 
     ``space`` is where the loss compares embeddings, and where verification compares them later; its
     ``state_dict`` holds whatever it learns. ``speakers`` is the number of speakers it was built for, None when it
-    takes any. The arithmetic is float32 or float64, also under autocast.
+    takes any. ``whole_batch`` says that it compares the recordings of a batch with each other, so that several
+    processes must gather their embeddings first. The arithmetic is float32 or float64, also under autocast.
     """
 
     space: AbstractSpace
+    whole_batch: bool = False
 
     def __init__(self, dim: int, speakers: int | None) -> None:
         super().__init__()

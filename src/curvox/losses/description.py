@@ -44,7 +44,9 @@ def create_loss(description: str | Mapping[str, Any], *, dim: int, speakers: int
         arguments["space"] = create_space(arguments["space"])
     if arguments.get("parts") is not None:
         arguments["parts"] = _create_parts(arguments["parts"], dim, speakers)
-    return cls(dim, speakers, **arguments)
+    if "speakers" in inspect.signature(cls).parameters:
+        return cls(dim, speakers, **arguments)
+    return cls(dim, **arguments)  # a pair loss takes any speakers
 
 
 def _create_parts(parts: Any, dim: int, speakers: int) -> list[WeightedLoss]:

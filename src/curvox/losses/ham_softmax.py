@@ -1,32 +1,72 @@
-"""HAM-Softmax: hyperbolic additive margin softmax (Fang & He 2026, arXiv:2601.19709)."""
+"""HAM-Softmax: hyperbolic additive margin softmax (Fang and He 2026, arXiv:2601.19709)."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from curvox.geometry import AbstractSpace, PoincareBall, Published
-from curvox.losses.centres import AbstractHyperbolicLoss
+from curvox.losses.hyperbolic import AbstractHyperbolicLoss
 
 
 class HAMSoftmax(AbstractHyperbolicLoss):
-    """Target logit ``-s (d(x, w) + m)``, others ``-s d(x, w)``, d the geodesic distance on the Poincaré ball.
+    """HAM-Softmax: a margin on the hyperbolic distance (Fang and He 2026, arXiv:2601.19709).
+
+    Formula:
+            t   = −s (d_y + m)
+            r_j = −s d_j
+            loss = log( exp(t) + Σ_{j≠y} exp(r_j) ) − t
+            d_j = d(x, x_j),  x and x_j the lifted embedding and centre of speaker j
+            d(x, x') = arcosh(1 + u) / √c,   u = 2c |x − x'|² / ((1 − c|x|²)(1 − c|x'|²))
+
+    The ball has curvature −c. Embeddings and centres enter it through the same lift.
 
     Args:
         dim: D, of the embeddings.
         speakers: N, at least 2.
-        scale: s; published 30.
-        margin: m, in units of the distance; published 0.2.
+        scale: s, per unit of distance, above 0; published 30.
+        margin: m, in units of the distance, at least 0; published 0.2.
+        learn_scale: learn s, within a factor of ten of ``scale``, instead of keeping it.
+        centre_std: standard deviation of the raw centres' coordinates at the start, above 0; published 1e-3.
+        centres: "plain" trains the raw centres as ordinary parameters; "riemannian" keeps them on the ball as geoopt's
+            `ManifoldParameter`, for its Riemannian optimisers (Bécigneul and Ganea 2019; needs the extra `riemannian`).
         space: `PoincareBall`; default the published one, ``PoincareBall(lift=Published(curvature=3.0))``.
+
+    Published:
+        s = 30, m = 0.2, a ball of c = 1 clipped at 1/√3; the paper's "curvature 3" is this clip.
+
+    When:
+        For embeddings that may hold a tree, such as gender, accent, speaker, session; the loss this project is named
+        for. With its defaults it repeats the published setting, with another lift it leaves it.
+
+    What goes wrong:
+        The margin is a length: what 0.2 means depends on how far the space reaches, and on c, and a margin near the
+        largest distance can be kept by nobody. Centres start close to the origin, so at first every rival is as near
+        as the own centre and breaks the margin; warm it up. With a clipping lift and a batch-normalised encoder
+        no length is learnt: `distance_to_origin` is a flat line; try the lift `soft_clip`.
     """
 
     def __init__(
-        self, dim: int, speakers: int, *, scale: float = 30.0, margin: float = 0.2, space: AbstractSpace | None = None
+        self,
+        dim: int,
+        speakers: int,
+        *,
+        scale: float = 30.0,
+        margin: float = 0.2,
+        learn_scale: bool = False,
+        centre_std: float = 1e-3,
+        centres: str = "plain",
+        space: AbstractSpace | None = None,
     ) -> None:
-        default = PoincareBall(lift=Published(curvature=3.0)) if space is None else space
-        super().__init__(dim, speakers, scale=scale, margin=margin, space=default)
+        super().__init__(
+            dim,
+            speakers,
+            scale=scale,
+            margin=margin,
+            learn_scale=learn_scale,
+            centre_std=centre_std,
+            centres=centres,
+            space=PoincareBall(lift=Published(curvature=3.0)) if space is None else space,
+        )
 
-    def target_logits(self, own: Tensor) -> Tensor:
-        return -self.scale * (own + self.margin)
-
-    def rival_logits(self, similarities: Tensor, own: Tensor) -> Tensor:
-        return self.scale * similarities
+    def target_similarity(self, own: Tensor) -> Tensor:
+        return -(own + self.margin)

@@ -2,33 +2,74 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from curvox.geometry import AbstractSpace
-from curvox.losses.centres import AbstractAngularLoss
+from curvox.losses.angular import AbstractAngularLoss
 
 
 class RAMSoftmax(AbstractAngularLoss):
-    """``log(1 + Σ_{j≠y} exp(max(0, s (cos θ_j - cos θ_y + m))))``: rivals beyond the margin stop pushing.
+    """RAM-Softmax: a margin without over-push (Li et al. 2022, arXiv:2110.09116).
 
-    Each of them still adds a constant 1, so that a solved batch has the loss ``log N``, with zero gradient.
+    Formula:
+            loss = log( 1 + Σ_{j≠y} exp( max(0, s (cos θ_j − cos θ_y + m)) ) )
+
+    θ_j is the angle between the embedding and the centre of speaker j, y the own speaker. A rival that is further away
+    than the margin asks stops pushing; in AM-Softmax it pushes on, a little, for ever.
 
     Args:
         dim: D, of the embeddings.
         speakers: N, at least 2.
-        scale: s; published 30.
-        margin: m, on the cosine; published 0.2.
+        scale: s, above 0; published 30.
+        margin: m, on the cosine, at least 0; published 0.2.
+        sub_centres: K, centres a speaker, of which the nearest counts; at least 1, which is none beside the first;
+            published 3 (Deng et al. 2020, for noisy labels).
+        top_k: how many of the nearest rivals are pushed harder, below N; 0 is none; published 5 (Zhao et al. 2022).
+        top_k_margin: what their cosine is raised by, at least 0; published 0.06.
+        learn_scale: learn s, within a factor of ten of ``scale``, instead of keeping it.
         space: `Hypersphere`, the default, or nothing else.
+
+    Published:
+        s = 30, m = 0.2.
+
+    When:
+        In every honest comparison: in the results published with HAM-Softmax this Euclidean loss all but ties it.
+
+    What goes wrong:
+        The value reads wrong: each rival beyond the margin still adds exp(0) = 1, so a solved batch has the loss log N
+        and not 0, with a gradient of zero. Compare its curve only with itself. With the full margin from the start
+        nearly every rival pushes with full force; warm it up.
     """
 
+    floored = True
+
     def __init__(
-        self, dim: int, speakers: int, *, scale: float = 30.0, margin: float = 0.2, space: AbstractSpace | None = None
+        self,
+        dim: int,
+        speakers: int,
+        *,
+        scale: float = 30.0,
+        margin: float = 0.2,
+        sub_centres: int = 1,
+        top_k: int = 0,
+        top_k_margin: float = 0.06,
+        learn_scale: bool = False,
+        space: AbstractSpace | None = None,
     ) -> None:
-        super().__init__(dim, speakers, scale=scale, margin=margin, space=space)
+        super().__init__(
+            dim,
+            speakers,
+            scale=scale,
+            margin=margin,
+            sub_centres=sub_centres,
+            top_k=top_k,
+            top_k_margin=top_k_margin,
+            learn_scale=learn_scale,
+            space=space,
+        )
 
-    def target_logits(self, own: Tensor) -> Tensor:
-        return torch.zeros_like(own)
+    def target_similarity(self, angles: Tensor) -> Tensor:
+        return angles.cos() - self.margin
 
-    def rival_logits(self, similarities: Tensor, own: Tensor) -> Tensor:
-        return torch.relu(self.scale * (similarities - (own.cos() - self.margin)[:, None]))
+    def raised_similarity(self, angles: Tensor) -> Tensor:
+        return angles.cos() + self.top_k_margin

@@ -1,0 +1,189 @@
+"""The two passes of a scan over blocks of classes: sums first, then gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from curvox.losses.class_shards import AbstractClassShard
+from curvox.losses.rival_rules import AbstractRule, Partial
+from curvox.losses.scan_blocks import Block, Buffers, Scratch, blocks_of
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The slopes (B, n) of a block, in units of ``exp(peak)`` (B,), and which centre of each class they belong to."""
+
+    slopes: Tensor
+    peak: Tensor
+    choice: Tensor | None
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Of a first pass: the result (B,) and its derivative by the row number (B,), both over all processes; the largest
+    products here (B, top_k) and their places among the centres; the blocks if they were kept."""
+
+    result: Tensor
+    row_slope: Tensor
+    top_values: Tensor
+    top_places: Tensor
+    kept: list[Kept] | None
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Of a second pass: in the shapes of ``left``, ``centres`` and ``columns``."""
+
+    left: Tensor
+    centres: Tensor
+    columns: Tensor
+
+
+class Passes:
+    """Both passes over the same detached tensors; see `curvox.losses.rival_scan` for what they are."""
+
+    def __init__(
+        self,
+        rule: AbstractRule,
+        speakers: Tensor,
+        left: Tensor,
+        row: Tensor | None,
+        centres: Tensor,
+        columns: Tensor,
+        *,
+        group: int,
+        shard: AbstractClassShard,
+    ) -> None:
+        self.rule, self.speakers, self.group, self.shard = rule, speakers, group, shard
+        self.left, self.row, self.centres, self.columns = left.detach(), row, centres, columns
+        # apart from each other: a product over D coordinates and some keeps to slower, unaligned rows
+        dim = centres.shape[1]
+        self._points, self._further = self.left[:, :dim].contiguous(), self.left[:, dim:].contiguous()
+
+    def blocks(self) -> list[Block]:
+        """The blocks of classes, in order."""
+        return list(blocks_of(len(self.centres) // self.group, self._points, group=self.group))
+
+    def first(self, *, top_k: int, keep: bool) -> Sums:
+        """Sum up all blocks; keep their slopes if asked."""
+        rows, buffers = len(self.left), Buffers(self.left)
+        store = self.left.new_empty(rows * len(self.centres) // self.group) if keep else None
+        partials, kept, tops = [], [], []
+        for block in self.blocks():
+            shape = rows, block.stop - block.start
+            place = buffers.get("k", *shape) if store is None else store[rows * block.start : rows * block.stop]
+            k, choice = self._products(block, place.view(shape), buffers)
+            own = block.own_columns(self.speakers)
+            own.fill(k, self.rule.hidden)
+            if top_k:
+                tops.append(_largest(k, choice, block, self.group, top_k))
+            partial = self.rule.reduce(k, self.row, own, _scratch(buffers, shape))
+            partials.append(partial)
+            if keep:
+                kept.append(Kept(k, partial.peak, choice))
+        result = self._combine(partials)
+        top = _merge(tops, top_k, self.left)
+        return Sums(result, self._row_slope(partials, result), *top, kept if keep else None)
+
+    def second(self, result: Tensor, upstream: Tensor, diagonal: Tensor, kept: list[Kept] | None) -> Gradients:
+        """Gradients, given ``upstream`` (B,), that of the result, and ``diagonal``, see `rival_scan`."""
+        dim, buffers = self.centres.shape[1], Buffers(self.left)
+        found = Gradients(*(torch.empty_like(tensor) for tensor in (self.left, self.centres, self.columns)))
+        found.left.zero_()
+        d_points, d_further = found.left[:, :dim], found.left[:, dim:]
+        factor = self.rule.factor(self.row)
+        for number, block in enumerate(self.blocks()):
+            slopes, weight = self._slopes(block, result, None if kept is None else kept[number], buffers)
+            weight = (upstream * factor * weight)[:, None]
+            part = slice(block.start * self.group, block.stop * self.group)
+            raw, columns, d_columns = self.centres[part], self.columns[part], found.columns[part]
+            right = self._right(part, buffers)
+            d_points.addcmul_(torch.mm(slopes, right, out=buffers.get("d_points", *self._points.shape)), weight)
+            d_further.addcmul_(slopes @ columns[:, 1:], weight)
+            d_raw = torch.mm(slopes.T, self._points * weight, out=found.centres[part])
+            torch.mm(slopes.T, self._further * weight, out=d_columns[:, 1:])
+            torch.sum(torch.mul(d_raw, raw, out=right), 1, keepdim=True, out=d_columns[:, :1])
+            d_squares = (d_columns * diagonal[part]).sum(1, keepdim=True)
+            d_raw.mul_(columns[:, :1]).addcmul_(raw, (2.0 * d_squares).to(raw.dtype))
+        return found
+
+    def _slopes(
+        self, block: Block, result: Tensor, kept: Kept | None, buffers: Buffers
+    ) -> tuple[Tensor, float | Tensor]:
+        """The slopes by every centre of a block (B, n * group), and the factor (B,) that they still need."""
+        if kept is not None:
+            weight = (kept.peak - result).exp() if self.rule.logarithmic else 1.0
+            return self._spread(kept.slopes, kept.choice, buffers), weight
+        shape = len(self.left), block.stop - block.start
+        k, choice = self._products(block, buffers.get("k", *shape), buffers)
+        own = block.own_columns(self.speakers)
+        own.fill(k, self.rule.hidden)
+        self.rule.slopes(k, self.row, result, own, _scratch(buffers, shape))
+        return self._spread(k, choice, buffers), 1.0
+
+    def _spread(self, slopes: Tensor, choice: Tensor | None, buffers: Buffers) -> Tensor:
+        """Give each class's slope to the centre that was chosen, 0 to its others."""
+        if choice is None:
+            return slopes
+        rows, width = slopes.shape
+        spread = buffers.get("products", rows, width * self.group).view(rows, width, self.group).zero_()
+        return spread.scatter_(2, choice[:, :, None].long(), slopes[:, :, None]).view(rows, -1)
+
+    def _products(self, block: Block, place: Tensor, buffers: Buffers) -> tuple[Tensor, Tensor | None]:
+        """The largest product of each class (B, n), written to ``place``, and which of its centres has it."""
+        part = slice(block.start * self.group, block.stop * self.group)
+        rows, right = len(self.left), self._right(part, buffers)
+        products = place if self.group == 1 else buffers.get("products", rows, len(right))
+        if self._further.shape[1]:
+            torch.mm(self._further, self.columns[part, 1:].T, out=products)
+            products.addmm_(self._points, right.T)
+        else:
+            torch.mm(self._points, right.T, out=products)
+        if self.group == 1:
+            return products, None
+        values, choice = products.view(rows, -1, self.group).max(2)
+        return place.copy_(values), choice.to(torch.uint8 if self.group <= 256 else torch.int32)
+
+    def _right(self, part: slice, buffers: Buffers) -> Tensor:
+        raw = self.centres[part]
+        return torch.mul(raw, self.columns[part, :1], out=buffers.get("right", *raw.shape))
+
+    def _row_slope(self, partials: list[Partial], result: Tensor) -> Tensor:
+        slopes = [
+            part.row_slope * ((part.peak - result).exp() if self.rule.logarithmic else 1.0)
+            for part in partials
+            if part.row_slope is not None
+        ]
+        return self.shard.total(torch.stack(slopes).sum(0)) if slopes else result.new_zeros(0)
+
+    def _combine(self, partials: list[Partial]) -> Tensor:
+        totals = torch.stack([part.total for part in partials])
+        if not self.rule.logarithmic:
+            return self.shard.total(totals.sum(0))
+        here = torch.logsumexp(torch.stack([part.peak for part in partials]) + totals.log(), 0)
+        return torch.logsumexp(self.shard.gathered(here), 0)
+
+
+def _scratch(buffers: Buffers, shape: tuple[int, int]) -> Scratch:
+    return lambda number: buffers.get(number, *shape)
+
+
+def _largest(k: Tensor, choice: Tensor | None, block: Block, group: int, top_k: int) -> tuple[Tensor, Tensor]:
+    """The largest products of a block and the places of their centres, both (B, at most top_k)."""
+    values, columns = k.topk(min(top_k, k.shape[1]), dim=1)
+    places = (columns + block.start) * group
+    return values, places if choice is None else places + choice.gather(1, columns)
+
+
+def _merge(tops: list[tuple[Tensor, Tensor]], top_k: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest products of all blocks and their places, both (B, top_k); minus infinity where there are no more."""
+    if not tops:
+        return like.new_empty(len(like), 0), torch.empty(len(like), 0, dtype=torch.int64, device=like.device)
+    values, places = (torch.cat(parts, 1) for parts in zip(*tops, strict=True))
+    missing = max(0, top_k - values.shape[1])
+    values = nn.functional.pad(values, (0, missing), value=float("-inf"))
+    values, chosen = values.topk(top_k, dim=1)
+    return values, nn.functional.pad(places, (0, missing)).gather(1, chosen)
