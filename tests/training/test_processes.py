@@ -1,53 +1,72 @@
-"""Training on two processes, as real processes."""
+"""Training on two processes, as real processes, against one."""
 
-import json
-import subprocess
-import sys
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
-from curvox.training import recipe_from
-from curvox.training.data import prepare_data, training_loader
-from curvox.training.state_tree import read_state
+import pytest
+from process_runs import assert_same_end, on_one, on_two
+from watched_training import noted
 
-SCRIPT = """
-import json, os, sys
-from curvox.training import recipe_from, train
-from curvox.training.module import SpeakerModule
-
-original = SpeakerModule.embed_batch
-
-def embed_batch(module, batch):
-    with open(f"{sys.argv[2]}/rank{module.global_rank}.txt", "a") as file:
-        print(*batch["seeds"].tolist(), file=file)
-    return original(module, batch)
-
-SpeakerModule.embed_batch = embed_batch
-with open(sys.argv[1]) as file:
-    train(recipe_from(json.load(file)), sys.argv[2] + "/run")
-"""
+CUT_AT = 7
 
 
-def test_two_processes__share_every_batch_and_keep_one_model(tiny_tree: dict[str, Any], tmp_path: Path) -> None:
-    tree = {**tiny_tree, "training": {"epochs": 1, "accelerator": "cpu", "devices": 2}}
-    (tmp_path / "tree.json").write_text(json.dumps(tree))
-    (tmp_path / "script.py").write_text(SCRIPT)
-    command = [sys.executable, tmp_path / "script.py", tmp_path / "tree.json", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-
-    recipe = recipe_from(tree)
-    data = prepare_data(recipe.data, seed=recipe.seed, cache=tmp_path / "cache")
-    whole = [b["seeds"].tolist() for b in training_loader(data, recipe.data, seed=recipe.seed, rank=0, processes=1)]
-    seen = [
-        [[int(s) for s in line.split()] for line in (tmp_path / f"rank{r}.txt").read_text().splitlines()]
-        for r in (0, 1)
+@pytest.fixture(scope="module")
+def tree(tiny_tree: dict[str, Any]) -> dict[str, Any]:
+    """Batches of 4 speakers x 2 recordings, a loss with centres and one of pairs, both with parameters of their own."""
+    parts = [
+        {"name": "aam_softmax", "weight": 0.5},
+        {"name": "gaussian_kl", "weight": 0.5, "margin": 1.0, "learn_variance": True},
     ]
-    assert len(seen[0]) == len(seen[1]) == len(whole)
-    for first, second, batch in zip(*seen, whole, strict=True):
-        assert len(first) == len(second) == 4
-        assert sorted(first + second) == sorted(batch)
+    return {
+        **tiny_tree,
+        "data": {**tiny_tree["data"], "recordings_per_speaker": 2, "crops_per_epoch": 41},
+        "loss": {"name": "combined", "parts": parts},
+        "training": {
+            "epochs": 2,
+            "accelerator": "cpu",
+            "checkpoint_every_steps": 2,
+            "optimizer": {"name": "sgd", "learning_rate": 0.05},
+        },
+    }
 
-    facts = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert facts["best"]["epoch"] == 1
-    assert read_state(tmp_path / "run" / "last")["global_step"] == facts["steps"] == len(whole)
+
+@pytest.fixture(scope="module")
+def whole(tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run on one process, with its notes."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        result = on_one(tree, folder, patch)
+    assert result is not None
+    assert result.steps == 10
+    return folder
+
+
+def test_training__of_two_processes_goes_on_as_one(
+    tree: dict[str, Any], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two compute what one computes, side by side; cut off within an epoch, one goes on from there."""
+    assert on_two(tree, tmp_path, cut_at=CUT_AT) == 9
+    expected = noted(whole / "rank0.txt")
+    first, second = noted(tmp_path / "rank0.txt"), noted(tmp_path / "rank1.txt")
+    for step in range(CUT_AT):
+        assert first[step] + second[step] == expected[step]
+        assert len(first[step]) == len(second[step])
+    (tmp_path / "rank0.txt").unlink()
+    result = on_one(tree, tmp_path, monkeypatch, resume=True)
+    assert result is not None
+    assert noted(tmp_path / "rank0.txt") == {step: expected[step] for step in range(CUT_AT - 1, 10)}
+    assert_same_end(tmp_path, whole)
+
+
+def test_training__of_one_process_goes_on_as_two(
+    tree: dict[str, Any], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert on_one(tree, tmp_path, monkeypatch, cut_at=CUT_AT) is None
+    (tmp_path / "rank0.txt").unlink()
+    assert on_two(tree, tmp_path, resume=True) == 0
+    expected = noted(whole / "rank0.txt")
+    first, second = noted(tmp_path / "rank0.txt"), noted(tmp_path / "rank1.txt")
+    assert {step: first[step] + second[step] for step in first} == {s: expected[s] for s in range(CUT_AT - 1, 10)}
+    assert_same_end(tmp_path, whole)

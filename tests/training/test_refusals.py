@@ -124,3 +124,10 @@ def test_resume__refuses_the_state_of_another_model(tiny_tree: dict[str, Any], t
     (tmp_path / "run" / "last" / "training.json").write_text("{}")
     with pytest.raises(CheckpointError, match="not written by a training run"):
         train(recipe_from(tiny_tree), tmp_path / "run", resume=True)
+
+
+def test_run__knows_the_number_of_speakers_when_the_loss_asks(tiny_tree: dict[str, Any], tmp_path: Path) -> None:
+    train(change(tiny_tree, "loss={name: aam_softmax, top_k: 5}", "training.max_steps=1"), tmp_path / "run")
+    with pytest.raises(InputError, match="below the 6 speakers"):
+        train(change(tiny_tree, "loss={name: aam_softmax, top_k: 6}"), tmp_path / "other")
+    assert not (tmp_path / "other").exists()

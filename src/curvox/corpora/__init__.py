@@ -10,6 +10,7 @@ from curvox.corpora.problems import CorpusReport, Problem
 from curvox.corpora.reading import check_corpus, detect_format, read_corpus
 from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
 from curvox.corpora.shar import unpack_shar
+from curvox.corpora.speaker_batches import speaker_epoch_plan
 from curvox.corpora.trial_making import holdout_speakers, make_trials
 from curvox.corpora.trials import TrialList, read_trials, write_trials
 from curvox.corpora.tsv import write_manifest
@@ -46,6 +47,7 @@ __all__ = [
     "read_corpus",
     "read_trials",
     "shard",
+    "speaker_epoch_plan",
     "to_lhotse",
     "unpack_shar",
     "write_manifest",

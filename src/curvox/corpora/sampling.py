@@ -59,19 +59,16 @@ def epoch_plan(
         InputError: an argument is out of range, or there are fewer crops than one batch needs.
         UnknownNameError: ``balance`` is none of :data:`BALANCES`.
     """
-    speakers, durations = _check_arrays(speakers, durations_samples)
-    _require_at_least(1, crop_samples=crop_samples, batch_size=batch_size)
-    _require_at_least(1, max_crops_per_utterance=max_crops_per_utterance)
-    _require_at_least(0, seed=seed, epoch=epoch)
+    speakers, durations = check_arrays(speakers, durations_samples)
+    require_at_least(1, crop_samples=crop_samples, batch_size=batch_size)
+    require_at_least(1, max_crops_per_utterance=max_crops_per_utterance)
+    require_at_least(0, seed=seed, epoch=epoch)
     require_name(balance, BALANCES, "balance")
     rng = np.random.default_rng(np.random.SeedSequence([seed, epoch]))
-    held = np.clip(np.rint(durations / crop_samples).astype(np.int64), 1, max_crops_per_utterance)
+    held = crops_held(durations, crop_samples, max_crops_per_utterance)
     total = int(held.sum()) if crops_per_epoch is None else crops_per_epoch
-    _require_at_least(1, crops_per_epoch=total)
-    if total < batch_size:
-        raise InputError(f"an epoch of {total} crops fills no batch of {batch_size}; lower batch_size or add crops")
+    batches = whole_batches(total, batch_size)
     chosen = rng.permutation(_choose(speakers, held, total, balance, rng))
-    batches = total // batch_size
     indices = chosen[: batches * batch_size]
     starts = rng.integers(0, np.maximum(durations[indices] - crop_samples, 0), endpoint=True)
     seeds = rng.integers(0, 2**63, size=len(indices), dtype=np.int64)
@@ -80,22 +77,38 @@ def epoch_plan(
 
 
 def shard(plan: EpochPlan, rank: int, world_size: int) -> EpochPlan:
-    """Return the part of each batch that process ``rank`` of ``world_size`` takes: every world_size-th item.
+    """Return the part of each batch that process ``rank`` of ``world_size`` takes: the rank-th of equal blocks.
 
-    The parts are disjoint, equally large and together the whole plan.
+    The parts are disjoint and equally large; side by side in the order of the ranks they are the whole plan. In a plan
+    of :func:`speaker_epoch_plan` each process gets whole speakers when their number in a batch is a multiple of
+    ``world_size``.
 
     Raises:
         InputError: ``rank`` is out of range, or the batch size is no multiple of ``world_size``.
     """
-    _require_at_least(1, world_size=world_size)
-    _require_at_least(0, rank=rank)
+    require_at_least(1, world_size=world_size)
+    require_at_least(0, rank=rank)
     batch_size = plan.indices.shape[1]
     if rank >= world_size:
         raise InputError(f"rank must be below world_size, got {rank} of {world_size}")
     if batch_size % world_size:
         raise InputError(f"batch_size must be a multiple of the {world_size} processes, got {batch_size}")
-    part = slice(rank, None, world_size)
+    size = batch_size // world_size
+    part = slice(rank * size, (rank + 1) * size)
     return EpochPlan(plan.indices[:, part], plan.starts_samples[:, part], plan.item_seeds[:, part], plan.dropped)
+
+
+def crops_held(durations: np.ndarray, crop_samples: int, most: int) -> np.ndarray:
+    """Return how many crops each recording holds: ``round(duration / crop)``, between 1 and ``most``."""
+    return np.clip(np.rint(durations / crop_samples).astype(np.int64), 1, most)
+
+
+def whole_batches(crops: int, batch_size: int) -> int:
+    """Return how many full batches ``crops`` make, at least one, or refuse."""
+    require_at_least(1, crops_per_epoch=crops)
+    if crops < batch_size:
+        raise InputError(f"an epoch of {crops} crops fills no batch of {batch_size}; lower batch_size or add crops")
+    return crops // batch_size
 
 
 def _choose(speakers: np.ndarray, held: np.ndarray, total: int, balance: str, rng: np.random.Generator) -> np.ndarray:
@@ -123,7 +136,8 @@ def _share(weights: np.ndarray, total: int, rng: np.random.Generator) -> np.ndar
     return np.diff(np.minimum(marks, total), prepend=0)
 
 
-def _check_arrays(speakers: np.ndarray, durations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def check_arrays(speakers: np.ndarray, durations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as arrays (utterances,) of whole numbers, or refuse them."""
     speakers, durations = np.asarray(speakers), np.asarray(durations)
     if speakers.ndim != 1 or speakers.shape != durations.shape or not len(speakers):
         raise InputError(
@@ -138,7 +152,8 @@ def _check_arrays(speakers: np.ndarray, durations: np.ndarray) -> tuple[np.ndarr
     return speakers, durations.astype(np.int64)
 
 
-def _require_at_least(least: int, **values: int) -> None:
+def require_at_least(least: int, **values: int) -> None:
+    """Refuse a value that is no whole number of at least ``least``, by its name."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")

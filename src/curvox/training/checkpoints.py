@@ -9,7 +9,7 @@ from lightning.fabric.plugins import CheckpointIO
 
 from curvox.embedder import Embedder, replace_folder, settle_folder, write_embedder
 from curvox.errors import CheckpointError
-from curvox.training.state_tree import read_state, write_state
+from curvox.training.state_tree import REST, read_state, write_state
 
 
 class FolderCheckpointIO(CheckpointIO):
@@ -33,12 +33,25 @@ class FolderCheckpointIO(CheckpointIO):
     ) -> dict[str, Any]:
         folder = Path(path)
         settle_folder(folder)
-        if not folder.is_dir():
-            raise CheckpointError(f"{folder} does not exist, so there is nothing to resume; train without --resume")
-        state = read_state(folder)
-        if not isinstance(state, dict) or not {"curvox", "state_dict", "pytorch-lightning_version"} <= state.keys():
-            raise CheckpointError(f"{folder} was not written by a training run; take the whole folder of one run")
-        return state
+        return read_training_state(folder)
 
     def remove_checkpoint(self, path: Any) -> None:
         raise NotImplementedError("curvox keeps one folder for the best and one for the last checkpoint")
+
+
+def read_training_state(folder: Path) -> dict[str, Any]:
+    """Return the training state in a ``last`` folder.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged or foreign.
+    """
+    if not (folder / REST).is_file():
+        raise CheckpointError(
+            f"{folder} holds no training state; expected the run of a training, such as runs/x, or its last/"
+        )
+    state = read_state(folder)
+    if not isinstance(state, dict) or not {"curvox", "state_dict", "pytorch-lightning_version"} <= state.keys():
+        raise CheckpointError(f"{folder} was not written by a training run; take the whole folder of one run")
+    if "speakers" not in state["curvox"]:
+        raise CheckpointError(f"{folder} was written by an older version, which kept no names of speakers; train anew")
+    return state

@@ -14,20 +14,34 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from curvox.audio import WaveformStore, from_int16
-from curvox.corpora import Corpus, TrialList, epoch_plan, holdout_speakers, make_trials, read_corpus, read_trials, shard
+from curvox.corpora import (
+    Corpus,
+    EpochPlan,
+    TrialList,
+    Utterance,
+    epoch_plan,
+    holdout_speakers,
+    make_trials,
+    read_corpus,
+    read_trials,
+    shard,
+    speaker_epoch_plan,
+)
 from curvox.errors import InputError, RecipeError
 from curvox.training.recipe import DataRecipe
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """Decoded recordings with their labels: ``speakers`` (N,) are class numbers, into ``speaker_names``."""
+    """Decoded recordings with their labels: ``speakers`` (N,) are class numbers, into ``speaker_names``; ``sessions``
+    (N,) differ where the sessions of a speaker do."""
 
     store: WaveformStore
     places: np.ndarray
     utterances: tuple[str, ...]
     speakers: np.ndarray
     speaker_names: tuple[str, ...]
+    sessions: np.ndarray
 
     @property
     def lengths_samples(self) -> np.ndarray:
@@ -58,9 +72,15 @@ class PreparedData:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of what a resumed run must find again: utterances, their class numbers and lengths, in order."""
+        """A digest of what a resumed run must find again: utterances, class numbers, sessions and lengths."""
         facts = [
-            (items.utterances, items.speaker_names, items.speakers.tolist(), items.lengths_samples.tolist())
+            (
+                items.utterances,
+                items.speaker_names,
+                items.speakers.tolist(),
+                items.sessions.tolist(),
+                items.lengths_samples.tolist(),
+            )
             for items in (self.train, self.dev)
         ]
         return hashlib.sha256(repr(facts).encode()).hexdigest()
@@ -143,16 +163,18 @@ def _dev_trials(recipe: DataRecipe, corpus: Corpus, dev: Corpus, seed: int) -> T
     return trials
 
 
-def _recordings(store: WaveformStore, utterances: Sequence[Any], first: int) -> Recordings:
+def _recordings(store: WaveformStore, utterances: Sequence[Utterance], first: int) -> Recordings:
     kept = [(first + i, u) for i, u in enumerate(utterances) if store.samples(first + i) > 0]
     names = tuple(sorted({u.speaker for _, u in kept}))
     number = {name: i for i, name in enumerate(names)}
+    sessions = {label: i for i, label in enumerate(sorted({u.session for _, u in kept}))}
     return Recordings(
         store,
         np.array([place for place, _ in kept], dtype=np.int64),
         tuple(u.utterance for _, u in kept),
         np.array([number[u.speaker] for _, u in kept], dtype=np.int64),
         names,
+        np.array([sessions[u.session] for _, u in kept], dtype=np.int64),
     )
 
 
@@ -200,7 +222,7 @@ class CropDataset(Dataset):
 class PlannedBatches(Sampler):
     """The batches of an epoch, a pure function of (seed, epoch), from any position on."""
 
-    def __init__(self, plan: Callable[[int], Any], rank: int, processes: int):
+    def __init__(self, plan: Callable[[int], EpochPlan], rank: int, processes: int):
         self.plan, self.rank, self.processes = plan, rank, processes
         self.epoch, self.first_batch = 0, 0
         self.batches = len(plan(0).indices)
@@ -225,30 +247,37 @@ class PlannedBatches(Sampler):
                 yield list(zip(items.tolist(), starts.tolist(), seeds.tolist(), strict=True))
 
 
-def training_loader(data: PreparedData, recipe: DataRecipe, *, seed: int, rank: int, processes: int) -> DataLoader:
-    """Return the loader of training batches; each process gets its part of every batch."""
-    crop_samples = round(recipe.crop_s * recipe.sampling_rate_hz)
-    lengths = data.train.lengths_samples
-
-    def plan(epoch: int) -> Any:
-        return epoch_plan(
-            data.train.speakers,
-            lengths,
+def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
+    if recipe.recordings_per_speaker is not None:
+        return speaker_epoch_plan(
+            items.speakers,
+            items.lengths_samples,
+            items.sessions,
             crop_samples=crop_samples,
             batch_size=recipe.batch_size,
+            recordings_per_speaker=recipe.recordings_per_speaker,
             seed=seed,
             epoch=epoch,
-            balance=recipe.balance,
             crops_per_epoch=recipe.crops_per_epoch,
             max_crops_per_utterance=recipe.max_crops_per_utterance,
         )
+    return epoch_plan(
+        items.speakers,
+        items.lengths_samples,
+        crop_samples=crop_samples,
+        batch_size=recipe.batch_size,
+        seed=seed,
+        epoch=epoch,
+        balance=recipe.balance,
+        crops_per_epoch=recipe.crops_per_epoch,
+        max_crops_per_utterance=recipe.max_crops_per_utterance,
+    )
 
-    batches = PlannedBatches(plan, rank, processes)
-    if len(batches) == 0:
-        raise InputError(
-            f"one epoch has fewer crops than data.batch_size = {recipe.batch_size}; "
-            "lower it or set data.crops_per_epoch"
-        )
+
+def training_loader(data: PreparedData, recipe: DataRecipe, *, seed: int, rank: int, processes: int) -> DataLoader:
+    """Return the loader of training batches; each process gets its part of every batch."""
+    crop_samples = round(recipe.crop_s * recipe.sampling_rate_hz)
+    batches = PlannedBatches(lambda epoch: _plan(data.train, recipe, crop_samples, seed, epoch), rank, processes)
     dataset = CropDataset(data.train, crop_samples)
     persistent = recipe.workers > 0
     return DataLoader(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from curvox.errors import CheckpointError, InputError, TrainingError
 from curvox.losses import LossOutput
+from curvox.training.sharded_state import full_tensors, gradient_norm
 
 if TYPE_CHECKING:
     from curvox.training.module import SpeakerModule
@@ -71,10 +72,9 @@ def check_loss(
 
 def check_gradients(module: SpeakerModule) -> None:
     """Refuse a gradient that is not finite, before it reaches the weights."""
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    if bool(torch.isfinite(nn.utils.get_total_norm(gradients))):
+    if bool(torch.isfinite(gradient_norm(module.parameters()))):
         return
-    bad = [n for n, p in module.named_parameters() if p.grad is not None and not bool(torch.isfinite(p.grad).all())]
+    bad = [name for name, p in module.named_parameters() if p.grad is not None and not _finite(p.grad)]
     where = bad[0] if bad else "the sum of squares only: single gradients are huge"
     raise TrainingError(
         f"epoch {module.current_epoch + 1}, step {module.global_step}: the loss is finite but its gradient is not "
@@ -104,7 +104,12 @@ def check_state(module: SpeakerModule, checkpoint: dict[str, Any]) -> None:
 
 
 def _first_non_finite(module: nn.Module) -> str | None:
-    return next((name for name, p in module.named_parameters() if not bool(torch.isfinite(p).all())), None)
+    return next((name for name, p in module.named_parameters() if not _finite(p)), None)
+
+
+@torch.no_grad()
+def _finite(values: Tensor) -> bool:
+    return bool(torch.isfinite(full_tensors(values)).all())
 
 
 def _message(

@@ -10,18 +10,23 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from curvox.audio import augment, mask_features
 from curvox.embedder import DevResult, Embedder, batches_by_length, pad
 from curvox.losses import AbstractLoss, LossOutput
+from curvox.losses.sharding import shard_centres, sharded_parameters
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
 from curvox.training.data import PlannedBatches, PreparedData
 from curvox.training.guard import check_embeddings, check_gradients, check_loss, check_state, compute_loss
+from curvox.training.optimizers import build_optimizer
 from curvox.training.options import Augmentation
+from curvox.training.processes import compares_items, gather, gather_embeddings, mesh_of_processes
 from curvox.training.recipe import Recipe
 from curvox.training.schedules import learning_rate_factor, margin_scale
+from curvox.training.sharded_state import full_tensors, gradient_norm, shard_weights
 
 DEV_BATCH_S = 40.0
 
@@ -29,8 +34,8 @@ DEV_BATCH_S = 40.0
 class SpeakerModule(pl.LightningModule):
     """Trains ``embedder`` and ``loss`` on ``data`` as ``recipe`` says.
 
-    ``best`` holds the best dev result so far; the checkpoint carries it, the position in the epoch and the random
-    state.
+    ``best`` holds the best dev result so far; the checkpoint carries it, the position in the epoch and the names of
+    the speakers. All chance in a step is a function of the seed and the step.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class SpeakerModule(pl.LightningModule):
         super().__init__()
         self.embedder = embedder
         self.loss = loss
+        self.whole_batch = compares_items(loss)
         self.recipe = recipe
         self.data = data
         self.loader = loader
@@ -65,22 +71,52 @@ class SpeakerModule(pl.LightningModule):
         """Optimiser steps of an epoch."""
         return len(self.batches)
 
+    def configure_model(self) -> None:
+        # The processes have met, and neither weights of a checkpoint nor an optimiser are there yet.
+        if not self.recipe.training.shard_classes or self.trainer.world_size == 1:
+            return
+        shard_centres(self.loss, mesh_of_processes(self.trainer.strategy.root_device.type))
+        # Data-parallel training must not take the mean of what differs between the processes.
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, sharded_parameters(self))
+        self.whole_batch = True
+
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         warmup = self.recipe.training.margin_warmup
         self.loss.set_margin_scale(margin_scale(self.global_step, warmup=warmup, steps_per_epoch=self.steps_per_epoch))
+        self._seed_chance(1 + self.global_rank)
         embeddings = self.embed_batch(batch)
         # Before the loss, which would refuse these embeddings too but knows less about the cause.
         check_embeddings(self, batch, embeddings, batch_idx)
+        if self.whole_batch:
+            embeddings = gather_embeddings(embeddings)
+            batch = {**batch, "speakers": gather(batch["speakers"]), "items": gather(batch["items"])}
+        self._seed_chance(0)  # alike in all processes, so that a loss that draws pairs draws the same
         output = compute_loss(self, batch, embeddings, batch_idx)
         check_loss(self, batch, embeddings, output, batch_idx)
         self._log_step(output, len(embeddings))
         return output.value
+
+    def _seed_chance(self, stream: int) -> None:
+        """Make what is drawn next a function of seed and step, so that it does not depend on what was drawn before."""
+        sequence = np.random.SeedSequence([self.recipe.seed, self.global_step, stream])
+        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # A gradient scaler expects an overflow now and then and skips that step itself; at its lowest it has given up.
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         if scaler is None or scaler.get_scale() < 1.0:
             check_gradients(self)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        # Lightning knows nothing of the rows that other processes hold.
+        if gradient_clip_val is not None:
+            norm = gradient_norm(self.parameters())
+            torch.nn.utils.clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm, foreach=False)
 
     def embed_batch(self, batch: dict[str, Tensor]) -> Tensor:
         """Return raw embeddings (B, D) of a training batch, augmented if the recipe says so."""
@@ -155,19 +191,7 @@ class SpeakerModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         training = self.recipe.training
         options = training.optimizer
-        shared = {id(p) for p in self.embedder.parameters()}
-        centres = [p for p in self.loss.parameters() if id(p) not in shared]
-        groups = [
-            {"params": list(self.embedder.parameters()), "lr": options.learning_rate},
-            {"params": centres, "lr": options.learning_rate * options.centre_learning_rate_factor},
-        ]
-        if options.name == "sgd":
-            optimizer: torch.optim.Optimizer = torch.optim.SGD(
-                groups, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=options.momentum > 0
-            )
-        else:
-            cls = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
-            optimizer = cls(groups, weight_decay=options.weight_decay)
+        optimizer = build_optimizer(options, self.embedder, self.loss)
         steps, total = self.steps_per_epoch, total_steps(self.recipe, self.steps_per_epoch)
 
         def factor(step: int) -> float:
@@ -183,6 +207,8 @@ class SpeakerModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        for part in ("state_dict", "optimizer_states"):
+            checkpoint[part] = full_tensors(checkpoint[part])
         # One step a batch; Lightning's own counters are behind or ahead by one, depending on the hook that saves.
         epoch, batch = divmod(self.global_step, self.steps_per_epoch)
         checkpoint["curvox"] = {
@@ -191,16 +217,16 @@ class SpeakerModule(pl.LightningModule):
             "best": None if self.best is None else vars(self.best),
             "data": self.data.fingerprint,
             "seconds": self.seconds_before + time.monotonic() - self._started,
-            "random_state": torch.get_rng_state(),
+            "speakers": list(self.data.train.speaker_names),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_state(self, checkpoint)
+        checkpoint["state_dict"] = shard_weights(checkpoint["state_dict"], self)
         state = checkpoint["curvox"]
         self.batches.stand_at(state["epoch"], state["batch"])
         self.best = None if state["best"] is None else DevResult(**state["best"])
         self.seconds_before = state["seconds"]
-        torch.set_rng_state(state["random_state"])
 
 
 def total_steps(recipe: Recipe, steps_per_epoch: int) -> int:

@@ -45,12 +45,30 @@ class DataRecipe(Section):
     crop_s: Positive = 2.0
     batch_size: Annotated[int, Field(ge=2)] = 64
     """Crops of a training step, summed over all processes."""
+    recordings_per_speaker: Annotated[int, Field(ge=2)] | None = None
+    """K: a batch holds batch_size / K speakers, each with K recordings; None: crops of whatever speakers."""
     balance: Literal["utterance", "sqrt", "speaker"] = "utterance"
     max_crops_per_utterance: Count = 3
     crops_per_epoch: Count | None = None
     skip_unreadable: bool = False
     """Train on the rest when recordings cannot be read; the run says how many and which."""
     workers: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _whole_speakers(self) -> DataRecipe:
+        per_speaker = self.recordings_per_speaker
+        if per_speaker is None:
+            return self
+        if self.batch_size % per_speaker or self.batch_size < 2 * per_speaker:
+            raise ValueError(
+                f"batch_size must be a multiple of recordings_per_speaker ({per_speaker}) and hold at least 2 speakers"
+            )
+        if self.balance != "utterance":
+            raise ValueError(
+                f"balance ({self.balance}) has no meaning beside recordings_per_speaker, with which all speakers come "
+                "equally often; leave balance out"
+            )
+        return self
 
 
 class ScheduleRecipe(Section):
@@ -77,7 +95,8 @@ class MarginRecipe(Section):
 class OptimizerRecipe(Section):
     """The optimiser and its numbers."""
 
-    name: Literal["adam", "adamw", "sgd"] = "adam"
+    name: Literal["adam", "adamw", "sgd", "riemannian_adam"] = "adam"
+    """riemannian_adam is for losses whose centres are kept on a manifold; it needs the extra ``riemannian``."""
     learning_rate: Positive = 1e-3
     weight_decay: NonNegative = 2e-5
     momentum: NonNegative = 0.9
@@ -88,18 +107,30 @@ class OptimizerRecipe(Section):
 
 
 class TrainingRecipe(Section):
-    """How long and on what."""
+    """How long, on what and from where."""
 
+    start_from: str | None = None
+    """A run, or its ``last``, whose weights of encoder and loss training starts from; None: random weights."""
     epochs: Count = 20
     max_steps: Count | None = None
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: Count | Literal["auto"] = 1
+    shard_classes: bool = False
+    """Spread the class centres of the loss over the processes instead of keeping all in each; one process has all."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     checkpoint_every_steps: Count | None = None
     """Also write ``last`` every so many steps within an epoch; None: after every epoch only."""
     optimizer: OptimizerRecipe = OptimizerRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
     margin_warmup: MarginRecipe = MarginRecipe()
+
+    @model_validator(mode="after")
+    def _shards(self) -> TrainingRecipe:
+        if self.shard_classes and self.precision == "16-mixed":
+            raise ValueError("shard_classes does not go with precision 16-mixed, take bf16-mixed or 32-true")
+        if self.shard_classes and self.optimizer.name == "riemannian_adam":
+            raise ValueError("shard_classes does not go with riemannian_adam, take adam and plain centres")
+        return self
 
 
 class Recipe(Section):

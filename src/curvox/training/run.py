@@ -21,16 +21,23 @@ from rich.console import Console
 
 from curvox.embedder import DevResult, Embedder, replace_text, settle_folder
 from curvox.errors import OutputExistsError, RecipeError, TrainingInterruptedError
-from curvox.losses import create_loss
+from curvox.losses import AbstractLoss, create_loss
+from curvox.losses.sharding import has_centres
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
 from curvox.training.data import PreparedData, prepare_data, training_loader
 from curvox.training.memory import keep_freed_memory
 from curvox.training.module import SpeakerModule
-from curvox.training.options import build_augmentation, build_encoder, build_filter_bank
+from curvox.training.optimizers import check_optimizer
+from curvox.training.options import Augmentation, build_augmentation, build_encoder, build_filter_bank
+from curvox.training.processes import compares_items
 from curvox.training.recipe import Recipe, dump_recipe, read_recipe
+from curvox.training.start import Start, apply_start, read_start
 
 Progress = Callable[[int, int], None]
+
+# How many there are is known only after decoding; enough for whatever a loss asks of their number.
+_SKETCH_SPEAKERS = 1000
 
 
 @dataclass(frozen=True)
@@ -62,19 +69,28 @@ def train(
     Args:
         recipe: what to do; ``recipe.data.path`` must be set.
         folder: the run folder; must not exist unless ``resume``.
-        resume: continue from ``last`` with the same recipe; the result equals that of an uninterrupted run.
+        resume: continue from ``last`` with the same recipe; the result equals that of an uninterrupted run. Another
+            accelerator, another number of devices or of workers is allowed.
         cache: where decoded audio is kept between runs; default ``.cache`` beside the run folder.
         console: where progress goes.
         decoding_progress: called with (recordings done, of how many) while audio is decoded.
 
     Raises:
         OutputExistsError: the folder exists and ``resume`` is false.
+        RecipeError: settings contradict each other, the machine or the run that training starts from.
         TrainingError: numbers left the finite range; the last checkpoint is untouched.
     """
     folder, console = Path(folder), console or Console(stderr=True)
     _check_run(recipe, folder, resume)
     # Built once for nothing but the checks of its options: decoding takes minutes, a misspelt key must not wait for it.
-    _check_crop(recipe, build_model(recipe, speakers=2)[0])
+    sketch, sketch_loss = build_model(recipe, speakers=_SKETCH_SPEAKERS)
+    _check_model(recipe, sketch, sketch_loss)
+    last = folder / "last"
+    settle_folder(last)
+    resumes = resume and last.exists()
+    start = None
+    if recipe.training.start_from is not None and not resumes:
+        start = read_start(recipe.training.start_from, sketch)
     augmentation = build_augmentation(recipe.augmentation)
     checkpoints = FolderCheckpointIO()
     trainer = _trainer(recipe, folder, checkpoints, console)
@@ -83,22 +99,15 @@ def train(
         recipe.data, seed=recipe.seed, cache=Path(cache or folder.parent / ".cache"), progress=decoding_progress
     )
     _report_unreadable(data, console)
-    loader = training_loader(
-        data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
-    )
-    pl.seed_everything(recipe.seed, workers=True, verbose=False)
-    embedder, loss = build_model(recipe, len(data.train.speaker_names))
-    checkpoints.model = embedder
+    module = _build_module(recipe, data, trainer, augmentation, start)
+    checkpoints.model = module.embedder
     if trainer.is_global_zero and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / "recipe.yaml", dump_recipe(recipe))
-    module = SpeakerModule(embedder, loss, recipe, data, loader, augmentation)
     started = time.monotonic()
-    last = folder / "last"
-    settle_folder(last)
-    if resume and not last.exists():
+    if resume and not resumes:
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
-    _fit(trainer, module, last, resume and last.exists())
+    _fit(trainer, module, last, resumes)
     result = _result(folder, module, trainer, data, module.seconds_before + time.monotonic() - started)
     if trainer.is_global_zero:
         text = json.dumps({**asdict(result), "folder": folder.name, "torch": torch.__version__}, indent=1)
@@ -106,7 +115,21 @@ def train(
     return result
 
 
-def build_model(recipe: Recipe, speakers: int) -> tuple[Embedder, Any]:
+def _build_module(
+    recipe: Recipe, data: PreparedData, trainer: pl.Trainer, augmentation: Augmentation, start: Start | None
+) -> SpeakerModule:
+    loader = training_loader(
+        data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
+    )
+    pl.seed_everything(recipe.seed, workers=True, verbose=False)
+    embedder, loss = build_model(recipe, len(data.train.speaker_names))
+    module = SpeakerModule(embedder, loss, recipe, data, loader, augmentation)
+    if start is not None:
+        apply_start(start, module)
+    return module
+
+
+def build_model(recipe: Recipe, speakers: int) -> tuple[Embedder, AbstractLoss]:
     """Build embedder and loss of a recipe for ``speakers`` classes; they share the space."""
     filter_bank = build_filter_bank(recipe.features, recipe.data.sampling_rate_hz)
     encoder = build_encoder(recipe.encoder, filter_bank.n_mels)
@@ -124,10 +147,22 @@ def is_first_process() -> bool:
     return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
 
-def _check_crop(recipe: Recipe, embedder: Embedder) -> None:
+def _check_model(recipe: Recipe, embedder: Embedder, loss: AbstractLoss) -> None:
+    """Refuse settings of data and optimiser that do not go with the front end or the loss."""
     samples = round(recipe.data.crop_s * recipe.data.sampling_rate_hz)
     if embedder.filter_bank.frames(samples) < 1:
         raise RecipeError(f"data.crop_s = {recipe.data.crop_s} is shorter than a frame of features; take at least 0.1")
+    if compares_items(loss) and recipe.data.recordings_per_speaker is None:
+        raise RecipeError(
+            f'the loss "{recipe.loss["name"]}" compares recordings of one speaker with each other, so every batch must '
+            "hold some: set data.recordings_per_speaker to 2 or more"
+        )
+    if recipe.training.shard_classes and not has_centres(loss):
+        raise RecipeError(
+            f'the loss "{recipe.loss["name"]}" has no class centres to spread over processes; '
+            "leave training.shard_classes out"
+        )
+    check_optimizer(recipe.training.optimizer, loss)
 
 
 def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
@@ -140,13 +175,17 @@ def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
             raise OutputExistsError(f"{folder} exists already: continue it with --resume, or give another --name")
     elif not stored.is_file():
         raise RecipeError(f"{folder} holds no recipe.yaml, so there is no run to resume; train without --resume")
-    elif (before := read_recipe(stored)) != recipe:
-        old, new = before.model_dump(), recipe.model_dump()
+    elif (old := _what_is_trained(read_recipe(stored))) != (new := _what_is_trained(recipe)):
         changed = ", ".join(key for key in new if new[key] != old[key])
         raise RecipeError(
             f"{folder} was trained with another recipe (changed: {changed}); resume with its own recipe.yaml, "
             "or give another --name"
         )
+
+
+def _what_is_trained(recipe: Recipe) -> dict[str, Any]:
+    """The recipe less what says where it runs, which may change on a resume."""
+    return recipe.model_dump(exclude={"data": {"workers"}, "training": {"accelerator", "devices", "shard_classes"}})
 
 
 def _trainer(recipe: Recipe, folder: Path, checkpoints: FolderCheckpointIO, console: Console) -> pl.Trainer:

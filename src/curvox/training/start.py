@@ -1,0 +1,99 @@
+"""Fine-tuning: training that starts from the weights of an earlier run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from curvox.audio import FilterBank
+from curvox.embedder import Embedder, load_embedder
+from curvox.encoders import ENCODERS
+from curvox.errors import RecipeError
+from curvox.training.checkpoints import read_training_state
+from curvox.training.module import SpeakerModule
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights of encoder and loss of an earlier run, and the names of its speakers in the order of its classes."""
+
+    folder: Path
+    weights: Mapping[str, Tensor]
+    speakers: tuple[str, ...]
+
+
+def read_start(source: str, embedder: Embedder) -> Start:
+    """Read ``last`` of the run ``source``, or ``source`` itself when it is a ``last``.
+
+    Raises:
+        CheckpointError: there is no training state, or it is damaged.
+        RecipeError: its features or encoder have other options than ``embedder``.
+    """
+    folder = Path(source)
+    folder = folder / "last" if (folder / "last").is_dir() else folder
+    state = read_training_state(folder)
+    there, here = load_embedder(folder).description, embedder.description
+    name = str(here["encoder"]["name"])
+    differences = [
+        *_differences("features", FilterBank, there["features"], here["features"]),
+        *_differences("encoder", ENCODERS.load(name), there["encoder"], here["encoder"]),
+    ]
+    if differences:
+        raise RecipeError(f"training.start_from = {source} was trained with other settings: {'; '.join(differences)}")
+    return Start(folder, state["state_dict"], tuple(state["curvox"]["speakers"]))
+
+
+def apply_start(start: Start, module: SpeakerModule) -> None:
+    """Give ``module`` the weights of ``start``.
+
+    Raises:
+        RecipeError: a tensor has another shape or is on one side only, or the classes are other speakers.
+    """
+    if module.loss.speakers is not None:
+        _check_speakers(start, module.data.train.speaker_names)
+    own = module.state_dict()
+    wrong = [
+        f"{name} is {_shape(start.weights.get(name))} there and {_shape(own.get(name))} here"
+        for name in sorted(start.weights.keys() | own.keys())
+        if _shape(start.weights.get(name)) != _shape(own.get(name))
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise RecipeError(
+            f"the weights of {start.folder} do not fit this recipe: {'; '.join(wrong[:3])}{more}; "
+            "encoder and loss must be those of the earlier run, but for numbers such as the margin"
+        )
+    module.load_state_dict(dict(start.weights))
+
+
+def _check_speakers(start: Start, names: tuple[str, ...]) -> None:
+    if start.speakers == names:
+        return
+    place = next(
+        (i for i, (a, b) in enumerate(zip(start.speakers, names, strict=False)) if a != b),
+        min(len(start.speakers), len(names)),
+    )
+    there, here = ([*some, "nobody"][min(place, len(some))] for some in (start.speakers, names))
+    raise RecipeError(
+        f"the classes of {start.folder} are other speakers: {len(start.speakers)} there, {len(names)} here, first "
+        f"difference in class {place}: {there} there, {here} here; train on the corpus and the split of the earlier run"
+    )
+
+
+def _differences(where: str, constructor: Callable[..., Any], there: Any, here: Any) -> list[str]:
+    defaults = {n: p.default for n, p in inspect.signature(constructor).parameters.items() if p.default is not p.empty}
+    old, new = {**defaults, **there}, {**defaults, **here}
+    return [
+        f"{where}.{key} was {old.get(key)!r} and is {new.get(key)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _shape(tensor: Tensor | None) -> tuple[int, ...] | str:
+    return "missing" if tensor is None else tuple(tensor.shape)
