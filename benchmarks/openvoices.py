@@ -24,7 +24,7 @@ from curvox.cli.runs import system_of
 from curvox.metrics import Evaluation, OperatingPoint
 from curvox.reports import SystemResult, markdown_table
 
-LOSSES = ("softmax", "am", "aam", "ram", "ham", "h")
+LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl")
 CURVOX = Path(sys.executable).with_name("curvox")
 RESULTS = Path(__file__).parent / "results" / "openvoices.md"
 

@@ -55,13 +55,6 @@ def test_help__names_every_command_and_brings_no_torch() -> None:
     assert shown.strip().endswith("False False")
 
 
-def test_losses__lists_the_table() -> None:
-    from curvox.losses import LOSSES
-
-    shown = curvox("losses").stdout
-    assert [line.split()[0] for line in shown.splitlines()] == list(LOSSES)
-
-
 def test_cite__prints_the_papers_of_a_recipe(repository: Path) -> None:
     shown = curvox("cite", repository / "recipes" / "openvoices_ham.yaml").stdout
     for key in ("desplanques2020ecapa", "fang2026ham", "nickel2017poincare"):

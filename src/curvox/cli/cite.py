@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+OF_OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("sub_centres", lambda count: count != 1, "deng2020subcenter"),
+    ("top_k", lambda count: count != 0, "zhao2022intertopk"),
+    ("centres", lambda kind: kind == "riemannian", "becigneul2019riemannian"),
+    ("mining", lambda name: name == "distance_weighted", "wu2017sampling"),
+)
+"""Options of a loss that are methods of their own: key, the values that use the method, its paper."""
 
 
 def cite(
@@ -30,6 +38,8 @@ def _papers(options: Mapping[str, Any], what: str) -> Iterator[str]:
     tables = {"encoder": ENCODERS, "loss": LOSSES, "space": SPACES, "lift": LIFTS}
     if isinstance(options.get("name"), str) and (paper := tables[what][options["name"]].paper):
         yield paper
+    if what == "loss":
+        yield from (paper for key, uses, paper in OF_OPTIONS if key in options and uses(options[key]))
     for key in ("space", "lift"):
         inner = options.get(key)
         if inner is not None:

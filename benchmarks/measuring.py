@@ -1,0 +1,73 @@
+"""Measuring on a shared, noisy machine: interleaved repeats, ratios of neighbours, peak memory of a step."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+
+import torch
+
+Step = Callable[[], object]
+
+
+def interleaved(steps: Mapping[str, Step], repeats: int) -> dict[str, list[float]]:
+    """Seconds of every step, run in turn ``repeats`` times after one run that does not count."""
+    for step in steps.values():
+        step()
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(repeats):
+        for name, step in steps.items():
+            wait_for_device()
+            begin = time.perf_counter()
+            step()
+            wait_for_device()
+            seconds[name].append(time.perf_counter() - begin)
+    return seconds
+
+
+def ratio(first: list[float], second: list[float]) -> float:
+    """The median of ``first / second``, each measured next to the other."""
+    return statistics.median(a / b for a, b in zip(first, second, strict=True))
+
+
+def give_back_freed_memory() -> None:
+    """Make glibc return every larger block to the system when it is freed, so that a peak is a peak."""
+    ctypes.CDLL("libc.so.6").mallopt(-3, 65536)  # M_MMAP_THRESHOLD, which otherwise grows by itself
+
+
+def peak_bytes(step: Step) -> int:
+    """How far the process's memory rises above what it held before the step, after one run that does not count."""
+    step()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = _status("VmRSS")
+    step()
+    return max(0, _status("VmHWM") - before)
+
+
+def _status(key: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key):
+            return 1024 * int(line.split()[1])
+    raise KeyError(key)
+
+
+def wait_for_device() -> None:
+    """Wait for a GPU to finish, where there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def setting(threads: int) -> str:
+    """Date, machine and versions, one line."""
+    return f"{date.today().isoformat()}, {_processor()}, {threads} thread(s), torch {torch.__version__}"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return f"{len(names)} cores of {names[0]}" if names else platform.processor() or platform.machine()
