@@ -110,28 +110,27 @@ class HyperbolicPowers(AbstractRule):
     def reduce(self, k: Tensor, row: Tensor | None, own: OwnColumns, scratch: Scratch) -> Partial:
         inverse = self._grow(k, scratch)
         least = k.amin(1, keepdim=True)
-        torch.div(least, k, out=k)
         log_least = least.log()[:, 0]
+        shares = torch.div(least, k, out=scratch(0))
         if row is None:
             assert self.exponent is not None
-            power_(k, self.exponent, scratch(0))
+            power(shares, self.exponent, out=k)
             own.fill(k, 0.0)
             peak, total, row_slope = -self.exponent * log_least, k.sum(1), None
         else:
-            logs = k.log_()
-            powers = torch.mul(logs, row, out=scratch(0)).exp_()
-            own.fill(powers, 0.0)
-            peak, total = -row[:, 0] * log_least, powers.sum(1)
-            row_slope = logs.mul_(powers).sum(1) - log_least * total
-            k.copy_(powers)
+            logs = shares.log_()
+            torch.mul(logs, row, out=k).exp_()
+            own.fill(k, 0.0)
+            peak, total = -row[:, 0] * log_least, k.sum(1)
+            row_slope = logs.mul_(k).sum(1) - log_least * total
         k.mul_(inverse)
         return Partial(peak, total, row_slope)
 
     def slopes(self, k: Tensor, row: Tensor | None, result: Tensor, own: OwnColumns, scratch: Scratch) -> None:
         inverse = self._grow(k, scratch)
         if row is None and self.exponent is not None and is_whole(self.exponent):
-            torch.div((result / -self.exponent).exp()[:, None], k, out=k)
-            power_(k, self.exponent, scratch(0))
+            shares = torch.div((result / -self.exponent).exp()[:, None], k, out=scratch(0))
+            power(shares, self.exponent, out=k)
         else:
             k.log_().mul_(self.factor(None) if row is None else -row).sub_(result[:, None]).exp_()
         own.fill(k, 0.0)
@@ -157,15 +156,16 @@ def is_whole(exponent: float) -> bool:
     return exponent.is_integer() and 1.0 <= exponent <= LARGEST_WHOLE_EXPONENT
 
 
-def power_(base: Float[Tensor, "B n"], exponent: float, scratch: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:
-    """``base ** exponent`` in place, for base in [0, 1]: a whole exponent by squaring, about a third of the time."""
+def power(base: Float[Tensor, "B n"], exponent: float, *, out: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:
+    """``base ** exponent`` into ``out``, for base in [0, 1]; a whole exponent by squaring, in a third of the time."""
     if exponent == 0.0:
-        return base.fill_(1.0)
+        return out.fill_(1.0)
     if not is_whole(exponent):
-        return base.log_().mul_(exponent).exp_()
-    factor = scratch.copy_(base)
-    for bit in f"{int(exponent):b}"[1:]:
-        base.mul_(base)
-        if bit == "1":
-            base.mul_(factor)
-    return base
+        return torch.log(base, out=out).mul_(exponent).exp_()
+    digits = f"{int(exponent):b}"[1:]
+    power = base
+    for digit in digits:
+        power = torch.mul(power, power, out=out)
+        if digit == "1":
+            power.mul_(base)
+    return power if digits else out.copy_(base)

@@ -12,7 +12,7 @@ from curvox.geometry import AbstractSpace
 from curvox.losses.angular import inverse_norms, require_sphere
 from curvox.losses.centres import AbstractCentreLoss
 from curvox.losses.contract import LossOutput
-from curvox.losses.rival_rules import AbstractRule, Partial, power_
+from curvox.losses.rival_rules import AbstractRule, Partial, power
 from curvox.losses.scan_blocks import OwnColumns, Scratch
 
 
@@ -130,7 +130,7 @@ class BinaryTerms(AbstractRule):
         """Logits, and ``((k + 1) / 2)^(t - 1)``, in the two scratch blocks."""
         assert row is not None
         half = k.add_(1.0).mul_(0.5).clamp_min_(0.0)
-        steepness = power_(scratch(0).copy_(half), self.exponent - 1.0, scratch(1))
+        steepness = power(half, self.exponent - 1.0, out=scratch(0))
         logits = torch.mul(half, steepness, out=scratch(1)).mul_(2.0 * self.scale)
         return logits.add_(row + self.scale * (self.margin - 1.0)), steepness
 
