@@ -20,13 +20,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from loss_systems import DIM, step_of
 from measuring import Step, give_back_freed_memory, interleaved, peak_bytes, ratio, setting
-from torch import Tensor, nn
 
 from curvox.losses import LOSSES, AbstractLoss, create_loss
 from curvox.training.memory import keep_freed_memory
 
-DIM = 192
 RESULTS = Path(__file__).parent / "results" / "losses.md"
 CENTRE_LOSSES = ("softmax", "am_softmax", "aam_softmax", "ram_softmax", "sphereface2", "h_softmax", "ham_softmax")
 MILLION = ("softmax", "am_softmax", "aam_softmax", "ram_softmax", "sphereface2", "h_softmax", "ham_softmax")
@@ -77,89 +76,8 @@ def _child(options: list[str], arguments: argparse.Namespace | None = None, *, t
     return json.loads(done.stdout.splitlines()[-1])
 
 
-# the systems
-
-
-class PlainMargin(nn.Module):
-    """AM-Softmax as it is usually written: normalise, one product, subtract, cross-entropy."""
-
-    def __init__(self, speakers: int) -> None:
-        super().__init__()
-        self.centres = nn.Parameter(torch.empty(speakers, DIM))
-
-    def forward(self, z: Tensor, speakers: Tensor) -> Tensor:
-        cosines = nn.functional.linear(nn.functional.normalize(z), nn.functional.normalize(self.centres))
-        margin = torch.zeros_like(cosines).scatter_(1, speakers[:, None], 0.2)
-        return nn.functional.cross_entropy(30.0 * (cosines - margin), speakers)
-
-
-class PublishedHAM(nn.Module):
-    """HAM-Softmax in the published (B, N, D) form, its setting C = 3: clip, broadcast, arcosh, cross-entropy."""
-
-    def __init__(self, speakers: int) -> None:
-        super().__init__()
-        self.centres = nn.Parameter(torch.empty(speakers, DIM))
-
-    def forward(self, z: Tensor, speakers: Tensor) -> Tensor:
-        radius = (1 - 1e-5) / 3**0.5
-        x, w = (v * (radius / v.norm(dim=-1, keepdim=True)).clamp_max(1.0) for v in (z, self.centres))
-        gap = (x[:, None, :] - w[None, :, :]).square().sum(-1)
-        inside = (1 - x.square().sum(-1))[:, None] * (1 - w.square().sum(-1))[None, :]
-        distance = torch.acosh((1 + 2 * gap / inside).clamp_min(1 + 1e-5))
-        margin = torch.zeros_like(distance).scatter_(1, speakers[:, None], 0.2)
-        return nn.functional.cross_entropy(-30.0 * (distance + margin), speakers)
-
-
-def _system(name: str, speakers: int) -> nn.Module:
-    if name == "plain AM":
-        return PlainMargin(speakers)
-    if name == "published HAM":
-        return PublishedHAM(speakers)
-    name, _, scale = name.partition(" s=")
-    if name == "ham exp_map":
-        options = {"name": "ham_softmax", "space": {"name": "poincare_ball", "lift": "exp_map"}}
-    else:
-        options = {"name": name} | ({"scale": float(scale)} if scale else {})
-    loss = create_loss(options, dim=DIM, speakers=speakers)
-    return loss
-
-
-def _step_of(name: str, batch: int, speakers: int, device: str = "cpu") -> Step:
-    """A training step of a system with trained-looking centres: forward, backward, a fresh gradient each time."""
-    torch.manual_seed(0)
-    z = torch.randn(batch, DIM, device=device).requires_grad_()
-    labels = torch.randint(speakers, (batch,), device=device)
-    if name == "floor":
-        return _floor(z.detach(), speakers)
-    with torch.device(device):
-        module = _system(name, speakers)
-    for centres in module.parameters():
-        if centres.ndim == 2:
-            nn.init.normal_(centres)
-
-    def step() -> None:
-        output = module(z, labels)
-        (output if isinstance(output, Tensor) else output.value).backward()
-        z.grad = None
-        module.zero_grad(set_to_none=True)  # so that a peak is above the weights alone
-
-    return step
-
-
-def _floor(z: Tensor, speakers: int) -> Step:
-    weights = torch.randn(speakers, DIM, device=z.device)
-    logits, d_weights, d_z = torch.empty(len(z), speakers, device=z.device), torch.empty_like(weights), z.clone()
-
-    def step() -> None:
-        torch.mm(z, weights.T, out=logits)
-        torch.mm(logits, weights, out=d_z)
-        torch.mm(logits.T, z, out=d_weights)
-
-    return step
-
-
 def _peak(name: str, batch: int, speakers: int) -> int:
-    return peak_bytes(_step_of(name, batch, speakers))
+    return peak_bytes(step_of(name, batch, speakers))
 
 
 def _megabytes(name: str, batch: int, speakers: int, threads: int) -> float:
@@ -174,7 +92,7 @@ def margin_head(repeats: int, threads: int) -> list[str]:
     """HAM against AM."""
     batch, speakers = 256, 17_982
     names = ["floor", "plain AM", "am_softmax", "ham_softmax", "ham_softmax s=30.5", "ham exp_map"]
-    seconds = interleaved({name: _step_of(name, batch, speakers) for name in names}, 3 * repeats)
+    seconds = interleaved({name: step_of(name, batch, speakers) for name in names}, 3 * repeats)
     lines = [f"#### HAM-Softmax against AM-Softmax, B = {batch}, N = {speakers:,}", ""]
     lines += [
         "| system | ms | / floor | / am_softmax | / plain AM | peak MB | / am_softmax |",
@@ -194,7 +112,7 @@ def published_form(repeats: int, threads: int) -> list[str]:
     """HAM against the published (B, N, D) form."""
     batch, speakers = 64, 5_994
     names = ["ham_softmax", "published HAM"]
-    steps = {name: _step_of(name, batch, speakers) for name in names}
+    steps = {name: step_of(name, batch, speakers) for name in names}
     usual = interleaved(steps, repeats)
     keep_freed_memory()
     kept = interleaved(steps, repeats)
@@ -221,7 +139,7 @@ def million(repeats: int, threads: int) -> list[str]:
     for name in MILLION:
         found = _child(["--step", json.dumps([name, batch, speakers])], threads=threads)
         weights = 4 * DIM * speakers
-        seconds = interleaved({key: _step_of(key, batch, speakers) for key in ("floor", name)}, max(3, repeats // 3))
+        seconds = interleaved({key: step_of(key, batch, speakers) for key in ("floor", name)}, max(3, repeats // 3))
         lines.append(
             f"| {name} | {statistics.median(seconds[name]):.2f} | {ratio(seconds[name], seconds['floor']):.2f} | "
             f"{(int(found) + weights) / 1e9:.1f} |"  # pyright: ignore[reportArgumentType]
@@ -233,7 +151,7 @@ def every_loss(repeats: int, threads: int) -> list[str]:
     """The table of costs, at the size of VoxCeleb2."""
     batch, speakers = 128, 5_994
     names = ["floor", *CENTRE_LOSSES, "combined"]
-    seconds = interleaved({name: _step_of(name, batch, speakers) for name in names}, 3 * repeats)
+    seconds = interleaved({name: step_of(name, batch, speakers) for name in names}, 3 * repeats)
     lines = [
         f"#### Classification losses, B = {batch}, N = {speakers:,}",
         "",
@@ -269,10 +187,50 @@ def _pair_step(loss: AbstractLoss, batch: int) -> Step:
     return step
 
 
+def on_gpu(repeats: int, threads: int) -> list[str]:
+    """A million speakers on a GPU, when one is at hand."""
+    batch, speakers = 128, 1_000_000
+    heading = f"#### A million speakers on a GPU, B = {batch}"
+    if not torch.cuda.is_available():
+        return [heading, "", "Not measured: no GPU was at hand."]
+    lines = [
+        heading,
+        "",
+        torch.cuda.get_device_name(),
+        "",
+        "| loss | ms | / floor | peak GB above weights and gradient |",
+    ]
+    lines += ["|---|---|---|---|"]
+    for name in MILLION:
+        seconds = interleaved({key: step_of(key, batch, speakers, "cuda") for key in ("floor", name)}, 3 * repeats)
+        step = step_of(name, batch, speakers, "cuda")
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        step()
+        peak = torch.cuda.max_memory_allocated() - before - 4 * DIM * speakers
+        ratio_to_floor = ratio(seconds[name], seconds["floor"])
+        lines.append(
+            f"| {name} | {1000 * statistics.median(seconds[name]):.1f} | {ratio_to_floor:.2f} | {peak / 1e9:.2f} |"
+        )
+        torch.cuda.empty_cache()
+    return lines
+
+
+def mined_pairs(repeats: int, threads: int) -> list[str]:
+    """Triplet and contrastive with mining against pytorch-metric-learning: the tables of pairs_against_pml.py."""
+    script = Path(__file__).with_name("pairs_against_pml.py")
+    command = [sys.executable, script, "--repeats", str(repeats), "--threads", "1"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    tables = done.stdout[done.stdout.index("B = ") :].replace("\n## ", "\n##### ")
+    return ["#### Triplet and contrastive against pytorch-metric-learning, one thread", "", *tables.splitlines()]
+
+
 SECTIONS: dict[str, Callable[[int, int], list[str]]] = {
     "margin_head": margin_head,
     "published_form": published_form,
     "million": million,
+    "on_gpu": on_gpu,
+    "mined_pairs": mined_pairs,
     "every_loss": every_loss,
 }
 
