@@ -159,7 +159,12 @@ def test_train__refuses_a_misspelt_key(
 
 def test_train__interrupted_says_how_to_go_on(tiny_recipe_file: Path, voices: Path, tmp_path: Path) -> None:
     command = [CURVOX, "train", tiny_recipe_file, "--data", voices, "--runs", tmp_path, "--set", "training.epochs=500"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # a suite that was started in the background ignores interrupts, and its children would inherit that
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 120
     while not (tmp_path / "tiny" / "last").exists() and time.monotonic() < deadline:
         time.sleep(0.2)
