@@ -8,12 +8,12 @@ Ends with 1 if a check fails.
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import date
 from pathlib import Path
 
 import torch
+from measuring import machine
 
 from curvox.losses import AbstractLoss
 from curvox.testing.loss_contract import CHECKS, LossFactory
@@ -89,11 +89,7 @@ def _made() -> str:
     what = (
         torch.cuda.get_device_name() if torch.cuda.is_available() else "no accelerator: `device move` has nothing to do"
     )
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        "unknown processor",
-    )
-    made = f"{date.today().isoformat()}, {os.cpu_count()} cores of {model}, {what}; torch {torch.__version__}."
+    made = f"{date.today().isoformat()}, {machine()}, {what}; torch {torch.__version__}."
     return f"{made} Printed by `python benchmarks/conformance.py`."
 
 

@@ -11,7 +11,6 @@ benchmarks/results/distance_accuracy.md with the date and the machine. Half a mi
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +19,7 @@ from typing import Any
 
 import mpmath
 import torch
+from measuring import machine
 from torch import Tensor
 
 from curvox.geometry import (
@@ -76,7 +76,7 @@ def main() -> None:
     text = "\n\n".join(parts) + "\n"
     print(text)
     RESULTS.parent.mkdir(exist_ok=True)
-    made = f"{date.today().isoformat()}, {_machine()}, torch {torch.__version__}, D = {arguments.dim}."
+    made = f"{date.today().isoformat()}, {machine()}, torch {torch.__version__}, D = {arguments.dim}."
     RESULTS.write_text(f"# Accuracy of the hyperbolic distance\n\n{made}\n\n{text}", encoding="utf-8")
 
 
@@ -250,14 +250,6 @@ def _raw_errors(v: Tensor, w: Tensor) -> list[float]:
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _machine() -> str:
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        "unknown processor",
-    )
-    return f"{os.cpu_count()} cores of {model}"
 
 
 if __name__ == "__main__":

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 Step = Callable[[], object]
+Name = TypeVar("Name")
 
 
-def interleaved(steps: Mapping[str, Step], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every step, run in turn ``repeats`` times after one run that does not count."""
-    for step in steps.values():
+def interleaved(steps: Mapping[Name, Step], repeats: int) -> dict[Name, list[float]]:
+    """Seconds of every step, run in turn ``repeats`` times after two runs that do not count."""
+    for step in (*steps.values(), *steps.values()):
         step()
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    seconds: dict[Name, list[float]] = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
             wait_for_device()
@@ -64,10 +67,11 @@ def wait_for_device() -> None:
 
 def setting(threads: int) -> str:
     """Date, machine and versions, one line."""
-    return f"{date.today().isoformat()}, {_processor()}, {threads} thread(s), torch {torch.__version__}"
+    return f"{date.today().isoformat()}, {machine()}, {threads} thread(s), torch {torch.__version__}"
 
 
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return f"{len(names)} cores of {names[0]}" if names else platform.processor() or platform.machine()
+def machine() -> str:
+    """Cores and processor."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{os.cpu_count()} cores of {model}"

@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
+from measuring import machine
+
 from curvox.cli.runs import system_of
 from curvox.metrics import Evaluation, OperatingPoint
 from curvox.reports import SystemResult, markdown_table
@@ -38,7 +40,7 @@ def main() -> None:
     text = _table([_system(arguments.runs / name) for name in names])
     print(text)
     RESULTS.parent.mkdir(exist_ok=True)
-    made = f"{_scored_on(arguments.runs / names[-1])}, {_machine()}, {arguments.jobs} trainings at a time."
+    made = f"{_scored_on(arguments.runs / names[-1])}, {machine()}, {arguments.jobs} trainings at a time."
     RESULTS.write_text(f"# openvoices, test trials\n\n{made}\n\n{text}", encoding="utf-8")
 
 
@@ -103,14 +105,6 @@ def _narrow(table: str) -> str:
     """Leave the metric's name in the first column only; that of a corpus is enough in its own."""
     head, rest = table.split("\n", 1)
     return re.sub(r"\| (\w+): [^|]*", r"| \1 ", head) + "\n" + rest.rstrip()
-
-
-def _machine() -> str:
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        "unknown processor",
-    )
-    return f"{os.cpu_count()} cores of {model}"
 
 
 if __name__ == "__main__":

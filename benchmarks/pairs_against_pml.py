@@ -14,19 +14,17 @@ avoids: the distances, and their gradient, which is symmetric.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytorch_metric_learning
 import torch
+from measuring import give_back_freed_memory, interleaved, peak_bytes, setting
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import ContrastiveLoss, TripletMarginLoss
 from pytorch_metric_learning.miners import BatchEasyHardMiner, BatchHardMiner, TripletMarginMiner
@@ -81,8 +79,8 @@ def _heading(arguments: argparse.Namespace) -> list[str]:
     return [
         "# Triplet and contrastive losses against pytorch-metric-learning",
         "",
-        f"`python benchmarks/pairs_against_pml.py --threads {arguments.threads}`, {date.today().isoformat()}, "
-        f"{_processor()}, {arguments.threads} thread(s), torch {torch.__version__}, "
+        f"`python benchmarks/pairs_against_pml.py --threads {arguments.threads}`, "
+        f"{setting(arguments.threads)}, "
         f"pytorch-metric-learning {pytorch_metric_learning.__version__}.",
         "",
         f"B = {ITEMS}, D = {DIM}, {EACH} recordings a speaker, float32, forward and backward; medians of "
@@ -100,7 +98,7 @@ def _table(space: str, repeats: int, threads: int) -> list[str]:
         if case.equal and space == "euclidean" and abs(ours - theirs) > 1e-4 * abs(theirs):
             raise SystemExit(f"{name}: the values differ, {ours} and {theirs}")
     steps["floor", "floor"] = _products(z)
-    seconds = _interleaved(steps, repeats)
+    seconds = interleaved(steps, repeats)
     floor = statistics.median(seconds["floor", "floor"])
     lines = ["", f"## {space}, floor {1000 * floor:.2f} ms", ""]
     lines += ["| work | curvox ms | pml ms | pml / curvox | curvox / floor | curvox MB | pml MB | pml / curvox |"]
@@ -178,12 +176,12 @@ def _distance(name: str) -> LpDistance:
     return LpDistance(normalize_embeddings=name != "euclidean")
 
 
-def _batch(items: int = ITEMS) -> tuple[Tensor, Tensor]:
+def _batch() -> tuple[Tensor, Tensor]:
     """Unit vectors of speakers that are told apart half way, as in the middle of a training."""
     generator = torch.Generator().manual_seed(0)
-    speakers = torch.arange(items) // EACH
-    centres = torch.randn(items // EACH, DIM, generator=generator)
-    noise = torch.randn(items, DIM, generator=generator)
+    speakers = torch.arange(ITEMS) // EACH
+    centres = torch.randn(ITEMS // EACH, DIM, generator=generator)
+    noise = torch.randn(ITEMS, DIM, generator=generator)
     return torch.nn.functional.normalize(centres[speakers] + 1.5 * noise), speakers
 
 
@@ -210,16 +208,6 @@ def _products(z: Tensor) -> Step:
     return step
 
 
-def _interleaved(steps: dict[tuple[str, str], Step], repeats: int) -> dict[tuple[str, str], list[float]]:
-    seconds: dict[tuple[str, str], list[float]] = {name: [] for name in steps}
-    for _ in range(repeats):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
 def _memory(case: str, system: str, space: str, threads: int) -> int:
     """Peak bytes of a step, from a process of its own."""
     command = [sys.executable, __file__, "--threads", str(threads), "--memory-of", case, system, space]
@@ -227,27 +215,9 @@ def _memory(case: str, system: str, space: str, threads: int) -> int:
 
 
 def _peak_bytes(case: str, system: str, space: str) -> int:
+    give_back_freed_memory()
     build = CASES[case].ours if system == "curvox" else CASES[case].theirs
-    _step(build(space), *_batch(16))()  # load what is loaded once
-    step = _step(build(space), *_batch())
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts from here
-    before = _status("VmRSS")
-    step()
-    return _status("VmHWM") - before
-
-
-def _status(field: str) -> int:
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(field + ":"):
-            return 1024 * int(line.split()[1])
-    raise SystemExit(f"/proc/self/status has no {field}")
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
+    return peak_bytes(_step(build(space), *_batch()))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from datetime import date
 from pathlib import Path
 
 import torch
+from measuring import interleaved
 from plain_ecapa import PlainECAPA, PlainHAM
 from rich.console import Console
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, Prepa
 
 
 def _measure(recipe: Recipe, data: PreparedData, repeats: int) -> dict[str, float]:
-    seconds = _interleaved(_programs(recipe, data), repeats)
+    seconds = interleaved(_programs(recipe, data), repeats)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     ratios = [a / b for a, b in zip(seconds["curvox"], seconds["plain"], strict=True)]
     return {
@@ -117,7 +118,7 @@ def _measure_whole(recipe: Recipe, data: PreparedData, folder: Path) -> dict[str
         train(short, folder / f"run{block}", cache=folder / "cache", console=Console(quiet=True))
         mine = [b - a for a, b in itertools.pairwise(starts)][1:]
         plainly()
-        theirs = _interleaved({"plain": plainly}, BLOCK_STEPS)["plain"]
+        theirs = interleaved({"plain": plainly}, BLOCK_STEPS)["plain"]
         whole, plain = whole + mine, plain + theirs
         ratios.append(statistics.median(mine) / statistics.median(theirs))
     return {
@@ -188,19 +189,6 @@ def _products(options: dict, features: Tensor) -> Callable[[], None]:
             torch.mm(x.T, gradient)
 
     return run
-
-
-def _interleaved(programs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    for program in programs.values():
-        program()
-        program()
-    seconds: dict[str, list[float]] = {name: [] for name in programs}
-    for _ in range(repeats):
-        for name, program in programs.items():
-            start = time.perf_counter()
-            program()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
 
 
 if __name__ == "__main__":
