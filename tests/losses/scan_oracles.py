@@ -42,7 +42,7 @@ def powers(exponent: float | None) -> Callable[[Tensor, Tensor, Tensor], Tensor]
 
 def binary(exponent: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     def of(k: Tensor, row: Tensor, speakers: Tensor) -> Tensor:
-        adjusted = 2 * ((k + 1) / 2) ** exponent - 1
+        adjusted = 2 * (k + 0.5) ** exponent - 1
         logits = SCALE * (adjusted + MARGIN) + row[:, None]
         return hidden(torch.logaddexp(logits, torch.zeros_like(logits)), speakers, 0.0).sum(1)
 
@@ -51,7 +51,7 @@ def binary(exponent: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, the same by plain autograd, and where its products live: "plane", "cosine" or "hyperboloid"."""
+    """A rule, the same by plain autograd, and where its products live: "plane", "half cosine" or "hyperboloid"."""
 
     rule: Callable[[], AbstractRule]
     plain: Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -70,8 +70,8 @@ RULES = {
     "powers, whole": Rule(lambda: HyperbolicPowers(30.0), powers(30.0), "hyperboloid", False),
     "powers, broken": Rule(lambda: HyperbolicPowers(2.75), powers(2.75), "hyperboloid", False),
     "powers, learnt": Rule(lambda: HyperbolicPowers(None), powers(None), "hyperboloid", True),
-    "binary": Rule(lambda: BinaryTerms(SCALE, MARGIN, 3.0), binary(3.0), "cosine", True),
-    "binary, broken": Rule(lambda: BinaryTerms(SCALE, MARGIN, 1.5), binary(1.5), "cosine", True),
+    "binary": Rule(lambda: BinaryTerms(SCALE, MARGIN, 3.0), binary(3.0), "half cosine", True),
+    "binary, broken": Rule(lambda: BinaryTerms(SCALE, MARGIN, 1.5), binary(1.5), "half cosine", True),
 }
 
 
@@ -113,8 +113,8 @@ class Case:
         """The points with their further coordinates."""
         if self.products == "plane":
             return torch.cat([self.points, torch.ones_like(self.points[:, :2])], 1)
-        if self.products == "cosine":
-            return torch.nn.functional.normalize(self.points)
+        if self.products == "half cosine":
+            return 0.5 * torch.nn.functional.normalize(self.points)
         return torch.cat([-self.points, (1 + self.points.square().sum(1, keepdim=True)).sqrt()], 1)
 
     def columns(self, squares: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class Case:
         if self.products == "plane":
             bias = self.bias.repeat_interleave(self.group)
             return torch.stack([(self.gain.exp() + squares).rsqrt(), self.gain * squares.log1p(), bias], 1)
-        if self.products == "cosine":
+        if self.products == "half cosine":
             return squares.rsqrt()[:, None]
         gain = self.gain.exp()
         return torch.stack([gain.expand(len(squares)), (1 + gain**2 * squares).sqrt()], 1)

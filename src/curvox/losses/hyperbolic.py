@@ -106,9 +106,9 @@ class AbstractHyperbolicLoss(AbstractCentreLoss):
     def _lorentz_factors(self, squares: Tensor, lift: AbstractLift) -> Tensor:
         """From squared raw norms (M,) to (M, 2): what turns a raw vector into space-like coordinates, and the time."""
         c = self.ball.c
-        gap = lift.rim_gap(squares, dim=self.dim, c=c)
-        space_like = lift.factor(squares, dim=self.dim, c=c) * (2.0 * c**0.5) / gap
-        return torch.stack([space_like, (2.0 - gap) / gap], 1)
+        conformal = 2.0 / lift.rim_gap(squares, dim=self.dim, c=c)
+        space_like = lift.factor(squares, dim=self.dim, c=c) * (conformal * c**0.5)
+        return torch.stack([space_like, conformal - 1.0], 1)
 
     @abstractmethod
     def target_similarity(self, own: Tensor) -> Tensor:

@@ -139,7 +139,7 @@ class HyperbolicPowers(AbstractRule):
     def _grow(self, k: Tensor, scratch: Scratch) -> Tensor:
         """Turn k into ``k + sqrt(k^2 - 1)`` and return ``1 / sqrt(k^2 - 1)``."""
         k.clamp_min_(1.0 + 2.0 * torch.finfo(k.dtype).eps)
-        squares = torch.addcmul(k.new_tensor(-1.0), k, k, out=scratch(0))
+        squares = torch.addcmul(k.new_full((len(k), 1), -1.0), k, k, out=scratch(0))
         inverse = torch.rsqrt(squares, out=scratch(1))
         k.addcmul_(squares, inverse)
         return inverse

@@ -62,6 +62,7 @@ class Passes:
         # apart from each other: a product over D coordinates and some keeps to slower, unaligned rows
         dim = centres.shape[1]
         self._points, self._further = self.left[:, :dim].contiguous(), self.left[:, dim:].contiguous()
+        self._further_columns = columns[:, 1:].T.contiguous()
 
     def blocks(self) -> list[Block]:
         """The blocks of classes, in order."""
@@ -102,9 +103,10 @@ class Passes:
             raw, columns, d_columns = self.centres[part], self.columns[part], found.columns[part]
             right = self._right(part, buffers)
             d_points.addcmul_(torch.mm(slopes, right, out=buffers.get("d_points", *self._points.shape)), weight)
-            d_further.addcmul_(slopes @ columns[:, 1:], weight)
+            d_further.addcmul_(slopes @ self._further_columns[:, part].T, weight)
             d_raw = torch.mm(slopes.T, self._points * weight, out=found.centres[part])
-            torch.mm(slopes.T, self._further * weight, out=d_columns[:, 1:])
+            # copied there, since a product that writes to every other place takes three times as long
+            d_columns[:, 1:] = slopes.T @ (self._further * weight)
             torch.sum(torch.mul(d_raw, raw, out=right), 1, keepdim=True, out=d_columns[:, :1])
             d_squares = (d_columns * diagonal[part]).sum(1, keepdim=True)
             d_raw.mul_(columns[:, :1]).addcmul_(raw, (2.0 * d_squares).to(raw.dtype))
@@ -138,7 +140,7 @@ class Passes:
         rows, right = len(self.left), self._right(part, buffers)
         products = place if self.group == 1 else buffers.get("products", rows, len(right))
         if self._further.shape[1]:
-            torch.mm(self._further, self.columns[part, 1:].T, out=products)
+            self._further_product(part, products)
             products.addmm_(self._points, right.T)
         else:
             torch.mm(self._points, right.T, out=products)
@@ -146,6 +148,13 @@ class Passes:
             return products, None
         values, choice = products.view(rows, -1, self.group).max(2)
         return place.copy_(values), choice.to(torch.uint8 if self.group <= 256 else torch.int32)
+
+    def _further_product(self, part: slice, out: Tensor) -> None:
+        columns = self._further_columns[:, part]
+        if len(columns) == 1:  # the usual case, and broadcast in half the time of a matrix product
+            torch.mul(self._further, columns, out=out)
+        else:
+            torch.mm(self._further, columns, out=out)
 
     def _right(self, part: slice, buffers: Buffers) -> Tensor:
         raw = self.centres[part]

@@ -75,7 +75,7 @@ class SphereFace2(AbstractCentreLoss):
         points = self.space.project(embeddings.to(self.precision(embeddings)))
         row = self.bias.to(points.dtype).expand(len(points))
         rule = BinaryTerms(self.scale, self.margin, self.exponent)
-        found = self.scan(rule, inverse_norms, points, speakers, row=row)
+        found = self.scan(rule, inverse_norms, 0.5 * points, speakers, row=row)
         angles = self.space.distance(points, self.space.project(found.own[:, 0]))
         adjusted = 2.0 * ((angles.cos() + 1.0) / 2.0).clamp_min(0.0) ** self.exponent - 1.0
         own = -nn.functional.logsigmoid(self.scale * (adjusted - self.margin) + row)
@@ -105,7 +105,7 @@ def _log_sigmoid(value: float) -> float:
 
 
 class BinaryTerms(AbstractRule):
-    """``sum log(1 + exp(s (g(k) + m) + row))`` of cosines k, with ``g(k) = 2 ((k + 1) / 2)^t - 1``."""
+    """``sum log(1 + exp(s (g(2 k) + m) + row))`` of halved cosines k, with ``g(cos) = 2 ((cos + 1) / 2)^t - 1``."""
 
     hidden = 0.0
     logarithmic = False
@@ -114,27 +114,42 @@ class BinaryTerms(AbstractRule):
         self.scale, self.margin, self.exponent = scale, margin, exponent
 
     def reduce(self, k: Tensor, row: Tensor | None, own: OwnColumns, scratch: Scratch) -> Partial:
-        logits, steepness = self._logits(k, row, scratch)
-        terms = nn.functional.softplus(logits, threshold=40.0)
-        own.fill(terms, 0.0)
-        self._to_slopes(k, logits, steepness, own)
-        return Partial(terms.new_zeros(len(k)), terms.sum(1), logits.sum(1))
+        logits, steepness = self._logits(k, row, own, scratch)
+        total = sum_of_softplus(logits, scratch(2))
+        torch.mul(logits.sigmoid_(), steepness, out=k)
+        return Partial(torch.zeros_like(total), total, logits.sum(1))
 
     def slopes(self, k: Tensor, row: Tensor | None, result: Tensor, own: OwnColumns, scratch: Scratch) -> None:
-        self._to_slopes(k, *self._logits(k, row, scratch), own)
+        logits, steepness = self._logits(k, row, own, scratch)
+        torch.mul(logits.sigmoid_(), steepness, out=k)
 
     def factor(self, row: Tensor | None) -> float | Tensor:
-        return self.scale * self.exponent
+        return 2.0 * self.scale * self.exponent
 
-    def _logits(self, k: Tensor, row: Tensor | None, scratch: Scratch) -> tuple[Tensor, Tensor]:
-        """Logits, and ``((k + 1) / 2)^(t - 1)``, in the two scratch blocks."""
+    def _logits(self, k: Tensor, row: Tensor | None, own: OwnColumns, scratch: Scratch) -> tuple[Tensor, Tensor]:
+        """Logits, minus infinity for the own class, and ``((cos + 1) / 2)^(t - 1)``, in the two scratch blocks."""
         assert row is not None
-        half = k.add_(1.0).mul_(0.5).clamp_min_(0.0)
+        half = k.add_(0.5).clamp_min_(0.0)
         steepness = power(half, self.exponent - 1.0, out=scratch(0))
-        logits = torch.mul(half, steepness, out=scratch(1)).mul_(2.0 * self.scale)
-        return logits.add_(row + self.scale * (self.margin - 1.0)), steepness
+        shift = row + self.scale * (self.margin - 1.0)
+        logits = torch.addcmul(shift, half, steepness, value=2.0 * self.scale, out=scratch(1))
+        own.fill(logits, float("-inf"))
+        return logits, steepness
 
-    def _to_slopes(self, k: Tensor, logits: Tensor, steepness: Tensor, own: OwnColumns) -> None:
-        logits.sigmoid_()
-        own.fill(logits, 0.0)
-        torch.mul(logits, steepness, out=k)
+
+def sum_of_softplus(x: Tensor, scratch: Tensor) -> Tensor:
+    """The row sums (B,) of ``log(1 + exp(x))`` (B, n), to a few eps and without overflow.
+
+    ``log(1 + exp(x)) = max(x, 0) + log(1 + u)`` with ``u = exp(-|x|)`` in [0, 1], and eight of the factors ``1 + u``
+    are multiplied before their logarithm is taken, which costs several times as much: ``u v + u + v`` is the u of a
+    product, a sum of positive numbers.
+    """
+    u = torch.clamp_min(x, 0.0, out=scratch)
+    total = u.sum(1)
+    u = torch.copysign(x, x.new_tensor(-1.0), out=scratch).exp_()
+    for _ in range(3):
+        half = (u.shape[1] + 1) // 2
+        u, other = u[:, :half], u[:, half:]
+        paired = u[:, : other.shape[1]]
+        paired.addcmul_(paired, other).add_(other)
+    return total.add_(u.log1p().sum(1))
