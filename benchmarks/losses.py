@@ -139,7 +139,7 @@ def million(repeats: int, threads: int) -> list[str]:
     for name in MILLION:
         found = _child(["--step", json.dumps([name, batch, speakers])], threads=threads)
         weights = 4 * DIM * speakers
-        seconds = interleaved({key: step_of(key, batch, speakers) for key in ("floor", name)}, max(3, repeats // 3))
+        seconds = interleaved({key: step_of(key, batch, speakers) for key in ("floor", name)}, max(5, repeats // 2))
         lines.append(
             f"| {name} | {statistics.median(seconds[name]):.2f} | {ratio(seconds[name], seconds['floor']):.2f} | "
             f"{(int(found) + weights) / 1e9:.1f} |"  # pyright: ignore[reportArgumentType]

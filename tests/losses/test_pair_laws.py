@@ -25,11 +25,7 @@ from curvox.losses.triplet import Triplet, triplet_losses
 from curvox.testing.loss_contract import CHECKS
 
 MININGS = ("all", "semi_hard", "hardest", "distance_weighted")
-HINGES: dict[str, Callable[..., AbstractLoss]] = {
-    "contrastive": ContrastiveHinge,
-    "kl": GaussianKL,
-    "triplet": Triplet,
-}
+HINGES: dict[str, Callable[..., AbstractLoss]] = {"contrastive": ContrastiveHinge, "kl": GaussianKL, "triplet": Triplet}
 ALL_SPACES: dict[str, Callable[[], AbstractSpace]] = SPACES | {
     "exp_map": lambda: PoincareBall(lift=ExpMap(0.3)),
     "soft_clip learnt c": lambda: PoincareBall(lift=SoftClip(), learn_c=True),

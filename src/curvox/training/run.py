@@ -95,9 +95,8 @@ def train(
     checkpoints = FolderCheckpointIO()
     trainer = _trainer(recipe, folder, checkpoints, console)
     keep_freed_memory()
-    data = prepare_data(
-        recipe.data, seed=recipe.seed, cache=Path(cache or folder.parent / ".cache"), progress=decoding_progress
-    )
+    cache = Path(cache or folder.parent / ".cache")
+    data = prepare_data(recipe.data, seed=recipe.seed, cache=cache, progress=decoding_progress)
     _report_unreadable(data, console)
     module = _build_module(recipe, data, trainer, augmentation, start)
     checkpoints.model = module.embedder
@@ -110,9 +109,13 @@ def train(
     _fit(trainer, module, last, resumes)
     result = _result(folder, module, trainer, data, module.seconds_before + time.monotonic() - started)
     if trainer.is_global_zero:
-        text = json.dumps({**asdict(result), "folder": folder.name, "torch": torch.__version__}, indent=1)
-        replace_text(folder / "run.json", text)
+        _record(result)
     return result
+
+
+def _record(result: RunResult) -> None:
+    text = json.dumps({**asdict(result), "folder": result.folder.name, "torch": torch.__version__}, indent=1)
+    replace_text(result.folder / "run.json", text)
 
 
 def _build_module(
