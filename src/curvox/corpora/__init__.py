@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from curvox.corpora.corpus import COLUMNS, Corpus, CorpusCounts, Utterance
+from curvox.corpora.enrolments import (
+    ENROLMENT_STYLES,
+    EnrolmentMap,
+    TrialPlan,
+    plan_trials,
+    read_enrolments,
+    write_enrolments,
+)
 from curvox.corpora.label_tree import LabelTree, path_distance
 from curvox.corpora.lhotse_bridge import from_lhotse
 from curvox.corpora.lhotse_export import to_lhotse
 from curvox.corpora.problems import CorpusReport, Problem
 from curvox.corpora.reading import check_corpus, detect_format, read_corpus
 from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
+from curvox.corpora.score_files import ScoreList, align, read_scores, write_scores
 from curvox.corpora.shar import unpack_shar
 from curvox.corpora.speaker_batches import speaker_epoch_plan
+from curvox.corpora.trial_columns import same_recordings, trial_columns
+from curvox.corpora.trial_formats import TRIAL_STYLES, read_trials, write_trials
 from curvox.corpora.trial_making import holdout_speakers, make_trials
-from curvox.corpora.trials import TrialList, read_trials, write_trials
+from curvox.corpora.trials import TrialList
 from curvox.corpora.tsv import write_manifest
 from curvox.tables import Entry, Table
 
@@ -29,14 +40,20 @@ CORPORA = Table(
 __all__ = [
     "COLUMNS",
     "CORPORA",
+    "ENROLMENT_STYLES",
+    "TRIAL_STYLES",
     "Corpus",
     "CorpusCounts",
     "CorpusReport",
+    "EnrolmentMap",
     "EpochPlan",
     "LabelTree",
     "Problem",
+    "ScoreList",
     "TrialList",
+    "TrialPlan",
     "Utterance",
+    "align",
     "check_corpus",
     "detect_format",
     "epoch_plan",
@@ -44,12 +61,19 @@ __all__ = [
     "holdout_speakers",
     "make_trials",
     "path_distance",
+    "plan_trials",
     "read_corpus",
+    "read_enrolments",
+    "read_scores",
     "read_trials",
+    "same_recordings",
     "shard",
     "speaker_epoch_plan",
     "to_lhotse",
+    "trial_columns",
     "unpack_shar",
+    "write_enrolments",
     "write_manifest",
+    "write_scores",
     "write_trials",
 ]
