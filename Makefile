@@ -1,6 +1,8 @@
 # The two commands of the README are `make demo` and `make test`; both set up what they need.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests of one file stay in one process, so that what a file's fixtures build is built once.
+TEST_PROCESSES ?= 2
 
 .PHONY: setup demo test lint docs clean
 
@@ -19,7 +21,7 @@ demo: setup
 	$(BIN)/curvox demo --output demo --overwrite
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

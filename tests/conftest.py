@@ -13,8 +13,13 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from hypothesis import settings
 
 torch.set_num_threads(1)
+
+# How long an example takes is the machine's affair, above all where tests run side by side.
+settings.register_profile("curvox", deadline=None)
+settings.load_profile("curvox")
 
 REPOSITORY = Path(__file__).parent.parent
 
