@@ -1,5 +1,7 @@
 """Laws of the bootstrap over speakers."""
 
+import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,15 +14,17 @@ from curvox.metrics import (
     OperatingPoint,
     bootstrap_speakers,
     equal_error_rate,
+    logarithmic_interval,
     min_dcf,
     reflected_interval,
 )
-from curvox.metrics import sorted_trials as sorted_trials_module
-from curvox.metrics.bootstrap import figures
-from curvox.metrics.sorted_trials import sort_trials
+from curvox.metrics.figures import Choice, detection_figures
+from curvox.metrics.inputs import check_speakers, check_trials
+from curvox.metrics.resamples import weighed_trials
 
 LAW = settings(max_examples=50, deadline=None)
 POINTS = (OperatingPoint(0.01), OperatingPoint(0.05), OperatingPoint(0.4, cost_miss=3.0))
+CHOICE = Choice(points=POINTS, rates=(0.0, 0.01, 0.1, 0.5), llrs=True)
 
 
 def draw_trials(rng, *, speakers, trials, decimals=12, spread=1.0, separation=2.0):
@@ -42,49 +46,41 @@ def trial_weights(labels, enrolment, test, multiplicity):
     ]
 
 
+def weigh(scores, labels, enrolment, test, weights=None):
+    scores, labels, weights = check_trials(scores, labels, weights)
+    return weighed_trials(scores, labels, weights, *check_speakers(labels, enrolment, test), CHOICE)
+
+
+def values(scores, labels, weights=None):
+    found = detection_figures(
+        scores, labels, points=CHOICE.points, rates=CHOICE.rates, llrs=CHOICE.llrs, weights=weights
+    )
+    return [figure.value for figure in found]
+
+
 @LAW
-@given(st.integers(0, 10_000), st.sampled_from([0, 12]))
-def test_figures__match_the_weighted_metrics(seed, decimals):
+@given(st.integers(0, 10_000), st.sampled_from([0, 12]), st.booleans())
+def test_figures_of_a_resample__are_those_of_weighted_trials(seed, decimals, weighted):
     rng = np.random.default_rng(seed)
     scores, labels, enrolment, test = draw_trials(rng, speakers=6, trials=60, decimals=decimals)
-    trials = sort_trials(scores, labels, enrolment_speakers=enrolment, test_speakers=test)
-    multiplicities = rng.integers(0, 3, (trials.speakers, 5))
-    eers, costs, usable = figures(trials, multiplicities, POINTS)
+    own = rng.integers(1, 4, 60) * 0.5 if weighted else np.ones(60)
+    trials = weigh(scores, labels, enrolment, test, own if weighted else None)
     present = np.unique(np.concatenate((enrolment, test)))
-    for i in range(5):
-        multiplicity = dict(zip(present.tolist(), multiplicities[:, i].tolist(), strict=True))
-        weights = trial_weights(labels, enrolment.tolist(), test.tolist(), multiplicity)
+    for row in rng.integers(0, 3, (5, trials.speakers)):
+        multiplicity = dict(zip(present.tolist(), row.tolist(), strict=True))
+        weights = own * trial_weights(labels, enrolment.tolist(), test.tolist(), multiplicity)
         both = {bool(y) for y, w in zip(labels, weights, strict=True) if w > 0} == {True, False}
-        assert usable[i] == both
+        found = trials.figures(row)
+        assert (found is not None) == both
         if both:
-            assert eers[i] == pytest.approx(equal_error_rate(scores, labels, weights).value, abs=1e-12)
-            for cost, point in zip(costs[:, i], POINTS, strict=True):
-                assert cost == pytest.approx(min_dcf(scores, labels, point, weights).value, abs=1e-12)
+            assert found == pytest.approx(values(scores, labels, weights), abs=1e-12)
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
-def test_figures__with_every_multiplicity_one_are_the_point_estimates(decimals):
+def test_figures_of_a_resample__with_every_multiplicity_one_are_those_of_the_trials(decimals):
     scores, labels, enrolment, test = draw_trials(np.random.default_rng(4), speakers=40, trials=6000, decimals=decimals)
-    trials = sort_trials(scores, labels, enrolment_speakers=enrolment, test_speakers=test)
-    eers, costs, usable = figures(trials, np.ones((trials.speakers, 2), dtype=int), POINTS)
-    assert usable.all()
-    assert eers == pytest.approx([equal_error_rate(scores, labels).value] * 2, abs=1e-14)
-    for row, point in zip(costs, POINTS, strict=True):
-        assert row == pytest.approx([min_dcf(scores, labels, point).value] * 2, abs=1e-14)
-
-
-@pytest.mark.parametrize("gathered", [1, 37, 1 << 17])
-def test_figures__do_not_depend_on_how_many_trials_are_gathered_at_once(gathered, monkeypatch):
-    rng = np.random.default_rng(5)
-    scores, labels, enrolment, test = draw_trials(rng, speakers=10, trials=500, decimals=1)
-    trials = sort_trials(scores, labels, enrolment_speakers=enrolment, test_speakers=test)
-    multiplicities = rng.multinomial(10, [0.1] * 10, size=7).T
-    expected = [
-        equal_error_rate(scores, labels, trial_weights(labels, enrolment, test, column)).value
-        for column in multiplicities.T
-    ]
-    monkeypatch.setattr(sorted_trials_module, "_GATHERED_WEIGHTS", gathered)
-    assert figures(trials, multiplicities, ())[0] == pytest.approx(expected, abs=1e-12)
+    trials = weigh(scores, labels, enrolment, test)
+    assert trials.figures(np.ones(trials.speakers)) == pytest.approx(values(scores, labels), abs=1e-13)
 
 
 def test_bootstrap_speakers__is_the_plain_loop_over_redrawn_speakers():
@@ -129,8 +125,8 @@ def test_bootstrap_speakers__follows_its_seed_and_nothing_else():
 def test_bootstrap_speakers__does_not_depend_on_the_block_size(monkeypatch):
     scores, labels, enrolment, test = draw_trials(np.random.default_rng(9), speakers=3, trials=40)
     found = []
-    for largest in (1, 5, 64):
-        monkeypatch.setattr("curvox.metrics.bootstrap._LARGEST_BLOCK", largest)
+    for block_bytes in (1, 100, 10_000):
+        monkeypatch.setattr("curvox.metrics.bootstrap._BLOCK_BYTES", block_bytes)
         found.append(bootstrap_speakers(scores, labels, enrolment_speakers=enrolment, test_speakers=test, resamples=50))
     assert found[0].redrawn > 0
     for other in found[1:]:
@@ -158,35 +154,32 @@ def test_bootstrap_speakers__of_a_constant_model_is_one_half():
 
 
 def test_intervals__cover_the_truth_about_as_often_as_they_say():
+    # benchmarks/metrics.py counts this for every figure, with more draws and closer limits.
     setting: dict[str, Any] = {"spread": 0.7, "separation": 3.0}
-    population = draw_trials(np.random.default_rng(11), speakers=20_000, trials=400_000, **setting)
+    population = draw_trials(np.random.default_rng(11), speakers=20_000, trials=200_000, **setting)
     point = OperatingPoint(0.05)
-    truth = equal_error_rate(*population[:2]).value, min_dcf(*population[:2], point).value
-    covered, by_trials, by_percentiles, draws = np.zeros(2), 0, 0, 120
+    chosen: dict[str, Any] = {"points": (point,), "rates": (0.1,), "llrs": True}
+    truth = {figure.key: figure.value for figure in detection_figures(*population[:2], **chosen)}
+    covered, by_trials, by_percentiles, draws = dict.fromkeys(truth, 0), 0, 0, 80
     for seed in range(draws):
         scores, labels, enrolment, test = draw_trials(
-            np.random.default_rng(1000 + seed), speakers=100, trials=8000, **setting
+            np.random.default_rng(1000 + seed), speakers=50, trials=5000, **setting
         )
         found = bootstrap_speakers(
-            scores,
-            labels,
-            enrolment_speakers=enrolment,
-            test_speakers=test,
-            points=[point],
-            resamples=150,
-            seed=seed,
+            scores, labels, enrolment_speakers=enrolment, test_speakers=test, **chosen, resamples=100, seed=seed
         )
-        intervals = found.eer_interval(), *found.min_dcf_intervals()
-        covered += [i.low <= t <= i.high for i, t in zip(intervals, truth, strict=True)]
+        for key in truth:
+            interval = found.interval(key)
+            covered[key] += interval.low <= truth[key] <= interval.high
         # As if every target trial had a speaker of its own.
-        by_trials += abs(found.eer - truth[0]) <= 1.96 * np.sqrt(truth[0] * (1 - truth[0]) / labels.sum())
+        eer = truth["eer"]
+        by_trials += abs(found.eer - eer) <= 1.96 * np.sqrt(eer * (1 - eer) / labels.sum())
         low, high = np.quantile(found.min_dcf_replicates[0], [0.025, 0.975])
-        by_percentiles += low <= truth[1] <= high
-    assert (covered / draws >= 0.88).all()
-    assert (covered / draws <= 0.99).all()
+        by_percentiles += low <= truth["min_dcf:0.05"] <= high
+    assert min(covered.values()) >= 0.86 * draws
     # What the two simpler ways would give.
-    assert by_trials < covered[0]
-    assert by_percentiles < covered[1]
+    assert by_trials < covered["eer"]
+    assert by_percentiles < covered["min_dcf:0.05"]
 
 
 def test_replicates__hold_the_point_estimates():
@@ -218,10 +211,43 @@ def test_reflected_interval__of_no_spread_is_the_estimate():
         assert (interval.low, interval.high) == pytest.approx((rate, rate))
 
 
+def test_logarithmic_interval__is_symmetric_in_the_logarithm_around_the_estimate_less_its_bias():
+    values = np.exp(np.array([-1.0, 0.0, 1.0]) - 0.3)
+    interval = logarithmic_interval(1.0, values, speakers=5)
+    reach = 2.7764451 * math.sqrt(5 / 4) * math.sqrt(2 / 3)
+    assert (interval.low, interval.high) == pytest.approx((math.exp(0.3 - reach), math.exp(0.3 + reach)))
+    assert logarithmic_interval(0.9, values, speakers=5, highest=1.0).high == 1
+
+
+@LAW
+@given(st.floats(0, 1), st.lists(st.floats(0, 1), min_size=1, max_size=20), st.integers(2, 99), st.floats(0.01, 0.99))
+def test_logarithmic_interval__holds_the_estimate_and_stays_in_range(estimate, values, speakers, level):
+    interval = logarithmic_interval(estimate, np.array(values), speakers=speakers, level=level, highest=1.0)
+    assert 0 <= interval.low <= estimate <= interval.high <= 1
+
+
+def test_logarithmic_interval__of_no_spread_is_the_estimate_and_of_some_zeros_is_finite():
+    for rate in (0.0, 0.5, 1.0):
+        interval = logarithmic_interval(rate, np.full(10, rate), speakers=9)
+        assert (interval.low, interval.high) == pytest.approx((rate, rate))
+    interval = logarithmic_interval(0.02, np.array([0.0, 0.01, 0.02, 0.04]), speakers=9)
+    assert 0 < interval.low < 0.02 < interval.high < 1
+    assert math.isfinite(logarithmic_interval(1.0, np.array([1e-9, 1e9]), speakers=2, level=0.9999).high)
+
+
+def test_interval_of_the_auc__is_that_of_what_it_lacks():
+    scores, labels, enrolment, test = draw_trials(np.random.default_rng(13), speakers=9, trials=200)
+    found = bootstrap_speakers(scores, labels, enrolment_speakers=enrolment, test_speakers=test, resamples=30)
+    row = found.keys.index("auc")
+    lack = logarithmic_interval(1 - found.estimates[row], 1 - found.values[row], speakers=9)
+    assert (found.interval("auc").low, found.interval("auc").high) == pytest.approx((1 - lack.high, 1 - lack.low))
+
+
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
-def test_reflected_interval__refuses_a_level_outside_zero_and_one(level):
+@pytest.mark.parametrize("interval", [partial(logarithmic_interval, speakers=9), reflected_interval])
+def test_intervals__refuse_a_level_outside_zero_and_one(level, interval):
     with pytest.raises(InputError, match="level"):
-        reflected_interval(0.1, np.array([0.1]), level)
+        interval(0.1, np.array([0.1]), level=level)
 
 
 @pytest.mark.parametrize(
@@ -247,3 +273,13 @@ def test_bootstrap_speakers__refuses_bad_scores_and_counts():
         bootstrap_speakers([0.9, np.nan], [1, 0], **speakers)
     with pytest.raises(InputError, match="resamples must be at least 1"):
         bootstrap_speakers([0.9, 0.1], [1, 0], **speakers, resamples=0)
+
+
+def test_interval__of_a_rate_whose_resamples_reach_zero_stays_near_them() -> None:
+    """Of a few speakers, half of the resamples without an error: the logarithm alone would reach up to 1."""
+    values = np.repeat([0.0, 1e-4, 0.02, 0.06], 250)
+
+    interval = logarithmic_interval(0.02, values, speakers=10, highest=1.0)
+
+    assert interval.low < 1e-3
+    assert 0.06 < interval.high < 0.25

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curvox.errors import InputError
-from curvox.metrics import OperatingPoint, min_dcf
+from curvox.metrics import OperatingPoint, min_dcf, min_dcf_of_roc, roc_points
 
 LAW = settings(max_examples=50, deadline=None)
 TRIALS = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=40).filter(
@@ -92,6 +92,15 @@ def test_min_dcf__whole_weights_are_repetitions(trials, point, data):
     times = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(trials), max_size=len(trials))))
     repeated = min_dcf(np.repeat(scores, times), np.repeat(labels, times), point)
     assert min_dcf(scores, labels, point, times).value == pytest.approx(repeated.value)
+
+
+@LAW
+@given(TRIALS, POINTS, st.data())
+def test_min_dcf__from_the_corners_is_that_of_the_whole_curve(trials, point, data):
+    scores, labels = split(trials)
+    times = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(trials), max_size=len(trials))))
+    for weights in (None, times):
+        assert min_dcf(scores, labels, point, weights) == min_dcf_of_roc(roc_points(scores, labels, weights), point)
 
 
 @pytest.mark.parametrize("p_target", [0.0, 1.0, -0.1, 1.5, math.nan])

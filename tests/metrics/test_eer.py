@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
-from curvox.metrics import Eer, equal_error_rate
+from curvox.metrics import Eer, eer_of_roc, equal_error_rate, roc_points
 
 LAW = settings(max_examples=50, deadline=None)
 TRIALS = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=40).filter(
@@ -133,6 +133,17 @@ def test_eer__whole_weights_are_repetitions(trials, data):
     weighted = equal_error_rate(scores, labels, times)
     repeated = equal_error_rate(np.repeat(scores, times), np.repeat(labels, times))
     assert weighted.value == pytest.approx(repeated.value)
+
+
+@LAW
+@given(TRIALS, st.data())
+def test_eer__from_the_corners_is_that_of_the_whole_curve(trials, data):
+    scores, labels = split(trials)
+    times = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(trials), max_size=len(trials))))
+    for weights in (None, times):
+        found, expected = equal_error_rate(scores, labels, weights), eer_of_roc(roc_points(scores, labels, weights))
+        assert found.value == pytest.approx(expected.value, abs=1e-14)
+        assert found.threshold == expected.threshold
 
 
 def test_eer__a_common_factor_of_weights_does_not_matter():

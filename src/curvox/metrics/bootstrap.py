@@ -6,6 +6,7 @@ therefore the speaker, and every trial follows from its speakers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,28 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
-from curvox.metrics.dcf import OperatingPoint, normalised_cost
-from curvox.metrics.eer import crossing
-from curvox.metrics.sorted_trials import SortedTrials, sort_trials
+from curvox.metrics.dcf import OperatingPoint
+from curvox.metrics.figures import UNBOUNDED, Choice
+from curvox.metrics.inputs import check_speakers, check_trials
+from curvox.metrics.intervals import Interval, logarithmic_interval
+from curvox.metrics.resamples import WeighedTrials, weighed_trials
 
-# Resamples taken together: as many as keep the weights of all ROC corners of a block near this number.
-_BLOCK_WEIGHTS = 1 << 21
-_LARGEST_BLOCK = 64
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An interval that holds the true figure with the stated probability.
-
-    Attributes:
-        low: lower end, in the unit of the figure.
-        high: upper end.
-        level: the probability, in (0, 1).
-    """
-
-    low: float
-    high: float
-    level: float = 0.95
+# Draws taken together: multiplicities of about this many bytes.
+_BLOCK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,27 +29,60 @@ class Replicates:
     """The figures of the trials themselves and of every resample, in the order they were drawn.
 
     Attributes:
-        eer: the equal error rate of the trials.
-        min_dcf: (P,) their lowest normalised detection cost at every operating point.
-        eer_replicates: (R,) the same of every resample.
-        min_dcf_replicates: (P, R) likewise.
+        keys: (K,) the keys of the figures, as ``Figure`` explains them.
+        estimates: (K,) the figures of the trials.
+        values: (K, R) the same of every resample.
         redrawn: how many resamples lacked targets or non-targets and were drawn again.
+        speakers: how many speakers were drawn from.
     """
 
-    eer: float
-    min_dcf: NDArray[np.float64]
-    eer_replicates: NDArray[np.float64]
-    min_dcf_replicates: NDArray[np.float64]
+    keys: tuple[str, ...]
+    estimates: NDArray[np.float64]
+    values: NDArray[np.float64]
     redrawn: int
+    speakers: int
+
+    @property
+    def eer(self) -> float:
+        """The equal error rate of the trials."""
+        return float(self.estimates[self.keys.index("eer")])
+
+    @property
+    def eer_replicates(self) -> NDArray[np.float64]:
+        """(R,) the equal error rate of every resample."""
+        return self.values[self.keys.index("eer")]
+
+    @property
+    def min_dcf(self) -> NDArray[np.float64]:
+        """(P,) the lowest normalised detection cost of the trials at every operating point."""
+        return self.estimates[self._min_dcf_rows]
+
+    @property
+    def min_dcf_replicates(self) -> NDArray[np.float64]:
+        """(P, R) likewise of every resample."""
+        return self.values[self._min_dcf_rows]
+
+    @property
+    def _min_dcf_rows(self) -> list[int]:
+        return [row for row, key in enumerate(self.keys) if key.startswith("min_dcf:")]
+
+    def interval(self, key: str, level: float = 0.95) -> Interval:
+        """Return the interval of a figure, by ``logarithmic_interval``; of the AUC it is that of 1 - AUC."""
+        row = self.keys.index(key)
+        estimate, values = float(self.estimates[row]), self.values[row]
+        if key == "auc":
+            lack = logarithmic_interval(1 - estimate, 1 - values, speakers=self.speakers, level=level, highest=1.0)
+            return Interval(low=min(1 - lack.high, estimate), high=max(1 - lack.low, estimate), level=lack.level)
+        highest = math.inf if key.split(":")[0] in UNBOUNDED else 1.0
+        return logarithmic_interval(estimate, values, speakers=self.speakers, level=level, highest=highest)
 
     def eer_interval(self, level: float = 0.95) -> Interval:
-        """Return the interval of the equal error rate, by ``reflected_interval``."""
-        return reflected_interval(self.eer, self.eer_replicates, level)
+        """Return the interval of the equal error rate."""
+        return self.interval("eer", level)
 
     def min_dcf_intervals(self, level: float = 0.95) -> tuple[Interval, ...]:
-        """Return the interval of the detection cost at every operating point, by ``reflected_interval``."""
-        pairs = zip(self.min_dcf.tolist(), self.min_dcf_replicates, strict=True)
-        return tuple(reflected_interval(estimate, values, level) for estimate, values in pairs)
+        """Return the interval of the lowest detection cost at every operating point."""
+        return tuple(self.interval(self.keys[row], level) for row in self._min_dcf_rows)
 
 
 def bootstrap_speakers(
@@ -72,10 +92,13 @@ def bootstrap_speakers(
     enrolment_speakers: ArrayLike,
     test_speakers: ArrayLike,
     points: Sequence[OperatingPoint] = (),
+    rates: Sequence[float] = (),
+    llrs: bool = False,
+    weights: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Replicates:
-    """Recompute the equal error rate and detection costs on resampled speakers.
+    """Recompute every figure on resampled speakers.
 
     As many speakers as there are are drawn with replacement; speaker s then occurs n_s times. Both sides of a trial
     are resampled: a target trial of speaker s weighs n_s, a non-target trial of speakers s and t weighs n_s · n_t.
@@ -98,74 +121,47 @@ def bootstrap_speakers(
         labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
         enrolment_speakers: (N,) names or whole numbers, the speaker of the enrolment side.
         test_speakers: (N,) likewise of the test side.
-        points: where to take the detection cost.
+        points: where to take the detection costs.
+        rates: false acceptance and false rejection rates, in [0, 1), at which the other one is taken.
+        llrs: whether the scores are natural-log likelihood ratios; only then have they a Cllr and actual costs.
+        weights: (N,) how much each trial counts, at least 0; 1 if None.
         resamples: how many resamples, at least 1.
         seed: of the draws.
 
     Raises:
         InputError: what ``roc_points`` refuses, labels that contradict the speakers, or ``resamples`` below 1.
     """
+    scores_, labels_, weights_ = check_trials(scores, labels, weights)
+    enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
+    choice = Choice(points=tuple(points), rates=tuple(rates), llrs=llrs)
+    trials = weighed_trials(scores_, labels_, weights_, enrolment, test, speakers, choice)
+    return replicate(trials, resamples=resamples, seed=seed)
+
+
+def replicate(trials: WeighedTrials, *, resamples: int, seed: int) -> Replicates:
+    """Return the figures of trials and of their resamples, as ``bootstrap_speakers`` describes them."""
     if resamples < 1:
         raise InputError(f"resamples must be at least 1, got {resamples}; 1000 give a steady 95 % interval")
-    trials = sort_trials(scores, labels, enrolment_speakers=enrolment_speakers, test_speakers=test_speakers)
     rng = np.random.default_rng(seed)
     fair = np.full(trials.speakers, 1 / trials.speakers)
-    block = int(np.clip(_BLOCK_WEIGHTS // trials.runs, 1, _LARGEST_BLOCK))
-    eers: list[NDArray[np.float64]] = []
-    costs: list[NDArray[np.float64]] = []
+    block = max(1, _BLOCK_BYTES // (8 * trials.speakers))
+    values = np.empty((len(trials.choice.keys), resamples))
     done = redrawn = 0
     while done < resamples:
         # Row by row from one stream: the draws are the same for every block size.
-        multiplicities = rng.multinomial(trials.speakers, fair, size=min(block, resamples - done)).T
-        eer, cost, usable = figures(trials, multiplicities, points)
-        eers.append(eer[usable])
-        costs.append(cost[:, usable])
-        done += int(usable.sum())
-        redrawn += int((~usable).sum())
-    eer, cost, _ = figures(trials, np.ones((trials.speakers, 1)), points)
+        for multiplicities in rng.multinomial(trials.speakers, fair, size=min(block, resamples - done)):
+            found = trials.figures(multiplicities)
+            if found is None:
+                redrawn += 1
+            else:
+                values[:, done] = found
+                done += 1
+    estimates = trials.figures(np.ones(trials.speakers))
+    assert estimates is not None  # both classes were checked to be there
     return Replicates(
-        eer=float(eer[0]),
-        min_dcf=cost[:, 0],
-        eer_replicates=np.concatenate(eers),
-        min_dcf_replicates=np.concatenate(costs, axis=1),
+        keys=trials.choice.keys,
+        estimates=np.array(estimates),
+        values=values,
         redrawn=redrawn,
+        speakers=trials.speakers,
     )
-
-
-def figures(
-    trials: SortedTrials, multiplicities: NDArray[np.integer] | NDArray[np.float64], points: Sequence[OperatingPoint]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the equal error rates (B,), detection costs (P, B) and usability (B,) under multiplicities (S, B)."""
-    false_acceptance, false_rejection, usable = trials.error_rates(multiplicities)
-    cost = np.empty((len(points), usable.size))
-    for row, point in zip(cost, points, strict=True):
-        normalised_cost(false_acceptance, false_rejection, point).min(axis=0, out=row)
-    eer = np.full(usable.size, np.nan)
-    eer[usable] = crossing(false_acceptance[:, usable], false_rejection[:, usable])
-    return eer, cost, usable
-
-
-def reflected_interval(estimate: float, values: NDArray[np.float64], level: float = 0.95) -> Interval:
-    """Return the basic bootstrap interval of a figure in [0, 1], taken on the scale arcsin(sqrt(figure)).
-
-    The percentiles of the replicates are reflected at the estimate (Davison & Hinkley, "Bootstrap methods and their
-    application", 1997, chapter 5). The plain percentile interval would not do: the lowest cost over all thresholds is
-    too low on the trials that choose the threshold, lower once more on their resamples, and the percentiles add up
-    both errors where the reflection cancels one by the other. On the arcsine scale the spread of a rate hardly depends
-    on the rate, and the interval stays in [0, 1]. It is widened, where need be, to hold the estimate itself.
-
-    When no resample makes an error the interval is the single number 0: too few trials, not a perfect model. The
-    fewer the speakers, the more often an interval misses the truth; with a handful of them it says little.
-
-    Args:
-        estimate: the figure of the trials themselves.
-        values: (R,) the figure of every resample.
-        level: the probability, in (0, 1).
-    """
-    if not 0 < level < 1:
-        raise InputError(f"level must lie strictly between 0 and 1, got {level}; 0.95 is usual")
-    percentiles = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    low_angle, high_angle = np.arcsin(np.sqrt(np.clip(percentiles, 0, 1)))
-    angle = np.arcsin(np.sqrt(min(max(estimate, 0.0), 1.0)))
-    low, high = np.sin(np.clip([2 * angle - high_angle, 2 * angle - low_angle], 0, np.pi / 2)) ** 2
-    return Interval(low=min(float(low), estimate), high=max(float(high), estimate), level=float(level))

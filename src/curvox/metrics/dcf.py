@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError, require_positive
-from curvox.metrics.roc import RocPoints, roc_points
+from curvox.metrics.corners import Corners
+from curvox.metrics.roc import RocPoints
+from curvox.metrics.sorted_trials import SortedTrials, sort_trials
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,21 @@ class MinDcf:
     threshold: float
 
 
+@dataclass(frozen=True)
+class ActualDcf:
+    """The normalised detection cost of decisions at the Bayes threshold.
+
+    Attributes:
+        point: the operating point.
+        value: the cost, at least 0; 1 is that of the better constant decision, and it may be far above.
+        threshold: the natural-log likelihood ratio from which on trials are accepted.
+    """
+
+    point: OperatingPoint
+    value: float
+    threshold: float
+
+
 def min_dcf(scores: ArrayLike, labels: ArrayLike, point: OperatingPoint, weights: ArrayLike | None = None) -> MinDcf:
     """Return the lowest normalised detection cost that any one threshold reaches (NIST SRE; VoxSRC).
 
@@ -64,7 +82,54 @@ def min_dcf(scores: ArrayLike, labels: ArrayLike, point: OperatingPoint, weights
     Raises:
         InputError: empty input, lengths that differ, NaN or infinite scores, other labels, one class only.
     """
-    return min_dcf_of_roc(roc_points(scores, labels, weights), point)
+    return min_dcf_of_sorted(sort_trials(scores, labels, weights), point)
+
+
+def actual_dcf(
+    llrs: ArrayLike, labels: ArrayLike, point: OperatingPoint, weights: ArrayLike | None = None
+) -> ActualDcf:
+    """Return the normalised detection cost of decisions at the Bayes threshold of an operating point.
+
+    A trial is accepted when its log-likelihood ratio is at least ``bayes_threshold(point)``. The cost is normalised as
+    that of ``min_dcf``, and never below it; what is above it is lost by calibration. Badly calibrated ratios may cost
+    far more than 1, that of deciding without any score.
+
+    Args:
+        llrs: (N,) finite natural-log likelihood ratios, larger for the same speaker.
+        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
+        point: the prior and the costs.
+        weights: (N,) how much each trial counts, at least 0; 1 if None.
+
+    Raises:
+        InputError: empty input, lengths that differ, NaN or infinite ratios, other labels, one class only.
+    """
+    return actual_dcf_of_sorted(sort_trials(llrs, labels, weights), point)
+
+
+def bayes_threshold(point: OperatingPoint) -> float:
+    """Return the natural-log likelihood ratio from which on accepting is the cheaper decision.
+
+    It is ``log(cost_false_alarm · (1 - p_target)) - log(cost_miss · p_target)``.
+    """
+    reject = math.log(point.cost_false_alarm) + math.log1p(-point.p_target)
+    return reject - math.log(point.cost_miss) - math.log(point.p_target)
+
+
+def min_dcf_of_sorted(trials: SortedTrials, point: OperatingPoint) -> MinDcf:
+    """Return the lowest normalised detection cost of sorted trials, as ``min_dcf`` gives it."""
+    cost = corner_costs(trials.corners(), point)
+    lowest = cost.size - 1 - int(np.argmin(cost[::-1]))
+    threshold = trials.thresholds(trials.target_corners[lowest], trials.non_target_corners[lowest])
+    return MinDcf(point=point, value=float(cost[lowest]), threshold=float(threshold))
+
+
+def actual_dcf_of_sorted(trials: SortedTrials, point: OperatingPoint) -> ActualDcf:
+    """Return the normalised detection cost at the Bayes threshold of sorted trials, as ``actual_dcf`` gives it."""
+    threshold = bayes_threshold(point)
+    rejected = trials.share_of_targets(int(np.searchsorted(trials.targets, threshold)))
+    accepted = trials.share_of_non_targets(int(np.searchsorted(trials.non_targets, threshold)))
+    cost = normalised_cost(np.array(accepted), np.array(rejected), point)
+    return ActualDcf(point=point, value=float(cost), threshold=threshold)
 
 
 def min_dcf_of_roc(roc: RocPoints, point: OperatingPoint) -> MinDcf:
@@ -72,6 +137,11 @@ def min_dcf_of_roc(roc: RocPoints, point: OperatingPoint) -> MinDcf:
     cost = normalised_cost(roc.false_acceptance, roc.false_rejection, point)
     lowest = int(np.argmin(cost))
     return MinDcf(point=point, value=float(cost[lowest]), threshold=float(roc.threshold[lowest]))
+
+
+def corner_costs(corners: Corners, point: OperatingPoint) -> NDArray[np.float64]:
+    """Return (V,) the normalised detection cost at every corner."""
+    return normalised_cost(corners.false_acceptance, corners.false_rejection, point)
 
 
 def normalised_cost(

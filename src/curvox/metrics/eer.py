@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvox.metrics.roc import RocPoints, roc_points
+from curvox.metrics.corners import equal_error_value, hull_of, last_before_crossing
+from curvox.metrics.roc import RocPoints
+from curvox.metrics.sorted_trials import SortedTrials, mass_below, sort_trials
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,47 @@ def equal_error_rate(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | 
     Raises:
         InputError: empty input, lengths that differ, NaN or infinite scores, other labels, one class only.
     """
-    return eer_of_roc(roc_points(scores, labels, weights))
+    return eer_of_sorted(sort_trials(scores, labels, weights))
+
+
+def eer_of_hull(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the equal error rate on the convex hull of the ROC curve, in [0, 0.5].
+
+    On the hull a decision may be made by a coin between two thresholds; its EER is the largest minimum cost that any
+    prior can bring about (Brümmer & de Villiers, "The BOSARIS toolkit", 2011, arXiv:1304.2865). It is never above the
+    plain EER, and reversed scores have 0.5.
+
+    The arguments and what is refused are those of ``equal_error_rate``.
+    """
+    return equal_error_value(hull_of(sort_trials(scores, labels, weights).corners()))
+
+
+def eer_of_sorted(trials: SortedTrials) -> Eer:
+    """Return the equal error rate of sorted trials, as ``equal_error_rate`` gives it."""
+    corners = trials.corners()
+    before = last_before_crossing(corners.false_rejection, corners.false_acceptance)
+    # The nearest threshold may lie inside the straight part between the corners.
+    targets = trials.target_corners[before : before + 2]
+    non_targets = trials.non_target_corners[before : before + 2]
+    if targets[0] == targets[1]:
+        non_targets = _distinct(trials.non_targets, *non_targets)
+        targets = np.full(non_targets.size, targets[0])
+    elif non_targets[0] == non_targets[1]:
+        targets = _distinct(trials.targets, *targets)
+        non_targets = np.full(targets.size, non_targets[0])
+    rejected = mass_below(trials.target_mass, targets) / corners.targets[-1]
+    whole = corners.non_targets[-1]
+    accepted = (whole - mass_below(trials.non_target_mass, non_targets)) / whole
+    # Of two equally near take the lower threshold: the last of all, +inf, is no score.
+    nearest = int(np.argmin(np.abs(rejected - accepted)))
+    threshold = trials.thresholds(targets[nearest], non_targets[nearest])
+    return Eer(value=equal_error_value(corners), threshold=float(threshold))
+
+
+def _distinct(scores: NDArray[np.float64], first: np.intp, last: np.intp) -> NDArray[np.intp]:
+    """Return the positions first … last of sorted scores that do not part a group of ties."""
+    begins = np.flatnonzero(scores[first + 1 : last] != scores[first : last - 1]) + 1
+    return first + np.concatenate(([0], begins, [last - first]))
 
 
 def eer_of_roc(roc: RocPoints) -> Eer:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
-from curvox.metrics.bootstrap import Interval, bootstrap_speakers
-from curvox.metrics.dcf import MinDcf, OperatingPoint, min_dcf_of_roc
+from curvox.metrics.bootstrap import replicate
+from curvox.metrics.calibration_curve import CalibrationCurve, calibration_of_sorted
+from curvox.metrics.dcf import MinDcf, OperatingPoint
 from curvox.metrics.det import DetCurve, det_curve
-from curvox.metrics.eer import Eer, eer_of_roc
-from curvox.metrics.inputs import check_mask, check_speakers, check_trials
-from curvox.metrics.roc import roc_points, tied_share
+from curvox.metrics.eer import Eer
+from curvox.metrics.figures import DEFAULT_POINTS, DEFAULT_RATES, Choice, Figure, figures_of_sorted, point_key
+from curvox.metrics.health import ScoreHealth, ScoreHistogram, health_of_sorted, score_histogram
+from curvox.metrics.inputs import check_level, check_mask, check_speakers, check_trials, number_speakers
+from curvox.metrics.intervals import Interval
+from curvox.metrics.resamples import weighed_trials
+from curvox.metrics.roc import corners_of_sorted, tied_share
+from curvox.metrics.sorted_trials import sort_checked
 
-DEFAULT_POINTS = (OperatingPoint(0.01), OperatingPoint(0.05))
+_FEW_SPEAKERS = 10
+# With 30 errors the true rate is within 30 % of the one found, nine times in ten (Doddington et al., "The NIST speaker
+# recognition evaluation", Speech Communication 31, 2000).
+_FEW_ERRORS = 30
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,12 @@ class Evaluation:
         seed: of the resamples.
         why_no_figures: why there are no figures; None when there are.
         groups: the same for named parts of the trials.
+        figures: all figures, EER and minDCF among them; empty when there are none.
+        llrs: whether the scores are natural-log likelihood ratios; only then are there "cllr" and "act_dcf" figures.
+        health: what is suspicious about the scores; None when there is no figure.
+        histogram: of the scores of both classes; None when there is no figure.
+        calibration: actual and lowest cost over priors; None unless the scores are ratios.
+        too_small: why the figures mean little, in a sentence; None if there is no such reason.
     """
 
     targets: int
@@ -56,23 +70,22 @@ class Evaluation:
     seed: int = 0
     why_no_figures: str | None = None
     groups: Mapping[str, Evaluation] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
+    llrs: bool = False
+    health: ScoreHealth | None = None
+    histogram: ScoreHistogram | None = None
+    calibration: CalibrationCurve | None = None
+    too_small: str | None = None
+
+    def figure(self, key: str) -> Figure | None:
+        """Return the figure of a key, such as "eer" or "min_dcf:0.01"; None if it is not here."""
+        return next((figure for figure in self.figures if figure.key == key), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values; an infinite threshold is the text "inf"."""
-        return {
-            "targets": self.targets,
-            "non_targets": self.non_targets,
-            "speakers": self.speakers,
-            "tied_share": self.tied_share,
-            "eer": _eer_to_dict(self.eer, self.eer_interval) if self.eer else None,
-            "min_dcf": _min_dcf_to_list(self.min_dcf, self.min_dcf_intervals),
-            "det": _det_to_dict(self.det) if self.det else None,
-            "resamples": self.resamples,
-            "redrawn": self.redrawn,
-            "seed": self.seed,
-            "why_no_figures": self.why_no_figures,
-            "groups": {name: group.to_dict() for name, group in self.groups.items()},
-        }
+        from curvox.metrics.evaluation_dict import evaluation_to_dict
+
+        return evaluation_to_dict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Evaluation:
@@ -81,35 +94,35 @@ class Evaluation:
         Raises:
             InputError: keys or values that ``to_dict`` does not give.
         """
-        expected = set(cls.__dataclass_fields__) - {"eer_interval", "min_dcf_intervals"}
-        if set(values) != expected:
-            raise InputError(
-                f"not an evaluation: missing keys {sorted(expected - set(values))}, "
-                f"unknown keys {sorted(set(values) - expected)}"
-            )
-        try:
-            plain = {name: values[name] for name in expected - {"eer", "min_dcf", "det", "groups"}}
-            min_dcf, min_dcf_intervals = _min_dcf_from_list(values["min_dcf"])
-            eer, eer_interval = _eer_from_dict(values["eer"])
-            return cls(
-                eer=eer,
-                eer_interval=eer_interval,
-                min_dcf=min_dcf,
-                min_dcf_intervals=min_dcf_intervals,
-                det=_det_from_dict(values["det"]),
-                groups={name: cls.from_dict(group) for name, group in values["groups"].items()},
-                **plain,
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"not an evaluation: a part has not the expected form ({error!r})") from error
+        from curvox.metrics.evaluation_dict import evaluation_from_dict
+
+        return evaluation_from_dict(values)
 
 
 @dataclass(frozen=True)
 class _Settings:
-    points: tuple[OperatingPoint, ...]
+    choice: Choice
     resamples: int
     seed: int
     level: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Checked trials: scores, labels, weights or None, speaker numbers of both sides, same recording or None."""
+
+    scores: NDArray[np.float64]
+    labels: NDArray[np.bool_]
+    weights: NDArray[np.float64] | None
+    enrolment: NDArray[np.intp]
+    test: NDArray[np.intp]
+    same: NDArray[np.bool_] | None
+
+    def where(self, kept: NDArray[np.bool_]) -> _Part:
+        """Return the part of the trials that ``kept`` marks."""
+        weights = None if self.weights is None else self.weights[kept]
+        same = None if self.same is None else self.same[kept]
+        return _Part(self.scores[kept], self.labels[kept], weights, self.enrolment[kept], self.test[kept], same)
 
 
 def evaluate(
@@ -119,7 +132,11 @@ def evaluate(
     enrolment_speakers: ArrayLike,
     test_speakers: ArrayLike,
     points: Sequence[OperatingPoint] = DEFAULT_POINTS,
+    llrs: bool = False,
+    rates: Sequence[float] = DEFAULT_RATES,
     groups: Mapping[str, ArrayLike] | None = None,
+    same_recording: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
@@ -133,8 +150,12 @@ def evaluate(
         labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
         enrolment_speakers: (N,) names or whole numbers, the speaker of the enrolment side.
         test_speakers: (N,) likewise of the test side.
-        points: where to take the detection cost.
+        points: where to take the detection costs.
+        llrs: whether the scores are natural-log likelihood ratios; only then have they a Cllr and actual costs.
+        rates: false acceptance and false rejection rates, in [0, 1), at which the other one is taken.
         groups: (N,) boolean masks by name; groups may overlap and need not cover all trials.
+        same_recording: (N,) booleans, whether both sides of a trial are the same recording; unknown if None.
+        weights: (N,) how much each trial counts, at least 0; 1 if None. Trials of weight 0 are left out everywhere.
         resamples: number of resamples for the intervals; 0 leaves the intervals out and is quick.
         seed: of the resamples.
         level: of the intervals.
@@ -145,110 +166,85 @@ def evaluate(
     """
     if resamples < 0:
         raise InputError(f"resamples must be at least 0, got {resamples}")
-    scores_, labels_, _ = check_trials(scores, labels)
+    choice = Choice(points=tuple(points), rates=tuple(rates), llrs=llrs)
+    settings = _Settings(choice=choice, resamples=resamples, seed=seed, level=check_level(level))
+    scores_, labels_, weights_ = check_trials(scores, labels, weights)
     enrolment, test, _ = check_speakers(labels_, enrolment_speakers, test_speakers)
-    settings = _Settings(points=tuple(points), resamples=resamples, seed=seed, level=level)
-    parts = {}
-    for name, mask in (groups or {}).items():
-        kept = check_mask(mask, scores_.size, name)
-        parts[name] = _evaluate_part(scores_[kept], labels_[kept], enrolment[kept], test[kept], settings, {})
-    return _evaluate_part(scores_, labels_, enrolment, test, settings, parts)
-
-
-def _evaluate_part(
-    scores: NDArray[np.float64],
-    labels: NDArray[np.bool_],
-    enrolment: NDArray[np.intp],
-    test: NDArray[np.intp],
-    settings: _Settings,
-    groups: Mapping[str, Evaluation],
-) -> Evaluation:
-    targets = int(labels.sum())
-    counts = {
-        "targets": targets,
-        "non_targets": labels.size - targets,
-        "speakers": int(np.union1d(enrolment, test).size),
-        "tied_share": tied_share(scores),
+    same = None if same_recording is None else check_mask(same_recording, scores_.size, "same_recording")
+    whole = _Part(scores_, labels_, weights_, enrolment, test, same)
+    counted = np.ones(scores_.size, dtype=bool) if weights_ is None else weights_ > 0
+    parts = {
+        name: _evaluate_part(whole.where(check_mask(mask, scores_.size, name) & counted), settings)
+        for name, mask in (groups or {}).items()
     }
-    if 0 in (targets, labels.size - targets):
-        missing = "trials" if not labels.size else "target trials" if not targets else "non-target trials"
-        return Evaluation(**counts, seed=settings.seed, why_no_figures=f"no {missing}", groups=groups)
-    roc = roc_points(scores, labels)
+    found = _evaluate_part(whole if counted.all() else whole.where(counted), settings)
+    return replace(found, groups=parts)
+
+
+def _evaluate_part(part: _Part, settings: _Settings) -> Evaluation:
+    targets = int(part.labels.sum())
+    counts = {"targets": targets, "non_targets": part.labels.size - targets}
+    enrolment, test, speakers = number_speakers(part.enrolment, part.test)
+    record: dict[str, Any] = {**counts, "speakers": speakers, "llrs": settings.choice.llrs, "seed": settings.seed}
+    if 0 in counts.values():
+        missing = "trials" if not part.labels.size else "target trials" if not targets else "non-target trials"
+        return Evaluation(**record, tied_share=tied_share(part.scores), why_no_figures=f"no {missing}")
+    trials = sort_checked(part.scores, part.labels, part.weights)
+    figures = figures_of_sorted(trials, settings.choice)
     replicates = None
     if settings.resamples:
-        replicates = bootstrap_speakers(
-            scores,
-            labels,
-            enrolment_speakers=enrolment,
-            test_speakers=test,
-            points=settings.points,
-            resamples=settings.resamples,
-            seed=settings.seed,
-        )
+        weighed = weighed_trials(part.scores, part.labels, part.weights, enrolment, test, speakers, settings.choice)
+        replicates = replicate(weighed, resamples=settings.resamples, seed=settings.seed)
+        figures = tuple(replace(figure, interval=replicates.interval(figure.key, settings.level)) for figure in figures)
+    histogram = score_histogram(trials)
+    same_recording = 0 if part.same is None else int(part.same.sum())
+    health = health_of_sorted(trials, histogram, same_recording=same_recording)
     return Evaluation(
-        **counts,
-        eer=eer_of_roc(roc),
-        eer_interval=replicates.eer_interval(settings.level) if replicates else None,
-        min_dcf=tuple(min_dcf_of_roc(roc, point) for point in settings.points),
-        min_dcf_intervals=replicates.min_dcf_intervals(settings.level) if replicates else (),
-        det=det_curve(roc),
+        **record,
+        **_leading_figures(figures, settings.choice.points),
+        tied_share=health.tied_share,
+        det=det_curve(corners_of_sorted(trials)),
         resamples=settings.resamples,
         redrawn=replicates.redrawn if replicates else 0,
-        seed=settings.seed,
-        groups=groups,
+        figures=figures,
+        health=health,
+        histogram=histogram,
+        calibration=calibration_of_sorted(trials) if settings.choice.llrs else None,
+        too_small=_too_small(targets, part.labels.size - targets, speakers, figures[0].value),
     )
 
 
-def _eer_to_dict(eer: Eer, interval: Interval | None) -> dict[str, Any]:
-    return {"value": eer.value, "threshold": eer.threshold, "interval": _interval_to_dict(interval)}
+def _leading_figures(figures: tuple[Figure, ...], points: tuple[OperatingPoint, ...]) -> dict[str, Any]:
+    """Return the EER and the lowest costs as the records of their own."""
+    by_key = {figure.key: figure for figure in figures}
+    eer = by_key["eer"]
+    costs = [by_key[f"min_dcf:{point_key(point)}"] for point in points]
+    return {
+        "eer": Eer(value=eer.value, threshold=_threshold(eer)),
+        "eer_interval": eer.interval,
+        "min_dcf": tuple(
+            MinDcf(point=point, value=cost.value, threshold=_threshold(cost))
+            for point, cost in zip(points, costs, strict=True)
+        ),
+        "min_dcf_intervals": tuple(cost.interval for cost in costs if cost.interval is not None),
+    }
 
 
-def _eer_from_dict(values: Mapping[str, Any] | None) -> tuple[Eer | None, Interval | None]:
-    if values is None:
-        return None, None
-    return Eer(value=values["value"], threshold=values["threshold"]), _interval_from_dict(values["interval"])
+def _threshold(figure: Figure) -> float:
+    if figure.threshold is None:
+        raise InputError(f"the figure {figure.key} has no threshold")
+    return figure.threshold
 
 
-def _min_dcf_to_list(costs: Sequence[MinDcf], intervals: Sequence[Interval]) -> list[dict[str, Any]]:
-    return [
-        {
-            "p_target": cost.point.p_target,
-            "cost_miss": cost.point.cost_miss,
-            "cost_false_alarm": cost.point.cost_false_alarm,
-            "value": cost.value,
-            "threshold": "inf" if math.isinf(cost.threshold) else cost.threshold,
-            "interval": _interval_to_dict(intervals[i] if intervals else None),
-        }
-        for i, cost in enumerate(costs)
-    ]
-
-
-def _min_dcf_from_list(values: Sequence[Mapping[str, Any]]) -> tuple[tuple[MinDcf, ...], tuple[Interval, ...]]:
-    costs = tuple(
-        MinDcf(
-            point=OperatingPoint(cost["p_target"], cost["cost_miss"], cost["cost_false_alarm"]),
-            value=cost["value"],
-            threshold=float(cost["threshold"]),
+def _too_small(targets: int, non_targets: int, speakers: int, eer: float) -> str | None:
+    """Return why figures mean little: few speakers, or few errors."""
+    if speakers < _FEW_SPEAKERS:
+        return f"only {speakers} speakers; with fewer than {_FEW_SPEAKERS} the next ones may give quite another figure"
+    errors = eer * min(targets, non_targets)
+    if errors < _FEW_ERRORS:
+        side = "target" if targets <= non_targets else "non-target"
+        return (
+            f"only {errors:.0f} errors in {min(targets, non_targets)} {side} trials at the equal error rate; fewer "
+            f"than {_FEW_ERRORS} do not fix a rate to within 30 % (Doddington's rule)"
         )
-        for cost in values
-    )
-    intervals = (_interval_from_dict(cost["interval"]) for cost in values)
-    return costs, tuple(interval for interval in intervals if interval is not None)
-
-
-def _interval_to_dict(interval: Interval | None) -> dict[str, float] | None:
-    return None if interval is None else {"low": interval.low, "high": interval.high, "level": interval.level}
-
-
-def _interval_from_dict(values: Mapping[str, float] | None) -> Interval | None:
-    return None if values is None else Interval(low=values["low"], high=values["high"], level=values["level"])
-
-
-def _det_to_dict(det: DetCurve) -> dict[str, list[float]]:
-    return {"false_acceptance": list(det.false_acceptance), "false_rejection": list(det.false_rejection)}
-
-
-def _det_from_dict(values: Mapping[str, Sequence[float]] | None) -> DetCurve | None:
-    if values is None:
-        return None
-    return DetCurve(tuple(values["false_acceptance"]), tuple(values["false_rejection"]))
+    return None

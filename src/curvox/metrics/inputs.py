@@ -24,9 +24,9 @@ def check_trials(
         raise InputError("expected at least one target and one non-target trial, got no trials at all")
     labels_ = _check_labels(labels, scores_.size)
     weights_ = None if weights is None else _check_weights(weights, scores_.size)
-    for wanted, name in ((True, "target"), (False, "non-target")):
-        of_class = labels_ == wanted
-        if not (of_class.any() if weights_ is None else (weights_[of_class] > 0).any()):
+    counted = labels_ if weights_ is None else labels_[weights_ > 0]
+    for present, name in ((counted.any(), "target"), (not counted.all(), "non-target")):
+        if not present:
             weighted = " of positive weight" if weights_ is not None else ""
             raise InputError(
                 f"expected trials of both classes, got no {name} trial{weighted} among {scores_.size} trials; "
@@ -43,25 +43,73 @@ def check_speakers(
     Raises:
         InputError: lengths that differ, a missing speaker, a target trial of two speakers or a non-target trial of one.
     """
-    sides = [
-        _speaker_names(enrolment_speakers, "enrolment_speakers", labels.size),
-        _speaker_names(test_speakers, "test_speakers", labels.size),
-    ]
+    sides = np.asarray(enrolment_speakers), np.asarray(test_speakers)
+    for side, name in zip(sides, ("enrolment_speakers", "test_speakers"), strict=True):
+        _require_length(side, labels.size, name)
+    number = number_speakers if _are_close_numbers(*sides) else _number_names
+    enrolment, test, speakers = number(*sides)
+    wrong = np.flatnonzero((enrolment == test) != labels)
+    if wrong.size:
+        i = int(wrong[0])
+        kind = "target" if labels[i] else "non-target"
+        names = [side[i : i + 1].tolist()[0] for side in sides]
+        raise InputError(
+            f"labels and speakers contradict in {wrong.size} of {labels.size} trials: trial {i} is labelled {kind} "
+            f"but its speakers are {names[0]!r} and {names[1]!r}; correct the trial list or the manifest"
+        )
+    return enrolment, test, speakers
+
+
+def number_speakers(
+    enrolment: NDArray[np.integer], test: NDArray[np.integer]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    """Return both sides renumbered 0 … S-1 in rising order, and S; time and memory go with the range of the numbers."""
+    if not enrolment.size:
+        return enrolment.astype(np.intp), test.astype(np.intp), 0
+    lowest, highest = _range(enrolment, test)
+    shifted = [(side - np.asarray(lowest, dtype=side.dtype)).astype(np.intp) for side in (enrolment, test)]
+    there = np.zeros(highest - lowest + 1, dtype=bool)
+    for side in shifted:
+        there[side] = True
+    number = np.cumsum(there) - 1
+    return number[shifted[0]], number[shifted[1]], int(number[-1]) + 1
+
+
+def _range(enrolment: NDArray[np.integer], test: NDArray[np.integer]) -> tuple[int, int]:
+    return min(int(enrolment.min()), int(test.min())), max(int(enrolment.max()), int(test.max()))
+
+
+def _are_close_numbers(enrolment: NDArray[Any], test: NDArray[Any]) -> bool:
+    """Return whether both sides are whole numbers of one type, close together compared with how many there are."""
+    if enrolment.dtype.kind not in "iu" or enrolment.dtype != test.dtype:
+        return False
+    lowest, highest = _range(enrolment, test)
+    return highest - lowest <= 4 * enrolment.size + 1000
+
+
+def _number_names(enrolment: NDArray[Any], test: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    sides = _speaker_names(enrolment, "enrolment_speakers"), _speaker_names(test, "test_speakers")
     try:
         names = sorted(set(sides[0]) | set(sides[1]))
     except TypeError as error:
         raise InputError("expected speakers that are all text or all whole numbers, got a mixture") from error
     number = {name: i for i, name in enumerate(names)}
-    enrolment, test = (np.fromiter((number[name] for name in side), np.intp, labels.size) for side in sides)
-    wrong = np.flatnonzero((enrolment == test) != labels)
-    if wrong.size:
-        i = int(wrong[0])
-        kind = "target" if labels[i] else "non-target"
-        raise InputError(
-            f"labels and speakers contradict in {wrong.size} of {labels.size} trials: trial {i} is labelled {kind} "
-            f"but its speakers are {sides[0][i]!r} and {sides[1][i]!r}; correct the trial list or the manifest"
-        )
-    return enrolment, test, len(names)
+    first, second = (np.fromiter(map(number.__getitem__, side), np.intp, len(side)) for side in sides)
+    return first, second, len(names)
+
+
+def check_rate(rate: float, name: str) -> float:
+    """Return an error rate in [0, 1) as a float, or refuse it."""
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1:
+        raise InputError(f"{name} must be a rate of at least 0 and below 1, got {rate!r}; 0.01 is one per cent")
+    return float(rate)
+
+
+def check_level(level: float) -> float:
+    """Return the level of an interval, strictly between 0 and 1, or refuse it."""
+    if not 0 < level < 1:
+        raise InputError(f"level must lie strictly between 0 and 1, got {level}; 0.95 is usual")
+    return float(level)
 
 
 def check_mask(mask: ArrayLike, count: int, name: str) -> NDArray[np.bool_]:
@@ -81,9 +129,9 @@ def _finite_vector(values: ArrayLike, name: str, hint: str) -> NDArray[np.float6
         raise InputError(f"{name} must be a vector with one number for each trial, got shape {array.shape}")
     if array.size and array.dtype.kind not in "fiub":
         raise InputError(f"{name} must be real numbers, got values of type {array.dtype}")
-    array = array.astype(np.float64)
-    wrong = np.flatnonzero(~np.isfinite(array))
-    if wrong.size:
+    array = array.astype(np.float64, copy=False)
+    if not np.isfinite(array).all():
+        wrong = np.flatnonzero(~np.isfinite(array))
         raise InputError(
             f"{name} must be finite, got {np.isnan(array).sum()} NaN and {np.isinf(array).sum()} infinite values among "
             f"{array.size}, the first at index {wrong[0]} ({array[wrong[0]]}); {hint}"
@@ -127,9 +175,7 @@ def _require_length(array: NDArray[Any], count: int, name: str) -> None:
         )
 
 
-def _speaker_names(speakers: ArrayLike, name: str, count: int) -> list[Any]:
-    array = np.asarray(speakers)
-    _require_length(array, count, name)
+def _speaker_names(array: NDArray[Any], name: str) -> list[Any]:
     names = array.tolist()
     if array.dtype.kind not in "UTiu":
         for i, value in enumerate(names):

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from curvox.metrics.corners import area
 from curvox.metrics.inputs import check_trials
+from curvox.metrics.sorted_trials import SortedTrials, sort_trials
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,34 @@ def roc_points(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None =
         false_rejection=np.concatenate(([1.0], (targets[-1] - targets) / targets[-1])),
         threshold=np.concatenate(([np.inf], scores_[last_of_tie])),
     )
+
+
+def roc_corners(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> RocPoints:
+    """Return those vertices of ``roc_points`` at which the curve turns, and both ends.
+
+    Between two of them lie scores of one class only, on a straight line; the two curves are the same drawn, and the
+    corners of millions of trials are few. The arguments and what is refused are those of ``roc_points``.
+    """
+    return corners_of_sorted(sort_trials(scores, labels, weights))
+
+
+def corners_of_sorted(trials: SortedTrials) -> RocPoints:
+    """Return the ROC corners of sorted trials, as ``roc_corners`` gives them."""
+    corners = trials.corners()
+    return RocPoints(
+        false_acceptance=corners.false_acceptance[::-1],
+        false_rejection=corners.false_rejection[::-1],
+        threshold=trials.thresholds(trials.target_corners[::-1], trials.non_target_corners[::-1]),
+    )
+
+
+def auc(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the area under the ROC curve: how often a target scores above a non-target; ties count half.
+
+    It is in [0, 1], 0.5 for scores that know nothing, and equals the Mann-Whitney statistic. The arguments and what is
+    refused are those of ``roc_points``.
+    """
+    return area(sort_trials(scores, labels, weights).corners())
 
 
 def last_of_each_tie(sorted_scores: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -1,4 +1,4 @@
-"""Trials sorted once, so that their error rates under other speaker weights cost no further sort."""
+"""Trials sorted once, each class for itself: all that the figures need, for any weights, without another sort."""
 
 from __future__ import annotations
 
@@ -7,119 +7,111 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvox.metrics.inputs import check_speakers, check_trials
-from curvox.metrics.roc import last_of_each_tie
-
-# Trials are gathered in pieces of about this many weights (float64), to stay within the processor's cache.
-_GATHERED_WEIGHTS = 1 << 17
-
-
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """The trials of one class, from the highest score to the lowest."""
-
-    enrolment: NDArray[np.intp]
-    test: NDArray[np.intp] | None
-    starts: NDArray[np.intp]
-    runs: NDArray[np.intp]
-
-    def weight_per_run(self, multiplicities: NDArray[np.float64], runs: int) -> NDArray[np.float64]:
-        """Return (runs, B): the summed weight of this class's trials in every run."""
-        total = np.zeros((runs, multiplicities.shape[1]))
-        rows = max(1, _GATHERED_WEIGHTS // multiplicities.shape[1])
-        for first in range(0, self.enrolment.size, rows):
-            last = min(first + rows, self.enrolment.size)
-            weights = multiplicities[self.enrolment[first:last]]
-            if self.test is not None:
-                weights *= multiplicities[self.test[first:last]]
-            # The run under way at `first` began earlier; its part in this piece is added to it.
-            from_run = int(np.searchsorted(self.starts, first, side="right")) - 1
-            to_run = int(np.searchsorted(self.starts, last, side="left"))
-            starts = np.maximum(self.starts[from_run:to_run] - first, 0)
-            total[self.runs[from_run:to_run]] += np.add.reduceat(weights, starts, axis=0)
-        return total
+from curvox.metrics.corners import Corners, corner_positions
+from curvox.metrics.inputs import check_trials
 
 
 @dataclass(frozen=True, eq=False)
 class SortedTrials:
-    """Trials sorted by score and cut into runs, whose error rates can be had for any speaker multiplicities.
+    """Scores of both classes in rising order, and where the corners of their ROC curve are.
 
-    A run is a group of tied scores, or several neighbouring groups of one class only. The vertices inside a run lie on
-    a straight part of the ROC curve whatever the weights are, so the ends of the runs carry the whole curve.
+    A position k in the scores of a class stands for a threshold that rejects the first k of them.
 
     Attributes:
-        speakers: how many speakers the trials name; a multiplicity is wanted for each.
-        runs: how many runs there are.
+        targets: (T,) scores of the target trials, rising.
+        non_targets: (N,) scores of the non-target trials, rising.
+        target_mass: (T + 1,) the weight of the first k targets; None where every trial weighs 1 and it is k.
+        non_target_mass: (N + 1,) likewise.
+        target_trials: (T,) which of the trials given each one is; None if that was not asked for.
+        non_target_trials: (N,) likewise.
+        target_corners: (V,) position in ``targets`` of every corner, rising from 0 to T.
+        non_target_corners: (V,) position in ``non_targets`` of the same, rising from 0 to N.
     """
 
-    speakers: int
-    runs: int
-    _targets: _Side
-    _non_targets: _Side
+    targets: NDArray[np.float64]
+    non_targets: NDArray[np.float64]
+    target_mass: NDArray[np.float64] | None
+    non_target_mass: NDArray[np.float64] | None
+    target_trials: NDArray[np.intp] | None
+    non_target_trials: NDArray[np.intp] | None
+    target_corners: NDArray[np.intp]
+    non_target_corners: NDArray[np.intp]
 
-    def error_rates(
-        self, multiplicities: NDArray[np.integer] | NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the ROC corners under every column of multiplicities.
-
-        Args:
-            multiplicities: (S, B) how often each speaker (in the order of the sorted names) occurs, at least 0. A
-                target trial of speaker s weighs n_s, a non-target trial of s and t weighs n_s · n_t.
-
-        Returns:
-            False acceptance (runs + 1, B), false rejection (runs + 1, B), and (B,) whether the column has both
-            targets and non-targets; the rates of a column that has not are meaningless.
-        """
-        multiplicities = np.ascontiguousarray(multiplicities, dtype=np.float64)
-        targets = np.cumsum(self._targets.weight_per_run(multiplicities, self.runs), axis=0)
-        non_targets = np.cumsum(self._non_targets.weight_per_run(multiplicities, self.runs), axis=0)
-        usable = (targets[-1] > 0) & (non_targets[-1] > 0)
-        rejected = targets[-1] - targets
-        rejected /= np.where(usable, targets[-1], 1.0)
-        non_targets /= np.where(usable, non_targets[-1], 1.0)
-        columns = multiplicities.shape[1]
-        return (
-            np.concatenate((np.zeros((1, columns)), non_targets)),
-            np.concatenate((np.ones((1, columns)), rejected)),
-            usable,
+    def corners(self) -> Corners:
+        """Return the corners of the ROC curve under the trials' own weights."""
+        return Corners(
+            mass_below(self.target_mass, self.target_corners), mass_below(self.non_target_mass, self.non_target_corners)
         )
 
+    def thresholds(self, target_positions: ArrayLike, non_target_positions: ArrayLike) -> NDArray[np.float64]:
+        """Return the lowest score that is not rejected at pairs of positions (any one shape); +inf if all are."""
+        lowest = np.full(np.shape(target_positions), np.inf)
+        for scores, positions in ((self.targets, target_positions), (self.non_targets, non_target_positions)):
+            at = np.asarray(positions)
+            here = np.where(at < scores.size, scores[np.minimum(at, scores.size - 1)], np.inf)
+            lowest = np.minimum(lowest, here)
+        return lowest
 
-def sort_trials(
-    scores: ArrayLike, labels: ArrayLike, *, enrolment_speakers: ArrayLike, test_speakers: ArrayLike
-) -> SortedTrials:
-    """Sort trials once for any number of resamples.
+    def share_of_targets(self, position: int) -> float:
+        """Return the share of target trials below a position, in [0, 1]."""
+        return _share_below(self.target_mass, self.targets.size, position)
+
+    def share_of_non_targets(self, position: int) -> float:
+        """Return the share of non-target trials at or above a position, in [0, 1]."""
+        count, mass = self.non_targets.size, self.non_target_mass
+        return (count - position) / count if mass is None else float((mass[-1] - mass[position]) / mass[-1])
+
+
+def sort_trials(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> SortedTrials:
+    """Check trials and sort them.
 
     Args:
         scores: (N,) finite numbers, larger for the same speaker.
         labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        enrolment_speakers: (N,) names or whole numbers, the speaker of the enrolment side.
-        test_speakers: (N,) likewise of the test side.
+        weights: (N,) how much each trial counts, at least 0; 1 if None.
 
     Raises:
-        InputError: what ``roc_points`` refuses, and labels that contradict the speakers.
+        InputError: what ``roc_points`` refuses.
     """
-    scores_, labels_, _ = check_trials(scores, labels)
-    enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
-    order = np.argsort(scores_)[::-1]
-    labels_ = labels_[order]
-    run = _run_of_each(scores_[order], labels_)
+    return sort_checked(*check_trials(scores, labels, weights))
+
+
+def sort_checked(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None = None,
+    *,
+    keep_trials: bool = False,
+) -> SortedTrials:
+    """Sort trials that were checked; ``keep_trials`` remembers which trial each sorted score belongs to."""
     sides = []
-    for of_class in (labels_, ~labels_):
-        runs, starts = np.unique(run[of_class], return_index=True)
-        trials = order[of_class]
-        second = test[trials] if of_class is not labels_ else None
-        sides.append(_Side(enrolment=enrolment[trials], test=second, starts=starts, runs=runs))
-    return SortedTrials(speakers=speakers, runs=int(run[-1]) + 1, _targets=sides[0], _non_targets=sides[1])
+    for of_class in (labels, ~labels):
+        if weights is None and not keep_trials:
+            # A plain sort of one class is several times quicker than an argsort of all.
+            sides.append((np.sort(scores[of_class]), None, None))
+            continue
+        trials = np.flatnonzero(of_class if weights is None else of_class & (weights > 0))
+        trials = trials[np.argsort(scores[trials], kind="stable")]
+        mass = None if weights is None else np.concatenate(([0.0], np.cumsum(weights[trials])))
+        sides.append((scores[trials], mass, trials))
+    (targets, target_mass, target_trials), (non_targets, non_target_mass, non_target_trials) = sides
+    target_corners, non_target_corners = corner_positions(targets, non_targets)
+    return SortedTrials(
+        targets=targets,
+        non_targets=non_targets,
+        target_mass=target_mass,
+        non_target_mass=non_target_mass,
+        target_trials=target_trials,
+        non_target_trials=non_target_trials,
+        target_corners=target_corners,
+        non_target_corners=non_target_corners,
+    )
 
 
-def _run_of_each(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return (N,) the number of the run each trial, sorted by score, belongs to."""
-    last = last_of_each_tie(scores)
-    size = np.diff(last, prepend=-1)
-    targets = np.diff(np.cumsum(labels)[last], prepend=0)
-    pure = (targets == 0) | (targets == size)
-    is_target = targets > 0
-    joins_previous = pure[1:] & pure[:-1] & (is_target[1:] == is_target[:-1])
-    run_of_tie = np.concatenate(([0], np.cumsum(~joins_previous)))
-    return np.repeat(run_of_tie, size)
+def mass_below(mass: NDArray[np.float64] | None, positions: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the weight of the scores below positions (any one shape)."""
+    return positions.astype(np.float64) if mass is None else mass[positions]
+
+
+def _share_below(mass: NDArray[np.float64] | None, count: int, position: int) -> float:
+    return position / count if mass is None else float(mass[position] / mass[-1])

@@ -1,0 +1,101 @@
+"""The cost of log-likelihood ratios over all priors, and the best ratios that scores can be turned into.
+
+Brümmer & du Preez, "Application-independent evaluation of speaker detection", Computer Speech and Language 20, 2006.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from curvox.metrics.corners import hull_of, hull_positions, lowest_bits
+from curvox.metrics.inputs import check_trials
+from curvox.metrics.sorted_trials import SortedTrials, sort_checked, sort_trials
+
+_CHUNK = 1 << 13
+
+
+def cllr(llrs: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the mean cost of log-likelihood ratios, in bits.
+
+    Half the mean of log2(1 + exp(-llr)) over the targets and half that of log2(1 + exp(llr)) over the non-targets. 0 is
+    perfect, ratios that are all 0 have 1, and badly calibrated ones more. The classes weigh the same whatever their
+    numbers are. Ratios up to 1e300 do not overflow.
+
+    Args:
+        llrs: (N,) finite natural-log likelihood ratios, larger for the same speaker.
+        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
+        weights: (N,) how much each trial counts, at least 0; 1 if None.
+
+    Raises:
+        InputError: empty input, lengths that differ, NaN or infinite ratios, other labels, one class only.
+    """
+    llrs_, labels_, weights_ = check_trials(llrs, labels, weights)
+    sides = []
+    for of_class, sign in ((labels_, -1), (~labels_, 1)):
+        sides.append(_mean_bits(sign * llrs_[of_class], None if weights_ is None else weights_[of_class]))
+    return (sides[0] + sides[1]) / 2
+
+
+def min_cllr(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the lowest ``cllr``, in [0, 1] bits, that any never falling function of the scores gives these trials.
+
+    That function is ``pav_llrs``; what ``cllr`` is above this is lost by calibration. The arguments and what is refused
+    are those of ``roc_points``: any scores do.
+    """
+    return lowest_bits(hull_of(sort_trials(scores, labels, weights).corners()))
+
+
+def pav_llrs(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Return the best natural-log likelihood ratios (N,) of the trials' scores, by pool-adjacent-violators.
+
+    They never fall with the score. Scores that pool together share the ratio of the shares of targets and of
+    non-targets among them. They flatter, for they are fitted on the very trials they are given for. Scores below every
+    target have -inf, scores above every non-target +inf. A trial of weight 0 has the ratio of the pool at or below its
+    score.
+
+    Args:
+        scores: (N,) finite numbers, larger for the same speaker.
+        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
+        weights: (N,) how much each trial counts, at least 0; 1 if None.
+
+    Raises:
+        InputError: what ``roc_points`` refuses.
+    """
+    scores_, labels_, weights_ = check_trials(scores, labels, weights)
+    trials = sort_checked(scores_, labels_, weights_)
+    corners = trials.corners()
+    kept = hull_positions(corners)
+    hull = corners.at(kept)
+    with np.errstate(divide="ignore"):
+        ratio = np.log(np.diff(hull.targets) / hull.targets[-1])
+        ratio -= np.log(np.diff(hull.non_targets) / hull.non_targets[-1])
+    lowest = trials.thresholds(trials.target_corners[kept], trials.non_target_corners[kept])
+    return ratio[np.clip(np.searchsorted(lowest, scores_, side="right") - 1, 0, ratio.size - 1)]
+
+
+def cllr_of_sorted(trials: SortedTrials) -> float:
+    """Return the Cllr of sorted trials, as ``cllr`` gives it but for rounding."""
+    sides = (
+        (trials.targets, trials.target_mass, -1),
+        (trials.non_targets, trials.non_target_mass, 1),
+    )
+    return sum(_mean_bits(sign * llrs, None if mass is None else np.diff(mass)) for llrs, mass, sign in sides) / 2
+
+
+def bits(llrs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log2(1 + exp(llr)) of every ratio (N,): its cost for a non-target; that of -llr is that for a target."""
+    costs = np.empty_like(llrs)
+    for first in range(0, llrs.size, _CHUNK):
+        part = llrs[first : first + _CHUNK]
+        costs[first : first + _CHUNK] = np.maximum(part, 0) + np.log1p(np.exp(-np.abs(part)))
+    return costs / np.log(2)
+
+
+def _mean_bits(llrs: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
+    whole = llrs.size if weights is None else weights.sum()
+    total = 0.0
+    for first in range(0, llrs.size, _CHUNK):
+        costs = bits(llrs[first : first + _CHUNK]) / whole
+        total += float(costs.sum() if weights is None else costs @ weights[first : first + _CHUNK])
+    return total

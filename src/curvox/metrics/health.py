@@ -1,0 +1,172 @@
+"""Whether scores look like those of a working verifier: ties, constants, saturation, overlap."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from curvox.metrics.inputs import check_mask, check_trials
+from curvox.metrics.sorted_trials import SortedTrials, mass_below, sort_checked
+
+_TIED = 0.05
+_SATURATED = 0.01
+_OVERLAPPING = 0.8
+_FEWEST_BINS, _MOST_BINS = 10, 100
+# The shares of a class that lie beyond the outer edges of a histogram.
+_TAIL = 0.001
+
+
+@dataclass(frozen=True)
+class ScoreHistogram:
+    """How the scores of both classes are spread over common bins.
+
+    Attributes:
+        edges: (B + 1) edges of the bins, rising, equally far apart. What lies beyond them is counted in the outer bins.
+        targets: (B) share of the targets in every bin; together 1.
+        non_targets: (B) share of the non-targets likewise.
+    """
+
+    edges: tuple[float, ...]
+    targets: tuple[float, ...]
+    non_targets: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ScoreHealth:
+    """What is suspicious about scores.
+
+    Attributes:
+        trials: how many there are.
+        tied_share: share of trials, in [0, 1], whose score another trial has exactly as well.
+        constant: whether all scores are equal.
+        saturated_share: share of trials, in [0, 1], at exactly the largest or the smallest score; an end where only
+            one trial is does not count.
+        overlap: overlapping coefficient of the histograms of targets and non-targets: 0 apart, 1 the same.
+        same_recording: number of trials whose enrolment and test are the same recording.
+        warnings: sentences, empty for healthy scores.
+    """
+
+    trials: int
+    tied_share: float
+    constant: bool
+    saturated_share: float
+    overlap: float
+    same_recording: int
+    warnings: tuple[str, ...]
+
+
+def score_health(scores: ArrayLike, labels: ArrayLike, *, same_recording: ArrayLike | None = None) -> ScoreHealth:
+    """Look for what working verifiers do not do.
+
+    Args:
+        scores: (N,) finite numbers, larger for the same speaker.
+        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
+        same_recording: (N,) booleans, whether both sides of a trial are the same recording; unknown if None.
+
+    Raises:
+        InputError: what ``roc_points`` refuses, or a ``same_recording`` that is no mask.
+    """
+    scores_, labels_, _ = check_trials(scores, labels)
+    same = 0 if same_recording is None else int(check_mask(same_recording, scores_.size, "same_recording").sum())
+    trials = sort_checked(scores_, labels_)
+    return health_of_sorted(trials, score_histogram(trials), same_recording=same)
+
+
+def score_histogram(trials: SortedTrials) -> ScoreHistogram:
+    """Return the histograms of both classes.
+
+    The bins reach from the lower of both classes' 0.1 % quantiles to the higher of their 99.9 % quantiles, so that a
+    few far scores do not squeeze all others into one bin. There are as many as the root of the smaller class, but at
+    least 10 and at most 100.
+    """
+    smaller = min(trials.targets.size, trials.non_targets.size)
+    bins = int(np.clip(np.sqrt(smaller), _FEWEST_BINS, _MOST_BINS))
+    edges = _edges(trials, bins)
+    shares = []
+    for scores, mass in ((trials.targets, trials.target_mass), (trials.non_targets, trials.non_target_mass)):
+        inner = np.searchsorted(scores, edges[1:-1])
+        below = mass_below(mass, np.concatenate(([0], inner, [scores.size])))
+        shares.append(tuple((np.diff(below) / below[-1]).tolist()))
+    return ScoreHistogram(edges=tuple(edges.tolist()), targets=shares[0], non_targets=shares[1])
+
+
+def health_of_sorted(trials: SortedTrials, histogram: ScoreHistogram, *, same_recording: int = 0) -> ScoreHealth:
+    """Return the health of sorted trials, as ``score_health`` gives it; weights do not matter for it."""
+    lowest, highest = (
+        float(end(trials.targets[place], trials.non_targets[place])) for end, place in ((min, 0), (max, -1))
+    )
+    count = trials.targets.size + trials.non_targets.size
+    at_ends = [_how_many(trials, score) for score in {lowest, highest}]
+    saturated = sum(number for number in at_ends if number > 1) / count
+    overlap = float(np.minimum(histogram.targets, histogram.non_targets).sum())
+    found = ScoreHealth(
+        trials=count,
+        tied_share=_tied(trials) / count,
+        constant=lowest == highest,
+        saturated_share=saturated,
+        overlap=min(overlap, 1.0),
+        same_recording=same_recording,
+        warnings=(),
+    )
+    middles = trials.targets[trials.targets.size // 2], trials.non_targets[trials.non_targets.size // 2]
+    return replace(found, warnings=tuple(_warnings(found, reversed_=bool(middles[0] < middles[1]))))
+
+
+def _warnings(found: ScoreHealth, *, reversed_: bool) -> Iterator[str]:
+    if found.constant:
+        yield f"All {found.trials} scores are equal: the model gives every recording the same embedding."
+        return
+    if found.tied_share > _TIED:
+        yield (
+            f"{found.tied_share:.1%} of the trials share their score with another trial: the scores were rounded, "
+            "trials are repeated, or the model has collapsed."
+        )
+    if found.saturated_share > _SATURATED:
+        yield f"{found.saturated_share:.1%} of the scores are exactly the largest or the smallest: scores were clipped."
+    if found.overlap > _OVERLAPPING:
+        yield f"The scores of targets and non-targets overlap by {found.overlap:.0%}: they hardly tell speakers apart."
+    elif reversed_:
+        yield "Targets score lower than non-targets: the sign of the scores or the labels are the wrong way round."
+    if found.same_recording:
+        yield (
+            f"{found.same_recording} trials compare a recording with itself; they say nothing about the verifier, "
+            "leave them out."
+        )
+
+
+def _edges(trials: SortedTrials, bins: int) -> NDArray[np.float64]:
+    ends = [
+        (scores[int(_TAIL * (scores.size - 1))], scores[math.ceil((1 - _TAIL) * (scores.size - 1))])
+        for scores in (trials.targets, trials.non_targets)
+    ]
+    low, high = (float(end) for end in (min(end[0] for end in ends), max(end[1] for end in ends)))
+    if low == high:
+        # Room for a bin at any magnitude; the largest floats have it on one side only.
+        room = max(0.5, abs(low) * 1e-9)
+        low, high = max(low - room, -sys.float_info.max), min(high + room, sys.float_info.max)
+    along = np.linspace(0, 1, bins + 1)
+    return low * (1 - along) + high * along
+
+
+def _how_many(trials: SortedTrials, score: float) -> int:
+    """Return how many trials have exactly this score."""
+    sides = (trials.targets, trials.non_targets)
+    return sum(int(np.searchsorted(side, score, "right") - np.searchsorted(side, score)) for side in sides)
+
+
+def _tied(trials: SortedTrials) -> int:
+    """Return how many trials have a score that another trial has."""
+    tied = 0
+    steps = np.diff(trials.target_corners), np.diff(trials.non_target_corners)
+    of_both = (steps[0] > 0) & (steps[1] > 0)
+    for scores, step in zip((trials.targets, trials.non_targets), steps, strict=True):
+        same = scores[1:] == scores[:-1]
+        tied += int(np.count_nonzero(np.append(same, False) | np.append(False, same)))
+        # The only one of its class, tied with the other class.
+        tied += int(np.count_nonzero(of_both & (step == 1)))
+    return tied

@@ -1,0 +1,109 @@
+"""From the figures of resamples to an interval of the figure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from curvox.metrics.inputs import check_level
+
+_VAGUE_ERROR = 0.5
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval that holds the true figure with the stated probability.
+
+    Attributes:
+        low: lower end, in the unit of the figure.
+        high: upper end.
+        level: the probability, in (0, 1).
+    """
+
+    low: float
+    high: float
+    level: float = 0.95
+
+
+def reflected_interval(estimate: float, values: NDArray[np.float64], level: float = 0.95) -> Interval:
+    """Return the basic bootstrap interval of a figure in [0, 1], taken on the scale arcsin(sqrt(figure)).
+
+    The percentiles of the replicates are reflected at the estimate (Davison & Hinkley, "Bootstrap methods and their
+    application", 1997, chapter 5). The plain percentile interval would not do: the lowest cost over all thresholds is
+    too low on the trials that choose the threshold, lower once more on their resamples, and the percentiles add up
+    both errors where the reflection cancels one by the other. On the arcsine scale the spread of a rate hardly depends
+    on the rate, and the interval stays in [0, 1]. It is widened, where need be, to hold the estimate itself.
+
+    When no resample makes an error the interval is the single number 0: too few trials, not a perfect model. The
+    fewer the speakers, the more often an interval misses the truth; with a handful of them it says little.
+
+    Args:
+        estimate: the figure of the trials themselves.
+        values: (R,) the figure of every resample.
+        level: the probability, in (0, 1).
+    """
+    level = check_level(level)
+    percentiles = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low_angle, high_angle = np.arcsin(np.sqrt(np.clip(percentiles, 0, 1)))
+    angle = np.arcsin(np.sqrt(min(max(estimate, 0.0), 1.0)))
+    low, high = np.sin(np.clip([2 * angle - high_angle, 2 * angle - low_angle], 0, np.pi / 2)) ** 2
+    return Interval(low=min(float(low), estimate), high=max(float(high), estimate), level=level)
+
+
+def logarithmic_interval(
+    estimate: float, values: NDArray[np.float64], *, speakers: int, level: float = 0.95, highest: float = math.inf
+) -> Interval:
+    """Return the interval of an error rate or a cost by the standard error of its logarithm.
+
+    The logarithms of the replicates give its standard error and its bias, which is taken off (Davison & Hinkley,
+    "Bootstrap methods and their application", 1997, chapter 5): the lowest cost over all thresholds is too low on the
+    trials that choose the threshold, and about as much lower once more on their resamples. Costs of few errors are
+    skewed to the right, their logarithms hardly. Resamples of n speakers vary too little, by the factor
+    sqrt((n - 1) / n), and the quantile is that of Student's t with n - 1 degrees of freedom (Hesterberg, "What teachers
+    should know about the bootstrap", The American Statistician 69, 2015). The interval is widened, where need be, to
+    hold the estimate.
+
+    Where that standard error is above 0.5, the replicates of a few errors reach down to 0 and their logarithms say
+    nothing. The same is then done on the scale arcsin(sqrt(figure)) of a rate, which 0 belongs to; a figure that can
+    pass 1 keeps the logarithm, with a replicate of 0 counted as half the smallest that is not.
+
+    When no resample makes an error the interval is the single number 0: too few trials, not a perfect model.
+
+    Args:
+        estimate: the figure of the trials themselves, at least 0.
+        values: (R,) the figure of every resample, at least 0.
+        speakers: how many speakers were drawn from, at least 2.
+        level: the probability, in (0, 1).
+        highest: the highest value the figure can have.
+    """
+    from scipy.special import stdtrit  # slow to import
+
+    level = check_level(level)
+    above = values[values > 0]
+    if above.size == 0:
+        return Interval(low=estimate, high=estimate, level=level)
+    floor = max(above.min() / 2, np.finfo(np.float64).tiny)
+    middle = np.log(max(estimate, floor))
+    logarithms = np.log(np.maximum(values, floor))
+    scale = math.sqrt(speakers / (speakers - 1))
+    reach = stdtrit(speakers - 1, (1 + level) / 2) * scale
+    if highest <= 1.0 and logarithms.std() * scale > _VAGUE_ERROR:
+        low, high = np.sin(np.clip(_ends(_angle(estimate), _angle(values), reach), 0, np.pi / 2)).tolist()
+        low, high = low**2, high**2
+    else:
+        # The largest floats hold no more: with two speakers an end may lie beyond them.
+        low, high = np.exp(np.clip(_ends(middle, logarithms, reach), -700, 700)).tolist()
+    return Interval(low=min(low, estimate), high=max(min(high, highest), estimate), level=level)
+
+
+def _ends(estimate: float, values: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """Return both ends: the estimate less the bias of the replicates, and ``reach`` standard errors to each side."""
+    return 2 * estimate - values.mean() + reach * values.std() * np.array([-1.0, 1.0])
+
+
+def _angle(rate: ArrayLike) -> Any:
+    return np.arcsin(np.sqrt(np.clip(rate, 0, 1)))
