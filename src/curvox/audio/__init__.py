@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from curvox.audio.decoding import Failure, Segment
+from curvox.audio.quality import RecordingQuality, measure_quality
 from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read_audio, read_audio_info
 from curvox.audio.samples import from_int16, to_int16
 from curvox.audio.store import WaveformStore
@@ -25,12 +26,14 @@ __all__ = [
     "Failure",
     "FilterBank",
     "MaskOptions",
+    "RecordingQuality",
     "Segment",
     "WaveformStore",
     "augment",
     "check_waveform",
     "from_int16",
     "mask_features",
+    "measure_quality",
     "read_audio",
     "read_audio_info",
     "subtract_mean",

@@ -1,14 +1,79 @@
-"""From distances to scores: the only room where the sign turns."""
+"""From distances to scores, and from scores to decisions: the only room where the sign turns."""
 
-from curvox.scoring.pairs import SCORERS, default_scorer, score_pairs
+from curvox.scoring.back_ends import (
+    BACK_ENDS,
+    AbstractBackEnd,
+    AbstractFittedBackEnd,
+    create_back_end,
+    require_other_speakers,
+    restore_back_end,
+)
+from curvox.scoring.calibration import CALIBRATIONS, AbstractCalibration, calibration_from, fit_calibration, posterior
+from curvox.scoring.enrolment import (
+    ENROLMENTS,
+    SCORE_MEAN,
+    RecordingTrials,
+    average_scores,
+    enrol,
+    recording_trials,
+)
+from curvox.scoring.held_out import HeldOut, cross_fit, held_out_llrs
+from curvox.scoring.normalisation import CohortStatistics, cohort_means, cohort_statistics, normalise
+from curvox.scoring.pairs import SCORERS, create_scorer, default_scorer, score_pairs
+from curvox.scoring.plda import TwoCovariancePLDA
+from curvox.scoring.quality import (
+    TRIAL_MEASURES,
+    RecordingMeasures,
+    TrialQuality,
+    embedding_magnitude,
+    hyperbolic_radius,
+    trial_quality,
+)
 from curvox.scoring.scorers import AbstractScorer, CosineScorer, EuclideanScorer, HyperbolicScorer
+from curvox.scoring.thresholds import NamedThreshold, bayes_decisions, find_thresholds, measurable_rates
 
 __all__ = [
+    "BACK_ENDS",
+    "CALIBRATIONS",
+    "ENROLMENTS",
     "SCORERS",
+    "SCORE_MEAN",
+    "TRIAL_MEASURES",
+    "AbstractBackEnd",
+    "AbstractCalibration",
+    "AbstractFittedBackEnd",
     "AbstractScorer",
+    "CohortStatistics",
     "CosineScorer",
     "EuclideanScorer",
+    "HeldOut",
     "HyperbolicScorer",
+    "NamedThreshold",
+    "RecordingMeasures",
+    "RecordingTrials",
+    "TrialQuality",
+    "TwoCovariancePLDA",
+    "average_scores",
+    "bayes_decisions",
+    "calibration_from",
+    "cohort_means",
+    "cohort_statistics",
+    "create_back_end",
+    "create_scorer",
+    "cross_fit",
     "default_scorer",
+    "embedding_magnitude",
+    "enrol",
+    "find_thresholds",
+    "fit_calibration",
+    "held_out_llrs",
+    "hyperbolic_radius",
+    "measurable_rates",
+    "normalise",
+    "posterior",
+    "recording_trials",
+    "require_other_speakers",
+    "restore_back_end",
     "score_pairs",
+    "trial_quality",
 ]

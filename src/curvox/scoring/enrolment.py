@@ -1,0 +1,188 @@
+"""Enrolment from several recordings: one point for each model, or one score from the scores of its recordings.
+
+A *model* is what a trial's enrolment side names: a speaker, enrolled with one recording or more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from curvox.errors import InputError
+from curvox.geometry import AbstractSpace, PoincareBall, centroid
+from curvox.scoring.inputs import ball_curvature, check_index, check_models, check_points
+from curvox.tables import Entry, Table
+
+_HERE = "curvox.scoring.enrolment"
+
+ENROLMENTS = Table(
+    "way of enrolment",
+    {
+        "spherical_mean": Entry(_HERE, "spherical_mean", "mean direction, at the mean length"),
+        "einstein_midpoint": Entry(
+            _HERE,
+            "einstein_midpoint",
+            "Einstein's midpoint of the Poincaré ball, the Lorentz centroid",
+            "law2019lorentz",
+        ),
+        "frechet_mean": Entry(
+            "curvox.scoring.frechet", "frechet_mean", "the point of the least sum of squared distances"
+        ),
+    },
+)
+# The recordings of the models that are taken together are about this many numbers (float64: 8 MiB).
+_BLOCK_NUMBERS = 1 << 20
+
+SCORE_MEAN = "score_mean"
+"""The way that makes no point: the mean of the scores of the model's recordings, see `recording_trials`."""
+
+
+def enrol(
+    space: AbstractSpace, points: Tensor | ArrayLike, rows: Sequence[ArrayLike], *, way: str
+) -> NDArray[np.float64]:
+    """Return one point for each model, in the middle of its recordings.
+
+    Each way gives a point back when a model has one recording, or copies of one. A middle depends on the model's own
+    recordings alone, not on their order beyond rounding.
+
+    Args:
+        space: the space the points live in.
+        points: (N, D) finite, one row a recording.
+        rows: for each of M models, the rows of its recordings, at least one.
+        way: a name in `ENROLMENTS`.
+
+    Returns:
+        (M, D) points of the space, in float64. Append them to the points to score them against tests.
+
+    Raises:
+        UnknownNameError: no such way.
+        InputError: a way that does not fit the space, a model without recordings, rows that are not there, recordings
+            that have no middle.
+    """
+    middle = ENROLMENTS.load(way)
+    points_ = check_points(points)
+    models = check_models(rows, len(points_))
+    enrolled = points_.new_empty(len(models), points_.shape[1])
+    with torch.no_grad():
+        for which in _alike(models, points_.shape[1]):
+            recordings = torch.from_numpy(np.stack([models[i] for i in which])).to(points_.device)
+            try:
+                enrolled[torch.from_numpy(which).to(points_.device)] = middle(space, points_[recordings])
+            except NoMiddleError as error:
+                raise InputError(f"model {which[error.group]} cannot be enrolled: {error}") from error
+    return enrolled.cpu().numpy()
+
+
+class NoMiddleError(InputError):
+    """A group of points has no middle of the kind asked for."""
+
+    def __init__(self, group: int, why: str) -> None:
+        super().__init__(why)
+        self.group = group
+
+
+def spherical_mean(space: AbstractSpace, points: Tensor) -> Tensor:
+    """Return the points (M, D) in the mean direction of K points each (M, K, D), at their mean length.
+
+    The direction maximises the sum of the cosines to the K points. It serves cosine scores, in any space; on the
+    sphere the length is 1, and in a ball the mean length stays inside.
+
+    Raises:
+        NoMiddleError: a zero vector among the points, or directions that cancel.
+    """
+    lengths = torch.linalg.vector_norm(points, dim=-1, keepdim=True)
+    _refuse_groups((lengths == 0).any(dim=1)[:, 0], "one of its recordings is a zero vector, which has no direction")
+    middle = (points / lengths).mean(dim=-2)
+    length = torch.linalg.vector_norm(middle, dim=-1, keepdim=True)
+    _refuse_groups(length[:, 0] < 1e-12, "the directions of its recordings cancel; they have no mean direction")
+    return middle / length * lengths.mean(dim=-2)
+
+
+def einstein_midpoint(space: AbstractSpace, points: Tensor) -> Tensor:
+    """Return Einstein's midpoints (M, D) of K points of a Poincaré ball each (M, K, D): `geometry.centroid`.
+
+    Each point weighs as its Lorentz factor, so that points near the rim, the sure ones, count for more.
+
+    Raises:
+        InputError: another space, or a point outside the ball.
+    """
+    if not isinstance(space, PoincareBall):
+        raise InputError(
+            f"einstein_midpoint needs points of a PoincareBall, these live in {type(space).__name__}; take "
+            "spherical_mean or frechet_mean"
+        )
+    return centroid(points, c=ball_curvature(space, points))
+
+
+@dataclass(frozen=True, eq=False)
+class RecordingTrials:
+    """Trials of models, taken apart into trials of their recordings.
+
+    ``enrolment_index`` and ``test_index`` (R,) are rows of points; ``starts`` (T,) says where the recordings of each
+    model trial begin among them.
+    """
+
+    enrolment_index: NDArray[np.int64]
+    test_index: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+
+def recording_trials(rows: Sequence[ArrayLike], model_index: ArrayLike, test_index: ArrayLike) -> RecordingTrials:
+    """Return the trials of all recordings of each trial's model: score these, then `average_scores` them.
+
+    Args:
+        rows: for each of M models, the rows of its recordings, at least one.
+        model_index: (T,) the model of every trial, 0 … M-1.
+        test_index: (T,) the row of the test recording of every trial.
+
+    Raises:
+        InputError: a model without recordings, a model that is not there, sides of different lengths.
+    """
+    most = np.iinfo(np.int64).max
+    models = check_models(rows, most)
+    model = check_index(model_index, len(models), "model_index")
+    test = check_index(test_index, most, "test_index")
+    if len(model) != len(test):
+        raise InputError(f"a trial has two sides, got {len(model)} model and {len(test)} test indices")
+    counts = np.array([len(of_model) for of_model in models], dtype=np.int64)[model]
+    starts = np.cumsum(counts) - counts
+    enrolment = np.concatenate([models[i] for i in model]) if len(model) else np.empty(0, dtype=np.int64)
+    return RecordingTrials(enrolment, np.repeat(test, counts), starts)
+
+
+def average_scores(scores: ArrayLike, trials: RecordingTrials) -> NDArray[np.float64]:
+    """Return the mean score (T,) of each model trial from the scores (R,) of its recordings' trials.
+
+    Raises:
+        InputError: scores of another number of trials.
+    """
+    scores_ = np.asarray(scores, dtype=np.float64)
+    if scores_.shape != trials.enrolment_index.shape:
+        raise InputError(
+            f"expected one score for each of the {len(trials.enrolment_index)} trials of recordings, got shape "
+            f"{scores_.shape}"
+        )
+    if not len(trials.starts):
+        return np.empty(0)
+    counts = np.diff(trials.starts, append=len(scores_))
+    return np.add.reduceat(scores_, trials.starts) / counts
+
+
+def _alike(models: list[NDArray[np.int64]], dim: int) -> Iterator[NDArray[np.int64]]:
+    """Numbers of models with equally many recordings, no more of them than a block takes."""
+    counts = np.array([len(of_model) for of_model in models], dtype=np.int64)
+    for count in np.unique(counts):
+        which = np.flatnonzero(counts == count)
+        size = max(1, _BLOCK_NUMBERS // max(1, count * dim))
+        yield from (which[first : first + size] for first in range(0, len(which), size))
+
+
+def _refuse_groups(wrong: Tensor, why: str) -> None:
+    groups = torch.nonzero(wrong).flatten()
+    if len(groups):
+        raise NoMiddleError(int(groups[0]), why)

@@ -1,0 +1,95 @@
+"""Mean subtraction: what all recordings of a domain have in common is taken away before the cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from curvox.errors import InputError
+from curvox.geometry import AbstractSpace, Euclidean, PoincareBall, centroid
+from curvox.scoring.back_ends import AbstractBackEnd, AbstractFittedBackEnd, require_cohort, require_state
+from curvox.scoring.inputs import ball_curvature, check_points, check_speakers
+from curvox.scoring.pairs import score_pairs
+
+
+class MeanSubtraction(AbstractBackEnd):
+    """Cosine of the angle between two points seen from the mean of the cohort's points, in [-1, 1].
+
+    In flat space and on the sphere this is the cosine of ``x - m`` and ``y - m``, with the arithmetic mean m over the
+    recordings. In a Poincaré ball m is their Lorentz centroid, and the angle is that between the geodesics from m.
+    Distances do not change when the whole space is moved, so that there is no mean subtraction for scores that are
+    distances; that is why this back end takes no scorer.
+    """
+
+    needs_cohort: ClassVar[bool] = True
+
+    def fit(
+        self,
+        space: AbstractSpace,
+        cohort_points: Tensor | ArrayLike | None = None,
+        cohort_speakers: ArrayLike | None = None,
+    ) -> FittedMeanSubtraction:
+        points, speakers = require_cohort(cohort_points, cohort_speakers, "mean_subtraction")
+        points_ = check_points(points, "cohort_points")
+        count = len(np.unique(check_speakers(speakers, len(points_))))
+        if count < 2:
+            raise InputError(f"a cohort needs at least two speakers, who are not in the trials; got {count}")
+        with torch.no_grad():
+            if isinstance(space, PoincareBall):
+                mean = centroid(points_, c=ball_curvature(space, points_))
+            else:
+                mean = points_.mean(dim=0)
+        return FittedMeanSubtraction(space, mean.cpu().numpy(), count)
+
+    def restore(
+        self, space: AbstractSpace, description: Mapping[str, Any], state: Mapping[str, NDArray[Any]]
+    ) -> FittedMeanSubtraction:
+        require_state(state, ("mean",), "mean_subtraction")
+        mean = check_points(np.asarray(state["mean"])[None], "mean")[0].numpy()
+        count = description.get("cohort_speakers")
+        if isinstance(count, bool) or not isinstance(count, int) or count < 2:
+            raise InputError(f'the description of "mean_subtraction" needs cohort_speakers, at least 2, got {count!r}')
+        return FittedMeanSubtraction(space, mean, count)
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": "mean_subtraction"}
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMeanSubtraction(AbstractFittedBackEnd):
+    """`MeanSubtraction` with the mean (D,) of a cohort of so many speakers."""
+
+    space: AbstractSpace
+    mean: NDArray[np.float64]
+    cohort_speakers: int
+
+    def scores(
+        self, points: Tensor | ArrayLike, enrolment_index: ArrayLike, test_index: ArrayLike
+    ) -> NDArray[np.float64]:
+        points_ = check_points(points)
+        if points_.shape[1] != len(self.mean):
+            raise InputError(f"the cohort has dimension {len(self.mean)}, these points {points_.shape[1]}")
+        with torch.no_grad():
+            seen = _seen_from(self.space, points_, torch.from_numpy(self.mean).to(points_.device))
+        return score_pairs(Euclidean(), seen, enrolment_index, test_index, scorer="cosine")
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": "mean_subtraction", "cohort_speakers": self.cohort_speakers}
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        return {"mean": self.mean}
+
+
+def _seen_from(space: AbstractSpace, x: Tensor, m: Tensor) -> Tensor:
+    """Vectors (N, D) at m in the directions of the points x."""
+    gap = x - m
+    if not isinstance(space, PoincareBall):
+        return gap
+    c = ball_curvature(space, x)
+    return (1.0 - c * m.square().sum()) * gap - c * gap.square().sum(-1, keepdim=True) * m

@@ -1,0 +1,164 @@
+"""Score normalisation: a score is measured against the scores of both its sides with a cohort of other speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from curvox.errors import InputError
+from curvox.geometry import AbstractSpace, PoincareBall, centroid
+from curvox.scoring.inputs import ball_curvature, check_points, check_speakers, check_trials
+from curvox.scoring.pairs import create_scorer
+from curvox.scoring.products import top_score_blocks
+
+# A block of scores with the cohort takes about this many numbers (float64: 8 MiB).
+_BLOCK_NUMBERS = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class CohortStatistics:
+    """Mean and standard deviation (N,) of the scores of N points with their cohort, of the ``top_k`` largest or all.
+
+    ``std`` is that of a population: the root of the mean squared deviation, divided by the count, not count - 1.
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    top_k: int | None = None
+
+
+def cohort_means(space: AbstractSpace, points: Tensor | ArrayLike, speakers: ArrayLike) -> NDArray[np.float64]:
+    """Return one point for each speaker, the space's mean of the speaker's points, in the order of the sorted names.
+
+    Args:
+        space: the space the points live in.
+        points: (C, D) finite, of training speakers; none of them may be in the trials that are to be normalised.
+        speakers: (C,) the speaker of each point.
+
+    Returns:
+        (S, D) means in float64.
+
+    Raises:
+        InputError: points of another shape, NaN or infinite points, points outside the ball, a missing speaker.
+    """
+    points_ = check_points(points)
+    names = check_speakers(speakers, len(points_))
+    number, counts = np.unique(names, return_inverse=True, return_counts=True)[1:]
+    own = torch.from_numpy(np.argsort(number, kind="stable")).to(points_.device)
+    means = points_.new_empty(len(counts), points_.shape[1])
+    mean = partial(centroid, c=ball_curvature(space, points_)) if isinstance(space, PoincareBall) else space.mean
+    with torch.no_grad():
+        for i, rows in enumerate(own.split(counts.tolist())):
+            means[i] = mean(points_[rows])
+    return means.cpu().numpy()
+
+
+def cohort_statistics(
+    space: AbstractSpace,
+    points: Tensor | ArrayLike,
+    cohort: Tensor | ArrayLike,
+    *,
+    scorer: str | None = None,
+    top_k: int | None = None,
+) -> CohortStatistics:
+    """Return mean and standard deviation of the scores of each point with the cohort, of its ``top_k`` largest.
+
+    With ``top_k`` these are the statistics of adaptive normalisation: each point has its own cohort, the speakers most
+    like it. Computed in float64 from matrix products, on the device of the points, a block at a time: beside points and
+    cohort in float64 the memory is about 100 MiB, and no row is sorted.
+
+    Args:
+        space: the space the points live in.
+        points: (N, D) finite.
+        cohort: (S, D) at least two points, of speakers who are in no trial; see `cohort_means`.
+        scorer: as for `score_pairs`; the one the trials are scored by.
+        top_k: how many of the largest scores count, 2 … S; all of them if None.
+
+    Raises:
+        UnknownNameError: no such scorer.
+        InputError: a cohort too small for ``top_k`` or of fewer than two points, points that cannot be scored, another
+            dimension than the cohort's, a point whose cohort scores are all the same, named by index.
+    """
+    rule = create_scorer(space, scorer)
+    points_, cohort_ = check_points(points), check_points(cohort, "cohort")
+    if points_.shape[1] != cohort_.shape[1]:
+        raise InputError(f"points and cohort must have one dimension, got {points_.shape[1]} and {cohort_.shape[1]}")
+    kept = check_top_k(top_k, len(cohort_))
+    moments = points_.new_empty(2, len(points_))
+    spread = torch.empty(len(points_), dtype=torch.bool)
+    with torch.no_grad():
+        rows, cohort_rows = rule.prepare(points_), _prepare_cohort(rule.prepare, cohort_.to(points_.device))
+        block_rows = max(1, _BLOCK_NUMBERS // len(cohort_))
+        for block, largest in top_score_blocks(rule, rows, cohort_rows, kept, block_rows):
+            moments[0, block] = largest.mean(dim=1)
+            moments[1, block] = largest.std(dim=1, correction=0)
+            spread[block] = moments[1, block] > 1e-12 * largest.abs().amax(dim=1)
+    _refuse_constant(spread, kept)
+    mean, std = moments.cpu().numpy()
+    return CohortStatistics(mean, std, top_k)
+
+
+def normalise(
+    scores: ArrayLike, enrolment_index: ArrayLike, test_index: ArrayLike, statistics: CohortStatistics
+) -> NDArray[np.float64]:
+    """Return normalised scores, ``((s - mean_e) / std_e + (s - mean_t) / std_t) / 2`` over the two sides of a trial.
+
+    With the statistics of the whole cohort this is S-norm (Kenny 2010), with those of the ``top_k`` largest scores of
+    each side adaptive S-norm, AS-norm1 of Matějka et al. 2017 (Interspeech).
+
+    Args:
+        scores: (T,) of `score_pairs`, with the scorer of the statistics.
+        enrolment_index: (T,) the point of the enrolment side of every trial, a row of the statistics.
+        test_index: (T,) that of the test side.
+        statistics: of the points on both sides.
+
+    Raises:
+        InputError: numbers of scores and trials that differ, scores that are not finite, rows that are not there.
+    """
+    enrolment, test = check_trials(enrolment_index, test_index, len(statistics.mean))
+    scores_ = np.asarray(scores, dtype=np.float64)
+    if scores_.shape != enrolment.shape:
+        raise InputError(f"expected one score for each of the {len(enrolment)} trials, got shape {scores_.shape}")
+    if not np.isfinite(scores_).all():
+        trial = np.flatnonzero(~np.isfinite(scores_))[0]
+        raise InputError(f"scores must be finite, that of trial {trial} is {scores_[trial]}")
+    mean, std = statistics.mean, statistics.std
+    return ((scores_ - mean[enrolment]) / std[enrolment] + (scores_ - mean[test]) / std[test]) / 2.0
+
+
+def check_top_k(top_k: int | None, speakers: int) -> int:
+    """Return how many cohort scores count, or refuse a cohort that has not as many or fewer than two."""
+    if speakers < 2:
+        raise InputError(f"a cohort needs at least two speakers, who are not in the trials; got {speakers}")
+    if top_k is None:
+        return speakers
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 2:
+        raise InputError(f"top_k must be a whole number of at least 2, got {top_k!r}")
+    if top_k > speakers:
+        raise InputError(
+            f"top_k is {top_k}, but the cohort has {speakers} speakers; take a smaller top_k or a larger cohort"
+        )
+    return top_k
+
+
+def _prepare_cohort(prepare: Callable[[Tensor], Tensor], cohort: Tensor) -> Tensor:
+    try:
+        return prepare(cohort)
+    except InputError as error:
+        raise InputError(f"the cohort cannot be scored: {error}") from error
+
+
+def _refuse_constant(spread: Tensor, kept: int) -> None:
+    constant = torch.nonzero(~spread).flatten()
+    if len(constant):
+        raise InputError(
+            f"{len(constant)} of {len(spread)} points cannot be normalised: points[{int(constant[0])}] has the same "
+            f"score with all {kept} cohort speakers that count, a standard deviation of zero; check that the cohort "
+            "holds different speakers, or take a larger top_k"
+        )

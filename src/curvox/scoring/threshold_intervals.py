@@ -1,0 +1,124 @@
+"""Both error rates at fixed thresholds, and how sure one may be of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.special import betaincinv, expit, logit, stdtrit
+
+from curvox.errors import InputError
+from curvox.metrics import Interval
+
+# Numbers of multiplicities drawn at once (float64: 64 MiB).
+_DRAWN_NUMBERS = 1 << 23
+
+
+def rate_intervals(
+    llrs: NDArray[np.float64],
+    labels: NDArray[np.bool_],
+    enrolment: NDArray[np.intp],
+    test: NDArray[np.intp],
+    speakers: int,
+    thresholds: NDArray[np.float64],
+    *,
+    resamples: int,
+    seed: int,
+    level: float,
+) -> list[tuple[float, Interval, float, Interval]]:
+    """Return false acceptance rate, its interval, false rejection rate and its interval at each threshold.
+
+    Speakers are drawn with replacement, as in ``curvox.metrics.bootstrap_speakers``: a target trial of a speaker drawn
+    n times weighs n, a non-target trial of speakers drawn n and m times n · m. The standard deviation of the rate over
+    these draws, times Student's quantile for one degree of freedom less than there are speakers, is laid off on both
+    sides of the rate on the scale of log odds. A rate at a fixed threshold has no optimism to be reflected away, as the
+    least cost over all thresholds has (``curvox.metrics.reflected_interval``), and with few speakers the percentiles of
+    the draws are too narrow. The interval is made no narrower than that of as many independent trials (Clopper &
+    Pearson, Biometrika 26, 1934), so that "no error was seen" is not taken for "there are none". Of a class whose
+    trials are all of one speaker nothing is known: [0, 1].
+
+    Args:
+        llrs: (T,) checked log-likelihood ratios.
+        labels: (T,) whether the trial is a target.
+        enrolment: (T,) number of the speaker of the enrolment side, 0 … S-1.
+        test: (T,) of the test side.
+        speakers: S.
+        thresholds: (K,) finite.
+        resamples: at least 1.
+        seed: of the draws.
+        level: of the intervals, in (0, 1).
+    """
+    if resamples < 1:
+        raise InputError(f"resamples must be at least 1, got {resamples}; 1000 give a steady 95 % interval")
+    if not 0 < level < 1:
+        raise InputError(f"level must lie strictly between 0 and 1, got {level}; 0.95 is usual")
+    multiplicities = _draw(labels, enrolment, test, speakers, resamples, seed)
+    sides = []
+    for of_class, accepted_is_error in ((~labels, True), (labels, False)):
+        trials = int(of_class.sum())
+        of_trials = np.union1d(enrolment[of_class], test[of_class]).size
+        pairs = enrolment[of_class], test[of_class], multiplicities, labels[of_class][0]
+        weight = _weight(np.ones(trials), *pairs)
+        side = []
+        for threshold in thresholds:
+            errors = (llrs[of_class] >= threshold) == accepted_is_error
+            replicates = _weight(errors.astype(np.float64), *pairs) / weight
+            side.append((float(errors.mean()), _interval(int(errors.sum()), trials, replicates, of_trials, level)))
+        sides.append(side)
+    return [(*far, *frr) for far, frr in zip(*sides, strict=True)]
+
+
+def _draw(
+    labels: NDArray[np.bool_],
+    enrolment: NDArray[np.intp],
+    test: NDArray[np.intp],
+    speakers: int,
+    resamples: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """Return (S, R) how often each speaker occurs in draws that have both targets and non-targets."""
+    rng = np.random.default_rng(seed)
+    fair = np.full(speakers, 1 / speakers)
+    block = max(1, _DRAWN_NUMBERS // speakers)
+    kept: list[NDArray[np.float64]] = []
+    missing = resamples
+    while missing:
+        drawn = rng.multinomial(speakers, fair, size=min(block, missing)).T.astype(np.float64)
+        usable = np.ones(drawn.shape[1], dtype=np.bool_)
+        for of_class in (labels, ~labels):
+            ones = np.ones(int(of_class.sum()))
+            usable &= _weight(ones, enrolment[of_class], test[of_class], drawn, labels[of_class][0]) > 0
+        kept.append(drawn[:, usable])
+        missing -= int(usable.sum())
+    return np.concatenate(kept, axis=1)
+
+
+def _weight(
+    values: NDArray[np.float64],
+    enrolment: NDArray[np.intp],
+    test: NDArray[np.intp],
+    multiplicities: NDArray[np.float64],
+    targets: bool | np.bool_,
+) -> NDArray[np.float64]:
+    """Return (R,) the sum of values (T,) of one class of trials under multiplicities (S, R)."""
+    speakers = len(multiplicities)
+    if targets:
+        return np.bincount(enrolment, values, speakers) @ multiplicities
+    seen = values != 0
+    of_pairs = coo_array((values[seen], (enrolment[seen], test[seen])), shape=(speakers, speakers)).tocsr()
+    return np.einsum("sr,sr->r", multiplicities, of_pairs @ multiplicities)
+
+
+def _interval(errors: int, trials: int, replicates: NDArray[np.float64], speakers: int, level: float) -> Interval:
+    if speakers < 2:
+        return Interval(low=0.0, high=1.0, level=level)
+    tail = (1 - level) / 2
+    low = 0.0 if errors == 0 else float(betaincinv(errors, trials - errors + 1, tail))
+    high = 1.0 if errors == trials else float(betaincinv(errors + 1, trials - errors, 1 - tail))
+    if 0 < errors < trials:
+        rate = errors / trials
+        # Draws of S speakers vary by (S - 1) / S less than speakers do.
+        deviation = float(replicates.std()) * (speakers / (speakers - 1)) ** 0.5 / (rate * (1 - rate))
+        reach = float(stdtrit(speakers - 1, 1 - tail)) * deviation
+        low, high = min(low, float(expit(logit(rate) - reach))), max(high, float(expit(logit(rate) + reach)))
+    return Interval(low=low, high=high, level=float(level))
