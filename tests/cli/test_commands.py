@@ -1,7 +1,6 @@
-"""The commands as their users run them: real processes."""
+"""The commands as their users run them: real processes for what they do, this process for most of what they refuse."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -11,20 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-CURVOX = Path(sys.executable).with_name("curvox")
-
-
-def curvox(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [CURVOX, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )
+from command_line import CURVOX, curvox, curvox_here
 
 
 def refused(result: subprocess.CompletedProcess[str], *said: str) -> None:
@@ -56,7 +42,7 @@ def test_help__names_every_command_and_brings_no_torch() -> None:
 
 
 def test_cite__prints_the_papers_of_a_recipe(repository: Path) -> None:
-    shown = curvox("cite", repository / "recipes" / "openvoices_ham.yaml").stdout
+    shown = curvox_here("cite", repository / "recipes" / "openvoices_ham.yaml").stdout
     for key in ("desplanques2020ecapa", "fang2026ham", "nickel2017poincare"):
         assert key in shown
     assert shown.count("@") >= 3
@@ -75,14 +61,14 @@ def test_train__then_eval__prints_the_figures_and_leaves_them(run: Path, voices:
     result = curvox("eval", run, "--trials", voices / "trials" / "test.txt", "--resamples", "50")
     assert result.returncode == 0, result.stderr
     folder = run / "eval" / "test"
-    assert {p.name for p in folder.iterdir()} == {"scores.txt", "evaluation.json", "report.html"}
+    assert {p.name for p in folder.iterdir()} == {"scores.txt", "speakers.txt", "evaluation.json", "report.html"}
     figures = json.loads((folder / "evaluation.json").read_text())
     assert f"{100 * figures['eer']['value']:.2f}" in result.stdout
     lines = (folder / "scores.txt").read_text().splitlines()
     assert len(lines) == figures["targets"] + figures["non_targets"]
     trials = ["--trials", voices / "trials" / "test.txt"]
     refused(curvox("eval", run, *trials), "exists already", "--overwrite")
-    refused(curvox("eval", run, *trials, "--output", run, "--overwrite"), "more than an evaluation", "best")
+    refused(curvox_here("eval", run, *trials, "--output", run, "--overwrite"), "more than an evaluation", "best")
     assert (run / "best").exists()
 
 
@@ -95,22 +81,24 @@ def test_embed__writes_points_that_load_without_pickle(run: Path, voices: Path, 
         assert stored["embeddings"].shape == (len(stored["recordings"]), 12)
         assert stored["recordings"][0] == str(one)
         assert json.loads(str(stored["space"]))["name"] == "poincare_ball"
-    refused(curvox("embed", run, one, "-o", tmp_path / "e.npz"), "exists already")
-    refused(curvox("embed", run, one, "-o", tmp_path / "e.txt"), "must end in .npz")
-    refused(curvox("embed", run, tmp_path, "-o", tmp_path / "f.npz"), "holds no audio file")
-    refused(curvox("embed", run, one, "-o", one / "f.npz"), "File exists")
+    refused(curvox_here("embed", run, one, "-o", tmp_path / "e.npz"), "exists already")
+    refused(curvox_here("embed", run, one, "-o", tmp_path / "e.txt"), "must end in .npz")
+    refused(curvox_here("embed", run, tmp_path, "-o", tmp_path / "f.npz"), "holds no audio file")
+    refused(curvox_here("embed", run, one, "-o", one / "f.npz"), "File exists")
     assert [p.name for p in tmp_path.iterdir()] == ["e.npz"]
     for name in ("empty.wav", "none.wav"):
         (tmp_path / name).touch()
-    refused(curvox("embed", run, one, tmp_path, "-o", tmp_path / "f.npz"), "2 of 3 recordings", "empty.wav", "none.wav")
+    refused(
+        curvox_here("embed", run, one, tmp_path, "-o", tmp_path / "f.npz"), "2 of 3 recordings", "empty.wav", "none.wav"
+    )
 
 
-def test_verify__answers_and_says_where_the_threshold_comes_from(run: Path, two_recordings: tuple[Path, Path]) -> None:
+def test_verify__without_a_decision_card_decides_nothing(run: Path, two_recordings: tuple[Path, Path]) -> None:
     shown = curvox("verify", run, *two_recordings).stdout
     assert "score" in shown
-    assert "same speaker" in shown or "different speakers" in shown
-    assert "dev trials" in shown
-    assert "nothing is decided" in curvox("verify", run, *two_recordings, "--scorer", "cosine").stdout
+    assert "not calibrated" in shown
+    assert "same speaker:" not in shown.lower()
+    assert "curvox calibrate" in shown
 
 
 def test_verify__refuses_bad_input_in_one_line(run: Path, two_recordings: tuple[Path, Path], tmp_path: Path) -> None:
@@ -118,26 +106,26 @@ def test_verify__refuses_bad_input_in_one_line(run: Path, two_recordings: tuple[
     (tmp_path / "zero.wav").touch()
     (tmp_path / "text.wav").write_text("hello")
     refused(curvox("verify", run, one, tmp_path / "none.wav"), "none.wav")
-    refused(curvox("verify", run, one, tmp_path / "zero.wav"), "zero.wav")
-    refused(curvox("verify", run, one, tmp_path / "text.wav"), "text.wav")
-    refused(curvox("verify", tmp_path, one, one), "holds no model")
-    refused(curvox("verify", run, one, one, "--scorer", "cosin"), 'did you mean "cosine"')
+    refused(curvox_here("verify", run, one, tmp_path / "zero.wav"), "zero.wav")
+    refused(curvox_here("verify", run, one, tmp_path / "text.wav"), "text.wav")
+    refused(curvox_here("verify", tmp_path, one, one), "holds no model")
+    refused(curvox_here("verify", run, one, one, "--scorer", "cosin"), 'did you mean "cosine"')
 
 
 def test_eval__refuses_a_trial_of_an_unknown_utterance(run: Path, voices: Path, tmp_path: Path) -> None:
     lines = (voices / "trials" / "test.txt").read_text().splitlines()[:5]
     (tmp_path / "t.txt").write_text("\n".join([*lines, "1 voices-9999 nobody"]))
-    refused(curvox("eval", run, "--trials", tmp_path / "t.txt"), "nobody")
+    refused(curvox_here("eval", run, "--trials", tmp_path / "t.txt"), "nobody")
     (tmp_path / "u.txt").write_text("a b\n")
-    refused(curvox("eval", run, "--trials", tmp_path / "u.txt"), "u.txt")
+    refused(curvox_here("eval", run, "--trials", tmp_path / "u.txt"), "u.txt")
     assert not (run / "eval" / "t").exists()
 
 
 def test_eval__names_the_way_out_when_the_corpus_is_gone(run: Path, voices: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "best", tmp_path / "model")
     trials = voices / "trials" / "test.txt"
-    refused(curvox("eval", tmp_path / "model", "--trials", trials), "--data")
-    result = curvox("eval", tmp_path / "model", "--trials", trials, "--data", voices, "--resamples", "20")
+    refused(curvox_here("eval", tmp_path / "model", "--trials", trials), "--data")
+    result = curvox_here("eval", tmp_path / "model", "--trials", trials, "--data", voices, "--resamples", "20")
     assert result.returncode == 0, result.stderr
 
 
@@ -152,7 +140,7 @@ def test_eval__names_the_way_out_when_the_corpus_is_gone(run: Path, voices: Path
 def test_train__refuses_a_misspelt_key(
     arguments: list[str], said: str, tiny_recipe_file: Path, voices: Path, tmp_path: Path
 ) -> None:
-    result = curvox("train", tiny_recipe_file, "--data", voices, "--runs", tmp_path, *arguments)
+    result = curvox_here("train", tiny_recipe_file, "--data", voices, "--runs", tmp_path, *arguments)
     refused(result, said)
     assert not (tmp_path / "tiny").exists()
 
@@ -166,7 +154,7 @@ def test_train__interrupted_says_how_to_go_on(tiny_recipe_file: Path, voices: Pa
     finally:
         signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 120
-    while not (tmp_path / "tiny" / "last").exists() and time.monotonic() < deadline:
+    while not (tmp_path / "tiny" / "last").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
@@ -199,11 +187,11 @@ def test_corpus_convert__writes_a_manifest_that_reads_the_same(voices: Path, tmp
     assert result.returncode == 0, result.stderr
     again = read_corpus(tmp_path / "manifest.tsv", audio_root=voices)
     assert again.utterances == read_corpus(voices).utterances
-    refused(curvox("corpus", "convert", voices, "-o", tmp_path / "manifest.tsv"), "exists")
+    refused(curvox_here("corpus", "convert", voices, "-o", tmp_path / "manifest.tsv"), "exists")
 
 
 def test_demo__refuses_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
-    refused(curvox("demo", "--output", tmp_path), "--overwrite")
-    refused(curvox("demo", "--output", tmp_path, "--overwrite"), "not made by the demo")
+    refused(curvox_here("demo", "--output", tmp_path), "--overwrite")
+    refused(curvox_here("demo", "--output", tmp_path, "--overwrite"), "not made by the demo")
     assert (tmp_path / "mine.txt").exists()

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 import curvox
-from curvox.audio import FilterBank, read_audio
+from curvox.audio import FilterBank, from_int16, read_audio, to_int16
 from curvox.corpora import read_corpus, read_trials
 from curvox.embedder import Embedder, score_trials
 from curvox.embedder.embedder import batches_by_length
@@ -98,32 +98,21 @@ def test_embed__refuses_damaged_weights(two_recordings: tuple[Path, Path]) -> No
         model.embed(two_recordings[0])
 
 
-def test_verify__decides_by_the_dev_threshold(model: Embedder, two_recordings: tuple[Path, Path]) -> None:
-    answer = model.verify(*two_recordings)
-    assert model.dev is not None
-    assert answer.threshold == model.dev.threshold
-    assert answer.same == (answer.score >= model.dev.threshold)
-    assert answer.scorer == "hyperbolic"
-    same = model.verify(two_recordings[0], two_recordings[0])
-    assert same.score == pytest.approx(0.0, abs=1e-3)
-    assert same.same
-
-
-def test_verify__decides_nothing_without_a_dev_result_for_the_scorer(
-    model: Embedder, two_recordings: tuple[Path, Path]
-) -> None:
-    answer = model.verify(*two_recordings, scorer="cosine")
-    assert answer.scorer == "cosine"
-    assert answer.threshold is None
-    assert answer.same is None
-    assert make_model().verify(*two_recordings).same is None
-
-
 def test_verify__scores_by_the_distance_of_the_space(two_recordings: tuple[Path, Path]) -> None:
     a, b = (torch.from_numpy(make_model().embed(path)).double() for path in two_recordings)
     u = 2 * (a - b).square().sum() / ((1 - a.square().sum()) * (1 - b.square().sum()))
     expected = -float(torch.acosh(1 + u))
     assert make_model().verify(*two_recordings).score == pytest.approx(expected, rel=1e-4)
+
+
+def test_embed_with_norms__gives_the_norms_of_raw_embeddings(voices: Path) -> None:
+    model, paths = make_model("hypersphere"), sorted(voices.rglob("*.flac"))[:4]
+    waveforms = [read_audio(path, sampling_rate_hz=16000) for path in paths]
+    points, norms = model.embed_with_norms(waveforms)
+    np.testing.assert_array_equal(points, model.embed_waveforms(waveforms))
+    with torch.no_grad():
+        raw = [model(torch.from_numpy(from_int16(to_int16(waveform)))[None])[0] for waveform in waveforms]
+    np.testing.assert_allclose(norms, [float(z.norm()) for z in raw], rtol=1e-4)
 
 
 def test_embed_files__is_the_same_for_any_block(voices: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ def test_replace_text__keeps_the_previous_file_when_writing_fails(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full)
+        patch.setattr(Path, "write_bytes", full)
         with pytest.raises(CheckpointError, match="No space left"):
             replace_text(path, "two")
     assert path.read_text() == "one"

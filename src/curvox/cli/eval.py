@@ -1,4 +1,4 @@
-"""``curvox eval``: how good is a model on a trial list?"""
+"""``curvox eval``: how good is a model, or a file of scores, on trial lists?"""
 
 from __future__ import annotations
 
@@ -8,113 +8,146 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from curvox.corpora import Corpus
-    from curvox.embedder import ScoredTrials
-
-OUTPUTS = {"scores.txt", "evaluation.json", "report.html"}
+    from curvox.reports import EvaluationReport
 
 
 def evaluate_run(
-    run: Annotated[Path, typer.Argument(help="Run or model folder, such as runs/openvoices_ham.")],
-    trials: Annotated[Path, typer.Option(help="Trial list: lines of label enrolment test.")],
+    run: Annotated[
+        Path | None, typer.Argument(help="Run or model folder, such as runs/openvoices_ham; none with --scores.")
+    ] = None,
+    trials: Annotated[list[Path], typer.Option(help="Trial list (repeat for several).")] = [],  # noqa: B006
     data: Annotated[
         Path | None, typer.Option(help="Corpus of the trials; default the one the run was trained on.")
     ] = None,
     scorer: Annotated[
         str | None, typer.Option(help="cosine, euclidean or hyperbolic; default the model's own.")
     ] = None,
+    back_end: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="plain, mean_subtraction, s_norm, as_norm or plda, perhaps with settings, as_norm:top_k=100 "
+            "(repeat for several); default plain."
+        ),
+    ] = None,
+    cohort: Annotated[
+        int, typer.Option(help="Recordings of each training speaker that a back end is fitted on, at most.")
+    ] = 10,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help='Break the figures down: --by gender, --by "language,channel", --by "session gap".'),
+    ] = None,
+    style: Annotated[str, typer.Option(help="Of the trial lists: voxceleb, kaldi, cnceleb, nist, nist_key.")] = (
+        "voxceleb"
+    ),
+    enrolments: Annotated[
+        Path | None, typer.Option(help="Map of models to recordings, where trials name models.")
+    ] = None,
+    enrolment_style: Annotated[str, typer.Option(help="Of that map: kaldi, cnceleb or nist.")] = "kaldi",
+    enrol_with: Annotated[
+        str | None,
+        typer.Option(
+            help="For models of several recordings: spherical_mean, einstein_midpoint, frechet_mean, score_mean; "
+            "default that of the space."
+        ),
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Evaluate this file of scores (enrolment test score) instead of a model.")
+    ] = None,
+    score_style: Annotated[str, typer.Option(help="Of that file: kaldi, cnceleb, voxceleb, nist, nist_key.")] = "kaldi",
+    llrs: Annotated[bool, typer.Option("--llrs", help="The scores are natural-log likelihood ratios already.")] = False,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the results; default RUN/eval/NAME-OF-TRIALS.")
     ] = None,
     resamples: Annotated[int, typer.Option(help="Of the bootstrap over speakers behind the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    audio: Annotated[bool, typer.Option(help="Put the recordings of the worst errors on the page.")] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier evaluation.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
-    """Score a trial list; prints EER and minDCF with 95 % intervals and writes scores, JSON and a page."""
+    """Score trial lists; prints every figure with 95 % intervals and writes scores, JSON and a page for each."""
     from rich.console import Console
 
-    from curvox.cli.progress import counting
-    from curvox.cli.runs import corpus_of, system_of
-    from curvox.corpora import read_trials
-    from curvox.embedder import evaluate_scores, load_embedder, score_trials
-    from curvox.reports import terminal_table
+    from curvox.cli.evaluating import EvaluationSettings, evaluate_model, evaluate_score_file, read_lists
+    from curvox.embedder import parse_by
+    from curvox.errors import InputError
 
-    folder = output or _default_output(run, trials, scorer)
-    _claim(folder, overwrite)
-    model = load_embedder(run, device=device)
-    corpus, listed = corpus_of(run, data), read_trials(trials)
+    if (run is None) == (scores is None):
+        raise InputError("name either a run or a file of scores: curvox eval RUN …, or curvox eval --scores FILE …")
+    settings = EvaluationSettings(
+        by=("corpus", *(parse_by(text) for text in by or ())),
+        llrs=llrs,
+        resamples=resamples,
+        seed=seed,
+        audio=audio,
+        overwrite=overwrite,
+        command=_command(run, trials, back_end, by, scores, llrs),
+    )
+    lists = read_lists(trials, style=style, enrolments=enrolments, enrolment_style=enrolment_style)
     console = Console(stderr=True)
-    with counting(console, "embedding") as progress:
-        scored = score_trials(model, corpus, listed, scorer=scorer, progress=progress)
-    with console.status(f"bootstrap over speakers, {resamples} resamples"):
-        evaluation = evaluate_scores(scored, corpus, resamples=resamples)
-    system = system_of(run, evaluation)
-    Console().print(terminal_table([system]))
-    for name, group in evaluation.groups.items():
-        print(f"  {name}: {_line(group)}")
-    _write(folder, scored, corpus, system, trials)
-    print(f"scores, figures and page: {folder}")
-
-
-def _default_output(run: Path, trials: Path, scorer: str | None) -> Path:
-    """Beside the checkpoints, not in one of them, where the next checkpoint would sweep it away."""
-    from curvox.cli.runs import run_folder
-
-    whole = run_folder(run)
-    parts = [trials.stem, *([] if whole == run else [run.name]), *([] if scorer is None else [scorer])]
-    return whole / "eval" / "-".join(parts)
-
-
-def _claim(folder: Path, overwrite: bool) -> None:
-    """Refuse a taken output folder; only one that holds nothing but an earlier evaluation is ever replaced."""
-    from curvox.errors import OutputExistsError
-
-    if not folder.exists():
-        return
-    if not overwrite:
-        raise OutputExistsError(f"{folder} exists already: replace it with --overwrite, or name another --output")
-    foreign = {p.name for p in folder.iterdir()} - OUTPUTS if folder.is_dir() else {folder.name}
-    if foreign:
-        raise OutputExistsError(
-            f"{folder} holds more than an evaluation ({', '.join(sorted(foreign)[:5])}), so it is not replaced; "
-            "name another --output"
+    if scores is not None:
+        made = evaluate_score_file(
+            scores, lists, data=data, style=score_style, output=output, settings=settings, console=console
         )
-
-
-def _line(evaluation: object) -> str:
-    from curvox.metrics import Evaluation
-
-    assert isinstance(evaluation, Evaluation)
-    if evaluation.eer is None:
-        return f"no figures: {evaluation.why_no_figures}"
-    interval = evaluation.eer_interval
-    around = "" if interval is None else f" [{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
-    return f"EER {100 * evaluation.eer.value:.2f} %{around}, {evaluation.targets:,} + {evaluation.non_targets:,} trials"
-
-
-def _write(folder: Path, scored: ScoredTrials, corpus: Corpus, system: object, trials: Path) -> None:
-    """Write scores.txt, evaluation.json and report.html as one act."""
-    import json
-
-    from curvox.embedder import replace_folder
-    from curvox.reports import Report, SystemResult, write_page
-
-    assert isinstance(system, SystemResult)
-
-    def write(fresh: Path) -> None:
-        rows = zip(scored.trials.enrolments, scored.trials.tests, scored.scores, strict=True)
-        lines = [f"{enrolment} {test} {score:.9g}" for enrolment, test, score in rows]
-        (fresh / "scores.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        tree = {"scorer": scored.scorer, "trials": trials.name, **system.evaluation.to_dict()}
-        (fresh / "evaluation.json").write_text(json.dumps(tree, indent=1), encoding="utf-8")
-        report = Report(
-            title=f"{system.title} on {trials.name}",
-            subtitle=f"Scored by {scored.scorer}; larger scores mean the same speaker.",
-            systems=(system,),
-            corpus=(("corpus", corpus.name), ("utterances", str(len(scored.utterances)))),
-            command=f"curvox eval {system.name} --trials {trials.name}",
+    else:
+        assert run is not None
+        made = evaluate_model(
+            run,
+            lists,
+            back_ends=back_end or ["plain"],
+            data=data,
+            scorer=scorer,
+            per_speaker=cohort,
+            enrol_with=enrol_with,
+            output=output,
+            settings=settings,
+            device=device,
+            console=console,
         )
-        write_page(report, fresh / "report.html")
+    _print(list(made))
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    replace_folder(folder, write)
+
+def _print(made: list[tuple[Path, EvaluationReport]]) -> None:
+    """Print a table for each trial list, a column for each back end, and where everything was written."""
+    from rich.console import Console
+
+    from curvox.reports import breakdown_table, figures_table
+
+    console = Console()
+    for name in dict.fromkeys(report.trials.name for _, report in made):
+        reports = [report for _, report in made if report.trials.name == name]
+        console.print(figures_table(reports))
+        for report in reports:
+            where = "" if len(reports) == 1 else f"{report.scoring.back_end}: "
+            for breakdown in report.breakdowns:
+                console.print(breakdown_table(report.evaluation, breakdown, where=where))
+            health = report.evaluation.health
+            for warning in (*(health.warnings if health else ()), *filter(None, [report.evaluation.too_small])):
+                console.print(f"[yellow]warning:[/] {where}", end="")
+                print(warning)
+            for note in report.notes:
+                print(f"{where}{note}")
+    for folder, _ in made:
+        print(f"scores, figures and page: {folder}")
+
+
+def _command(
+    run: Path | None,
+    trials: list[Path],
+    back_end: list[str] | None,
+    by: list[str] | None,
+    scores: Path | None,
+    llrs: bool,
+) -> str:
+    """Return the command line that a page names, without the folders of this machine."""
+    import shlex
+
+    words = ["curvox", "eval"]
+    words += [] if run is None else [run.name or str(run)]
+    words += [] if scores is None else ["--scores", scores.name]
+    for option, values in (
+        ("--trials", [path.name for path in trials]),
+        ("--back-end", back_end or []),
+        ("--by", by or []),
+    ):
+        words += [word for value in values for word in (option, value)]
+    return shlex.join([*words, *(["--llrs"] if llrs else [])])

@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from curvox.cli.calibrate import calibrate
 from curvox.cli.cite import cite
+from curvox.cli.compare import compare
 from curvox.cli.corpus import app as corpus_app
 from curvox.cli.demo import demo
 from curvox.cli.embed import embed
 from curvox.cli.eval import evaluate_run
+from curvox.cli.identify import identify
 from curvox.cli.losses import losses
 from curvox.cli.train import train
 from curvox.cli.verify import verify
@@ -20,15 +23,18 @@ from curvox.errors import CurvoxError, TrainingInterruptedError
 
 app = typer.Typer(
     name="curvox",
-    help="Speaker embeddings with the loss in the middle: train, evaluate, embed, verify.",
+    help="Speaker embeddings with the loss in the middle: train, evaluate, calibrate, verify.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 app.command("train")(train)
 app.command("eval")(evaluate_run)
+app.command("compare")(compare)
 app.command("embed")(embed)
+app.command("calibrate")(calibrate)
 app.command("verify")(verify)
+app.command("identify")(identify)
 app.command("losses")(losses)
 app.command("demo")(demo)
 app.command("cite")(cite)

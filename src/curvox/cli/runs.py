@@ -46,6 +46,32 @@ def corpus_of(folder: Path, data: Path | None) -> Corpus:
     return read_corpus(path, format=recipe.format, audio_root=recipe.audio_root, check_files=False)
 
 
+def training_corpus(folder: Path, data: Path | None) -> Corpus:
+    """Return the recordings a run was trained on, for a cohort.
+
+    They are read where the recipe has them, and in ``data``, which may well be a corpus of other speakers, only when
+    that is gone.
+
+    Raises:
+        InputError: a bare model, which names no training split, or no corpus in either place.
+    """
+    from curvox.training import read_recipe
+    from curvox.training.data import open_corpus
+
+    recipe_path = run_folder(folder) / "recipe.yaml"
+    if not recipe_path.is_file():
+        raise InputError(f"{folder} is a bare model without a run's recipe, so its training speakers are not known")
+    recipe = read_recipe(recipe_path)
+    # Files are not checked here: embedding names those that it needs and cannot use.
+    changes: dict[str, Any] = {"skip_unreadable": True}
+    own = recipe.data.path
+    if own is None or not Path(own).exists():
+        if data is None:
+            raise InputError(f"the corpus of this run, {own}, is not here; name its folder with --data")
+        changes |= {"path": str(data), "format": None, "audio_root": None}
+    return open_corpus(recipe.data.model_copy(update=changes), recipe.seed).split(recipe.data.train_split)
+
+
 def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = None) -> SystemResult:
     """Gather what a report shows of a run."""
     from curvox.embedder import load_embedder

@@ -12,21 +12,34 @@ def verify(
     run: Annotated[Path, typer.Argument(help="Run or model folder, such as runs/openvoices_ham.")],
     enrolment: Annotated[Path, typer.Argument(help="Recording of the known speaker.")],
     test: Annotated[Path, typer.Argument(help="Recording in question.")],
-    scorer: Annotated[
-        str | None, typer.Option(help="cosine, euclidean or hyperbolic; default the model's own.")
+    more: Annotated[
+        list[Path] | None,
+        typer.Option("--enrolment", "-e", help="Another recording of the known speaker (repeat as needed)."),
     ] = None,
+    operating_point: Annotated[
+        str | None,
+        typer.Option(help="Where to decide: voxsrc, bayes:0.01, far:0.01, frr:0.05, eer …; default equal costs."),
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(help="Probability of the same speaker before hearing; default the operating point's, or 0.5."),
+    ] = None,
+    scorer: Annotated[
+        str | None, typer.Option(help="cosine, euclidean or hyperbolic: only a score, without a decision.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
-    """Compare two recordings: the score, and what it says at the dev trials' point of equal error rates."""
+    """Compare two recordings: score, likelihood ratio, posterior, and a decision if the model has a decision card."""
+    import json
+
+    from curvox.cli.decision_text import print_verification
     from curvox.embedder import load_embedder
 
-    answer = load_embedder(run, device=device).verify(enrolment, test, scorer=scorer)
-    print(f"score {answer.score:.4f} ({answer.scorer}, larger for the same speaker)")
-    if answer.dev is None or answer.threshold is None:
-        print("no threshold: this model has no dev result for this scorer, so nothing is decided")
-        return
-    print("same speaker" if answer.same else "different speakers", f"at the threshold {answer.threshold:.4f}")
-    print(
-        f"(the point of equal error rates, {100 * answer.dev.eer:.1f} %, on {answer.dev.targets:,} same-speaker and "
-        f"{answer.dev.nontargets:,} different-speaker dev trials; not calibrated for other recordings)"
+    answer = load_embedder(run, device=device).verify(
+        [enrolment, *(more or [])], test, operating_point=operating_point, prior=prior, scorer=scorer
     )
+    if as_json:
+        print(json.dumps(answer.to_dict(), indent=1, allow_nan=False))
+    else:
+        print_verification(answer)

@@ -12,13 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from curvox.audio import FilterBank
+from curvox.embedder.calibrated_scoring import restore_scoring
+from curvox.embedder.card_file import read_card, read_state
 from curvox.embedder.embedder import DevResult, Embedder
-from curvox.embedder.folders import new_folder, previous_folder, tensors_from_file, tensors_to_file
+from curvox.embedder.folders import new_folder, tensors_from_file, tensors_to_file
+from curvox.embedder.model_folder import CARD, WEIGHTS, model_folder
 from curvox.encoders import ENCODERS
 from curvox.errors import CheckpointError, CurvoxError, InputError
 from curvox.geometry import create_space
 
-WEIGHTS, CARD = "model.safetensors", "model.yaml"
 FORMAT = 1
 
 
@@ -31,7 +33,7 @@ class _Dev(BaseModel):
     epoch: int
 
 
-class _Card(BaseModel):
+class _Description(BaseModel):
     """What ``model.yaml`` may hold."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -61,31 +63,35 @@ def write_embedder(model: Embedder, folder: Path) -> None:
     tensors_to_file(_state(model), folder / WEIGHTS)
 
 
-def load_embedder(folder: str | Path, *, device: str = "cpu") -> Embedder:
+def load_embedder(folder: str | Path, *, device: str = "cpu", with_card: bool = True) -> Embedder:
     """Read a model folder, or a run folder, of which the best checkpoint is taken.
 
     Args:
         folder: a run (``runs/x``) or one of its checkpoints (``runs/x/best``).
         device: where the weights go, such as ``cpu`` or ``cuda``.
+        with_card: whether to read the decision card, if there is one; without it `Embedder.verify` decides nothing.
 
     Raises:
         CheckpointError: a file is missing, damaged or does not belong; the message names it.
     """
-    folder = _model_folder(Path(folder).absolute())
-    card = _read_card(folder / CARD)
+    folder = model_folder(folder)
+    card = _read_description(folder / CARD)
     try:
         model = _build(card, tensors_from_file(folder / WEIGHTS), folder / WEIGHTS)
     except CheckpointError:
         raise
     except (CurvoxError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise CheckpointError(f"{folder / CARD} does not describe a model of this version: {error}") from error
+    decision_card = read_card(folder) if with_card else None
+    if decision_card is not None:
+        model.calibrated = restore_scoring(decision_card, read_state(folder, decision_card), model.space)
     try:
         return model.to(device).eval()
     except (RuntimeError, AssertionError) as error:
         raise InputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}; use cpu') from error
 
 
-def _build(card: _Card, tensors: dict[str, Tensor], path: Path) -> Embedder:
+def _build(card: _Description, tensors: dict[str, Tensor], path: Path) -> Embedder:
     name = card.encoder.get("name")
     if not isinstance(name, str):
         raise InputError("encoder has no name")
@@ -118,28 +124,10 @@ def _compare(expected: dict[str, Tensor], tensors: dict[str, Tensor], path: Path
         )
 
 
-def _model_folder(folder: Path) -> Path:
-    # A reader changes nothing: a folder whose exchange was cut short is read under its hidden name.
-    wanted = (folder, folder / "best", folder / "last")
-    for candidate in (place if place.exists() else previous_folder(place) for place in wanted):
-        if (candidate / CARD).is_file():
-            if not (candidate / WEIGHTS).is_file():
-                raise CheckpointError(f"{candidate} has {CARD} but no {WEIGHTS}; copy the whole folder")
-            return candidate
-        if candidate.name == "best" and candidate != folder and candidate.is_dir():
-            raise CheckpointError(f"{candidate} has no {CARD}; copy the whole folder, or name {folder / 'last'}")
-    if not folder.is_dir():
-        raise CheckpointError(
-            f"{folder} is not a folder; expected a run such as runs/x, or a checkpoint such as runs/x/best"
-        )
-    found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
-    raise CheckpointError(f"{folder} holds no model: expected {CARD} and {WEIGHTS} there or in best/, found {found}")
-
-
-def _read_card(path: Path) -> _Card:
+def _read_description(path: Path) -> _Description:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _Card.model_validate(tree)
+        return _Description.model_validate(tree)
     except (OSError, yaml.YAMLError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     except ValidationError as error:

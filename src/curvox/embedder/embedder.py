@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from curvox.audio import FilterBank, check_waveform, from_int16, read_audio, subtract_mean, to_int16
 from curvox.errors import AudioError, InputError
 from curvox.geometry import AbstractSpace
-from curvox.scoring import default_scorer, score_pairs
+
+if TYPE_CHECKING:
+    from curvox.embedder.calibrated_scoring import CalibratedScoring
+    from curvox.embedder.decisions import Verification
 
 Source = str | Path | np.ndarray
 BATCH_S = 60.0
@@ -35,22 +38,6 @@ class DevResult:
     epoch: int
 
 
-@dataclass(frozen=True)
-class Verification:
-    """The answer to "same speaker?".
-
-    ``score`` is larger for the same speaker. ``same`` compares it with ``threshold``, the point of equal error rates
-    on the model's dev trials; both are None when the model has no dev result. Neither is calibrated for other
-    recordings.
-    """
-
-    score: float
-    scorer: str
-    threshold: float | None
-    same: bool | None
-    dev: DevResult | None
-
-
 class Embedder(nn.Module):
     """Waveform to embedding.
 
@@ -64,6 +51,7 @@ class Embedder(nn.Module):
         space: where embeddings are compared.
         description: name and options of encoder, features and training, as they go into the checkpoint.
         dev: result on the dev trials, if there is one.
+        calibrated: the scoring of its decision card, if it was calibrated.
     """
 
     def __init__(
@@ -73,6 +61,7 @@ class Embedder(nn.Module):
         space: AbstractSpace,
         description: dict[str, Any],
         dev: DevResult | None = None,
+        calibrated: CalibratedScoring | None = None,
     ):
         super().__init__()
         self.filter_bank = filter_bank
@@ -80,6 +69,7 @@ class Embedder(nn.Module):
         self.space = space
         self.description = description
         self.dev = dev
+        self.calibrated = calibrated
 
     @property
     def sampling_rate_hz(self) -> int:
@@ -108,7 +98,7 @@ class Embedder(nn.Module):
         Raises:
             AudioError: the recording cannot be used; the message says why.
         """
-        return self.embed_waveforms([self._waveform(source, sampling_rate_hz)])[0]
+        return self.embed_waveforms([self.waveform(source, sampling_rate_hz)])[0]
 
     def embed_files(
         self, paths: Sequence[str | Path], progress: Callable[[int, int], None] | None = None
@@ -118,7 +108,7 @@ class Embedder(nn.Module):
         Raises:
             AudioError: recordings cannot be used; all of them are counted, the first 20 named.
         """
-        return self.embed_readers([partial(self._waveform, path, None) for path in paths], progress)
+        return self.embed_readers([partial(self.waveform, path, None) for path in paths], progress)
 
     def embed_readers(
         self, readers: Sequence[Callable[[], np.ndarray]], progress: Callable[[int, int], None] | None = None
@@ -130,7 +120,18 @@ class Embedder(nn.Module):
         Raises:
             AudioError: recordings cannot be used; all of them are counted, the first 20 named.
         """
-        points: list[np.ndarray] = []
+        points = [self.embed_waveforms(block) for block in self.read_in_blocks(readers, progress)]
+        return np.concatenate(points) if points else np.zeros((0, self.embedding_dim), np.float32)
+
+    def read_in_blocks(
+        self, readers: Sequence[Callable[[], np.ndarray]], progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[list[np.ndarray]]:
+        """Yield what the readers return, in their order, in lists of at most `BLOCK_S` seconds or one recording.
+
+        Raises:
+            AudioError: recordings cannot be used; all of them are counted, the first 20 named. Nothing is yielded after
+                the first of them.
+        """
         failures: list[str] = []
         block: list[np.ndarray] = []
         for done, read in enumerate(readers, start=1):
@@ -141,63 +142,66 @@ class Embedder(nn.Module):
             if failures:
                 block.clear()
             elif done == len(readers) or sum(map(len, block)) >= BLOCK_S * self.sampling_rate_hz:
-                points.append(self.embed_waveforms(block))
+                yield block
                 block = []
             if progress:
                 progress(done, len(readers))
         if failures:
             shown = "\n  ".join(failures[:20])
             raise AudioError(f"{len(failures)} of {len(readers)} recordings cannot be used:\n  {shown}")
-        return np.concatenate(points) if points else np.zeros((0, self.embedding_dim), np.float32)
 
     @property
     def embedding_dim(self) -> int:
         """Size D of the embedding."""
         return int(self.encoder.embedding_dim)  # pyright: ignore[reportArgumentType]
 
-    @torch.inference_mode()
     def embed_waveforms(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Embed waveforms at the model's rate, (N, D) float32, in batches of similar lengths."""
+        return self.embed_with_norms(waveforms)[0]
+
+    @torch.inference_mode()
+    def embed_with_norms(self, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Embed waveforms at the model's rate; return points (N, D) float32 and norms (N,) of the raw embeddings."""
         was_training = self.training
         self.eval()
+        points = np.zeros((len(waveforms), self.embedding_dim), np.float32)
+        norms = np.zeros(len(waveforms))
         try:
-            points: list[np.ndarray | None] = [None] * len(waveforms)
             for batch in batches_by_length([len(w) for w in waveforms], int(BATCH_S * self.sampling_rate_hz)):
                 # Training hears 16-bit samples. Finer ones differ where there is nothing but rounding, such as above
                 # 4 kHz in telephone speech, and the logarithm of the filter banks makes that difference large.
                 padded, lengths = pad([from_int16(to_int16(waveforms[i])) for i in batch])
                 device = next(self.encoder.parameters()).device
                 z = self(padded.to(device), lengths.to(device))
-                for i, point in zip(batch, self.space.project(z).float().cpu().numpy(), strict=True):
-                    points[i] = point
+                points[batch] = self.space.project(z).float().cpu().numpy()
+                norms[batch] = torch.linalg.vector_norm(z.double(), dim=-1).cpu().numpy()
         finally:
             self.train(was_training)
-        result = np.stack([p for p in points if p is not None])
-        if not np.isfinite(result).all():
-            row = int(np.flatnonzero(~np.isfinite(result).all(axis=1))[0])
+        if not np.isfinite(points).all():
+            row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
             raise InputError(f"the embedding of recording {row} is not finite: the model's weights are damaged")
-        return result
+        return points, norms
 
-    def verify(self, enrolment: Source, test: Source, *, scorer: str | None = None) -> Verification:
-        """Compare two recordings; see `Verification`.
+    def verify(
+        self,
+        enrolment: Source | Sequence[Source],
+        test: Source,
+        *,
+        operating_point: str | None = None,
+        prior: float | None = None,
+        scorer: str | None = None,
+    ) -> Verification:
+        """Compare a recording with one or several of a known speaker; see `curvox.embedder.verify_recordings`."""
+        from curvox.embedder.decisions import verify_recordings
 
-        Args:
-            enrolment: path or waveform of the known speaker.
-            test: path or waveform in question.
-            scorer: a name in the table of scorers; None takes that of the model's space.
-        """
-        name = scorer or default_scorer(self.space)
-        points = self.embed_waveforms([self._waveform(enrolment, None), self._waveform(test, None)])
-        score = float(score_pairs(self.space, points, np.array([0]), np.array([1]), scorer=name)[0])
-        dev = self.dev if name == default_scorer(self.space) else None
-        threshold = None if dev is None else dev.threshold
-        return Verification(score, name, threshold, None if threshold is None else score >= threshold, dev)
+        return verify_recordings(self, enrolment, test, operating_point=operating_point, prior=prior, scorer=scorer)
 
     def with_dev(self, dev: DevResult) -> Embedder:
         """Return the same model (sharing weights) with another dev result."""
-        return Embedder(self.filter_bank, self.encoder, self.space, self.description, replace(dev))
+        return Embedder(self.filter_bank, self.encoder, self.space, self.description, replace(dev), self.calibrated)
 
-    def _waveform(self, source: Source, sampling_rate_hz: int | None) -> np.ndarray:
+    def waveform(self, source: Source, sampling_rate_hz: int | None = None) -> np.ndarray:
+        """Return a recording as the model takes it, float32 (samples,) at its rate; see `embed`."""
         if isinstance(source, (str, Path)):
             return read_audio(source, sampling_rate_hz=self.sampling_rate_hz)
         if sampling_rate_hz not in (None, self.sampling_rate_hz):

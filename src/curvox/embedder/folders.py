@@ -57,9 +57,14 @@ def replace_text(path: Path, text: str) -> None:
     Raises:
         CheckpointError: the disk is full or cannot be written.
     """
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole, or leave the previous one; see `replace_text`."""
     fresh = path.with_name(f".{path.name}.writing")
     try:
-        fresh.write_text(text, encoding="utf-8")
+        fresh.write_bytes(content)
         _flush(fresh)
         fresh.replace(path)
     except OSError as error:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from curvox.audio import AUDIO_SUFFIXES, read_audio
+from curvox.audio import AUDIO_SUFFIXES
 from curvox.corpora import Corpus, TrialList
 from curvox.embedder.embedder import Embedder
-from curvox.errors import AudioError, InputError
-from curvox.metrics import Evaluation, evaluate
+from curvox.embedder.trial_scores import embed_utterances
+from curvox.errors import InputError
 from curvox.scoring import default_scorer, score_pairs
 
 
@@ -44,66 +43,12 @@ def score_trials(
     """
     trials.check_against(corpus)
     names = tuple(sorted({*map(str, trials.enrolments), *map(str, trials.tests)}))
-    points = _embed_utterances(model, corpus, names, progress)
+    points = embed_utterances(model, corpus, names, progress)
     place = {name: i for i, name in enumerate(names)}
     enrolment = np.array([place[str(e)] for e in trials.enrolments])
     test = np.array([place[str(t)] for t in trials.tests])
     scores = score_pairs(model.space, points, enrolment, test, scorer=scorer)
     return ScoredTrials(trials, scores, scorer or default_scorer(model.space), names, points)
-
-
-def _embed_utterances(
-    model: Embedder, corpus: Corpus, names: tuple[str, ...], progress: Callable[[int, int], None] | None
-) -> np.ndarray:
-    return model.embed_readers([partial(_read, model, corpus, name) for name in names], progress)
-
-
-def _read(model: Embedder, corpus: Corpus, name: str) -> np.ndarray:
-    utterance = corpus[name]
-    try:
-        return read_audio(
-            corpus.path_of(utterance),
-            sampling_rate_hz=model.sampling_rate_hz,
-            start_s=utterance.start_s,
-            duration_s=utterance.segment_s,
-        )
-    except AudioError as error:
-        raise AudioError(f"{name}: {error}") from error
-
-
-def evaluate_scores(
-    scored: ScoredTrials, corpus: Corpus, *, group_by: str = "corpus", resamples: int = 1000, seed: int = 0
-) -> Evaluation:
-    """Return EER and minDCF with intervals by bootstrap over speakers, pooled and per value of a manifest column.
-
-    Args:
-        scored: labelled trials and their scores.
-        corpus: where the utterances' labels stand.
-        group_by: an attribute of `curvox.corpora.Utterance`; a trial belongs to the group that both its sides share.
-            No groups are made when all utterances share one value.
-        resamples: of the bootstrap; 0 leaves intervals out.
-        seed: of the bootstrap.
-
-    Raises:
-        InputError: the trials have no labels, or only one class.
-    """
-    trials = scored.trials
-    if trials.labels is None:
-        raise InputError("these trials have no labels, so they can be scored but not evaluated")
-    enrolments = [corpus[str(e)] for e in trials.enrolments]
-    tests = [corpus[str(t)] for t in trials.tests]
-    left = np.array([getattr(u, group_by) for u in enrolments])
-    right = np.array([getattr(u, group_by) for u in tests])
-    values = sorted({*left.tolist(), *right.tolist()})
-    return evaluate(
-        scored.scores,
-        trials.labels,
-        enrolment_speakers=np.array([u.speaker for u in enrolments]),
-        test_speakers=np.array([u.speaker for u in tests]),
-        groups={v or "unnamed": (left == v) & (right == v) for v in values} if len(values) > 1 else None,
-        resamples=resamples,
-        seed=seed,
-    )
 
 
 def find_recordings(paths: list[Path]) -> list[Path]:

@@ -65,6 +65,9 @@ def eer_figure(systems: Sequence[SystemResult], *, name: str = "eer") -> str:
     """
     bands: list[str | None] = [None, *groups_of(systems)]
     step = len(systems) + 1
+    names = [fill(plain(ALL_TRIALS if group is None else group), 16) for group in bands]
+    # A band is as high as its rows, or as its name where that is folded more often.
+    row_in = 0.17 * max(1.0, (1.4 + max(name.count("\n") for name in names)) / step)
     parts = [part for system in systems for part in (system.evaluation, *system.evaluation.groups.values())]
     highest = max(map(_upper_end, parts), default=0.0)
 
@@ -74,7 +77,7 @@ def eer_figure(systems: Sequence[SystemResult], *, name: str = "eer") -> str:
             if place:
                 axes.axhline(place * step - 1, color=GRID, linewidth=0.8)
         middles = [place * step + (len(systems) - 1) / 2 for place in range(len(bands))]
-        axes.set_yticks(middles, [fill(plain(ALL_TRIALS if group is None else group), 16) for group in bands])
+        axes.set_yticks(middles, names)
         axes.tick_params(axis="y", length=0)
         axes.set(xlim=(0, 105 * highest or 1.0), ylim=(len(bands) * step - 1, -1), xlabel="equal error rate, %")
         axes.spines["left"].set_visible(False)
@@ -82,7 +85,7 @@ def eer_figure(systems: Sequence[SystemResult], *, name: str = "eer") -> str:
         _legend(figure, titles, [_handle(i) for i in range(len(systems))])
 
     titles = [system.title for system in systems]
-    height = 0.8 + 0.17 * len(bands) * step + _legend_height(titles)
+    height = 0.8 + row_in * len(bands) * step + _legend_height(titles)
     pooled = "; ".join(f"{system.title}: {metric_cell(system.evaluation, 'eer')}" for system in systems)
     return draw((5.0, height), paint, name=name, label=f"Equal error rates in percent. On all trials: {pooled}.")
 

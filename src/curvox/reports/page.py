@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from curvox.errors import InputError, MissingExtraError, OutputExistsError
 from curvox.reports.citations import citations_for
+from curvox.reports.comparison_tables import comparison_tests
 from curvox.reports.figures import accents_by_size, det_figure, dev_eer_figure, disk_figure, eer_figure, loss_figure
 from curvox.reports.results import DiskPicture, Report, SystemResult
 from curvox.reports.tables import (
@@ -24,7 +26,10 @@ from curvox.reports.tables import (
     metrics_of,
 )
 
-_DET_CAPTION = (
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+DET_CAPTION = (
     "How often a stranger is accepted against how often a speaker is rejected, at every threshold, on axes warped by "
     "the normal quantile. Lower left is better; the mark is the equal error rate."
 )
@@ -42,7 +47,9 @@ class _Row:
 
 
 @dataclass(frozen=True)
-class _Figure:
+class PageFigure:
+    """A picture on a page, with its heading and what to read in it."""
+
     svg: str
     title: str
     caption: str
@@ -75,6 +82,30 @@ def write_page(report: Report, path: str | Path, *, overwrite: bool = False) -> 
 
 def render_page(report: Report) -> str:
     """Return the HTML of a report; the same text for the same report."""
+    metrics = metrics_of(report.systems)
+    values = {
+        "title": report.title,
+        "subtitle": report.subtitle,
+        "report": report,
+        "nothing": NOTHING,
+        "metrics": [metric_title(metric) for metric in metrics],
+        "interval_title": interval_title(report.systems),
+        "pooled": [(system, _row(system, None, metrics), _training(system)) for system in report.systems],
+        "figures": list(_figures(report.systems)),
+        "disks": list(_disks(report.systems)),
+        "groups": [
+            (group, [_row(system, group, metrics) for system in report.systems]) for group in groups_of(report.systems)
+        ],
+        "resampling": resampling(report.systems),
+        "timed": any(system.training_s is not None for system in report.systems),
+        "bibtex": citations_for(report.papers),
+        "tests": comparison_tests(report.comparison) if report.comparison else None,
+    }
+    return page_template("page.html.jinja").render(values)
+
+
+def page_template(name: str) -> Template:
+    """Return a template of a page: it escapes every text, and refuses a name that has no value."""
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
         from markupsafe import Markup
@@ -89,22 +120,7 @@ def render_page(report: Report) -> str:
     )
     # Figures alone enter as markup; they come from drawing.py, whose serialiser escapes what labels hold.
     environment.filters["svg"] = Markup
-    metrics = metrics_of(report.systems)
-    values = {
-        "report": report,
-        "nothing": NOTHING,
-        "metrics": [metric_title(metric) for metric in metrics],
-        "interval_title": interval_title(report.systems),
-        "pooled": [(system, _row(system, None, metrics), _training(system)) for system in report.systems],
-        "figures": list(_figures(report.systems)),
-        "disks": list(_disks(report.systems)),
-        "groups": [
-            (group, [_row(system, group, metrics) for system in report.systems]) for group in groups_of(report.systems)
-        ],
-        "resampling": _resampling(report.systems),
-        "bibtex": citations_for(report.papers),
-    }
-    return environment.get_template("page.html.jinja").render(values)
+    return environment.get_template(name)
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
@@ -133,32 +149,32 @@ def _training(system: SystemResult) -> tuple[str, str]:
     )
 
 
-def _figures(systems: tuple[SystemResult, ...]) -> Iterator[_Figure]:
+def _figures(systems: tuple[SystemResult, ...]) -> Iterator[PageFigure]:
     missing = [f"{s.title} ({metric_cell(s.evaluation, 'eer').reason})" for s in systems if not s.evaluation.det]
     not_drawn = f" Not drawn: {', '.join(missing)}." if missing else ""
     if any(system.evaluation.det for system in systems):
-        yield _Figure(det_figure(systems), "DET curves", _DET_CAPTION + not_drawn)
+        yield PageFigure(det_figure(systems), "DET curves", DET_CAPTION + not_drawn)
     intervals = interval_title(systems)
     caption = "Mark: equal error rate." + (f" Bar: {intervals}, by bootstrap over speakers." if intervals else "")
-    yield _Figure(eer_figure(systems), "Equal error rates", f"{caption} Left is better.")
+    yield PageFigure(eer_figure(systems), "Equal error rates", f"{caption} Left is better.")
     if any(record.loss is not None for system in systems for record in system.history):
-        yield _Figure(loss_figure(systems), "Learning curves: training loss", _LOSS_CAPTION)
+        yield PageFigure(loss_figure(systems), "Learning curves: training loss", _LOSS_CAPTION)
     if any(record.dev_eer is not None for system in systems for record in system.history):
         caption = "On the dev trials, after every epoch. Lower is better."
-        yield _Figure(dev_eer_figure(systems), "Learning curves: EER on dev trials", caption)
+        yield PageFigure(dev_eer_figure(systems), "Learning curves: EER on dev trials", caption)
 
 
-def _disks(systems: tuple[SystemResult, ...]) -> Iterator[_Figure]:
+def _disks(systems: tuple[SystemResult, ...]) -> Iterator[PageFigure]:
     pictures: list[tuple[int, SystemResult, DiskPicture]] = [(i, s, s.disk) for i, s in enumerate(systems) if s.disk]
     accents = accents_by_size([picture for _, _, picture in pictures])
     for i, system, picture in pictures:
         svg = disk_figure(picture, accents=accents, name=f"disk-{i}", title=system.title)
         space = f"Space: {system.space}. " if system.space else ""
         caption = f"{space}{count(len(picture.points))} utterances of {count(len(set(picture.speakers)))} speakers; "
-        yield _Figure(svg, system.title, f"{caption}stress {picture.stress:.3f}.")
+        yield PageFigure(svg, system.title, f"{caption}stress {picture.stress:.3f}.")
 
 
-def _resampling(systems: tuple[SystemResult, ...]) -> str:
+def resampling(systems: tuple[SystemResult, ...]) -> str:
     """Say where the intervals come from, once for all systems that agree."""
     ways = dict.fromkeys(
         f"{count(part.resamples)} resamples of the speakers, seed {part.seed}"

@@ -14,6 +14,7 @@ from curvox.errors import InputError
 from curvox.metrics import Evaluation
 
 if TYPE_CHECKING:
+    from curvox.reports.comparison import Comparison
     from curvox.training.history import EpochRecord
 
 _PACKAGES = ("curvox", "torch", "lightning", "numpy", "matplotlib")
@@ -107,6 +108,7 @@ class Report:
         seed: of the training; None if it does not apply.
         papers: BibTeX keys of the methods used.
         versions: of the packages, as (name, version); those installed now if not given.
+        comparison: how the systems differ from the first of them; None shows no tests.
 
     Raises:
         InputError: no system, or two of one name.
@@ -121,6 +123,7 @@ class Report:
     seed: int | None = None
     papers: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = field(default_factory=installed_versions)
+    comparison: Comparison | None = None
 
     def __post_init__(self) -> None:
         """Refuse a page without systems or with two that cannot be told apart."""

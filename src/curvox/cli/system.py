@@ -1,0 +1,214 @@
+"""A model under evaluation: all recordings of its trial lists embedded once, back ends fitted when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curvox.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from curvox.cli.evaluating import Lists
+    from curvox.corpora import Corpus, TrialList, TrialPlan
+    from curvox.embedder import CalibratedScoring, Embedder, MeasuredRecordings
+    from curvox.reports import ScoringFacts
+    from curvox.scoring import AbstractFittedBackEnd
+
+
+@dataclass(frozen=True, eq=False)
+class SystemScores:
+    """What a back end made of a trial list: scores (T,), LLRs (T,) if calibrated, and how they came about."""
+
+    scores: np.ndarray
+    llrs: np.ndarray | None
+    facts: ScoringFacts
+    notes: tuple[str, ...] = ()
+    sampling_rate_hz: int = 16_000
+
+
+@dataclass(eq=False)
+class ScoredSystem:
+    """See the module."""
+
+    run: Path
+    model: Embedder
+    corpus: Corpus
+    lists: Lists
+    data: Path | None
+    scorer: str | None
+    console: Console
+    recordings: MeasuredRecordings | np.ndarray
+    utterances: tuple[str, ...]
+    fitted: dict[str, tuple[AbstractFittedBackEnd, str]] = field(default_factory=dict)
+
+    @classmethod
+    def load(
+        cls,
+        run: Path,
+        corpus: Corpus,
+        lists: Lists,
+        *,
+        data: Path | None,
+        scorer: str | None,
+        device: str,
+        console: Console,
+    ) -> ScoredSystem:
+        """Load a model and embed every recording that any of the lists names, once."""
+        from curvox.cli.progress import counting
+        from curvox.corpora import plan_trials
+        from curvox.embedder import embed_utterances, load_embedder, measure_utterances
+
+        model = load_embedder(run, device=device)
+        plans = [plan_trials(trials, lists.enrolments) for trials in lists.trials]
+        utterances = tuple(sorted({name for plan in plans for name in plan.utterances}))
+        calibrated = model.calibrated
+        embed = measure_utterances if calibrated and calibrated.calibration.quality_names else embed_utterances
+        with counting(console, "embedding") as progress:
+            recordings = embed(model, corpus, utterances, progress)
+        return cls(run, model, corpus, lists, data, scorer, console, recordings, utterances)
+
+    def score(
+        self, trials: TrialList, name: str, *, per_speaker: int, enrol_with: str | None, llrs: bool
+    ) -> SystemScores:
+        """Score a list by the back end of a name; calibrated where the decision card is of that very scoring."""
+        from curvox.corpora import plan_trials
+        from curvox.embedder import default_way, score_plan
+
+        plan = plan_trials(trials, self.lists.enrolments)
+        calibrated = self._card_of(name)
+        if calibrated is not None:
+            back_end, cohort = calibrated.back_end, ""
+        else:
+            back_end, cohort = self._fitted(name, per_speaker)
+        place = {utterance: row for row, utterance in enumerate(self.utterances)}
+        rows = np.array([place[utterance] for utterance in plan.utterances])
+        points = self._points()[rows]
+        way = enrol_with or default_way(self.model.space)
+        scores = score_plan(back_end, self.model.space, points, plan, enrol_with=way)
+        ratios, calibration = None, ""
+        if calibrated is not None:
+            ratios, calibration = self._llrs(calibrated, scores, plan, rows), _words(calibrated)
+        elif llrs:
+            if name.partition(":")[0] != "plda":
+                raise InputError(f"scores of the back end {name} are no likelihood ratios: run curvox calibrate first")
+            ratios, calibration = scores, "likelihood ratios of the PLDA model itself, not calibrated on trials"
+        several = any(len(of) > 1 for of in plan.rows)
+        facts = self._facts(back_end, cohort, calibration, way if several else "")
+        notes = tuple(self._notes(trials, calibrated))
+        return SystemScores(scores, ratios, facts, notes, self.model.sampling_rate_hz)
+
+    def _points(self) -> np.ndarray:
+        return self.recordings if isinstance(self.recordings, np.ndarray) else self.recordings.points
+
+    def _card_of(self, text: str) -> CalibratedScoring | None:
+        """Return the decision card if it is of this back end, these settings and this scorer."""
+        from curvox.cli.evaluating import back_end_from
+        from curvox.scoring import default_scorer
+
+        calibrated, wanted = self.model.calibrated, back_end_from(text)
+        if calibrated is None:
+            return None
+        own, card = default_scorer(self.model.space), calibrated.card.back_end
+        scorers = (wanted.pop("scorer", None) or self.scorer or own, card.get("scorer") or own)
+        fits = scorers[0] == scorers[1] and all(card.get(key) == value for key, value in wanted.items())
+        return calibrated if fits else None
+
+    def _fitted(self, text: str, per_speaker: int) -> tuple[AbstractFittedBackEnd, str]:
+        from curvox.cli.evaluating import back_end_from
+        from curvox.scoring import create_back_end
+
+        if text not in self.fitted:
+            description = back_end_from(text)
+            back_end = create_back_end(description)
+            if self.scorer is not None:
+                if "scorer" not in back_end.describe():
+                    raise InputError(f'the back end "{description["name"]}" takes no scorer; leave --scorer out')
+                back_end = create_back_end({**description, "scorer": self.scorer})
+            if back_end.needs_cohort:
+                cohort, words = self._cohort(per_speaker)
+                fitted = back_end.fit(self.model.space, cohort.points, cohort.speakers)
+            else:
+                fitted, words = back_end.fit(self.model.space), ""
+            self.fitted[text] = fitted, words
+        return self.fitted[text]
+
+    def _cohort(self, per_speaker: int) -> tuple[Any, str]:
+        from curvox.cli.progress import counting
+        from curvox.cli.runs import run_folder, training_corpus
+        from curvox.embedder import embed_cohort, speakers_of
+        from curvox.scoring import require_other_speakers
+
+        corpus = training_corpus(self.run, self.data)
+        for trials in self.lists.trials:
+            sides = speakers_of(trials, self.corpus, self.lists.enrolments)
+            require_other_speakers(corpus.speakers, {*sides[0].tolist(), *sides[1].tolist()})
+        whole = run_folder(self.run)
+        name = "cohort.safetensors" if whole == self.run else f"cohort-{self.run.name}.safetensors"
+        with counting(self.console, "embedding the cohort") as progress:
+            cohort = embed_cohort(
+                self.model, corpus, per_speaker=per_speaker, cache=whole / "eval" / name, progress=progress
+            )
+        words = f"{len(cohort.points):,} recordings of {len(corpus.speakers):,} training speakers, at most "
+        return cohort, f"{words}{per_speaker} of each"
+
+    def _notes(self, trials: TrialList, used: CalibratedScoring | None) -> Iterator[str]:
+        card = None if self.model.calibrated is None else self.model.calibrated.card
+        if card is None:
+            return
+        if used is None:
+            fitted = " ".join(str(value) for value in (card.back_end["name"], card.back_end.get("scorer")) if value)
+            yield f"The decision card of this model is of {fitted} scores; those evaluated here are not calibrated."
+        elif (card.fitted_on.trials, card.fitted_on.corpus) == (trials.source, self.corpus.name):
+            yield (
+                f"The decision card was fitted on {trials.source} itself: Cllr and actual costs are better here than "
+                "they will be on other trials."
+            )
+
+    def _llrs(self, calibrated: CalibratedScoring, scores: np.ndarray, plan: TrialPlan, rows: np.ndarray) -> np.ndarray:
+        from curvox.embedder import MeasuredRecordings, enrol_models
+        from curvox.scoring import RecordingMeasures
+
+        if not isinstance(self.recordings, MeasuredRecordings):
+            nothing = RecordingMeasures()
+            return calibrated.llrs(scores, nothing, nothing)
+        whole = self.recordings
+        named = MeasuredRecordings(whole.points[rows], whole.norms[rows], tuple(whole.qualities[row] for row in rows))
+        single = [np.array([row]) for row in range(len(rows))]
+        measures = enrol_models(self.model, named, [*plan.rows, *single]).measures
+        return calibrated.llrs(
+            scores, measures.rows(plan.enrolment_index), measures.rows(len(plan.rows) + plan.test_index)
+        )
+
+    def _facts(self, back_end: AbstractFittedBackEnd, cohort: str, calibration: str, way: str) -> ScoringFacts:
+        from curvox.cli.runs import name_of_space, run_folder, title_of
+        from curvox.reports import ScoringFacts
+        from curvox.scoring import default_scorer
+
+        run = run_folder(self.run)
+        settings = {key: value for key, value in back_end.describe().items() if key != "name"}
+        scorer = settings.pop("scorer", None) or self.scorer or default_scorer(self.model.space)
+        loss = self.model.description.get("training", {}).get("loss", {}).get("name", "")
+        name = str(back_end.describe()["name"])
+        return ScoringFacts(
+            name=run.absolute().name,
+            title=title_of(loss) or run.absolute().name,
+            scorer="" if name == "plda" else str(scorer),
+            back_end=name,
+            settings={**settings, **({"enrolment": way} if way else {})},
+            cohort=cohort,
+            calibration=calibration,
+            space=name_of_space(self.model.space),
+            parameters=sum(p.numel() for p in self.model.encoder.parameters()),
+        )
+
+
+def _words(calibrated: CalibratedScoring) -> str:
+    card = calibrated.card
+    kind = calibrated.calibration.describe().get("name", "calibration")
+    return f"log-likelihood ratios by the decision card ({kind}, fitted on {card.fitted_on.trials})"

@@ -1,0 +1,168 @@
+"""Fitting a decision card: calibration, its check on speakers it has not met, thresholds, and what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curvox.corpora import Corpus, TrialList
+from curvox.embedder.calibrated_scoring import CalibratedScoring
+from curvox.embedder.card_file import digest_of, state_bytes
+from curvox.embedder.card_trials import FOLDS, CardSettings, CardTrials, gather_trials, require_enough
+from curvox.embedder.decision_card import DecisionCard, FittedOn, Seen, TailPoint
+from curvox.embedder.embedder import Embedder
+from curvox.embedder.recordings import MeasuredRecordings
+from curvox.metrics import OPERATING_POINTS, OperatingPoint, cllr, equal_error_rate, frr_at_far, min_cllr
+from curvox.scoring import AbstractFittedBackEnd, NamedThreshold, find_thresholds, measurable_rates
+
+POINTS = ("voxsrc", "voxceleb")
+LEAST_TAIL_ERRORS = 10
+"""A rate of false acceptance enters the tail of a card when the trials show at least this many of them."""
+
+_ENOUGH_SPEAKERS = 30
+_RATES_A_DECADE = 10
+
+
+def fit_card(
+    model: Embedder,
+    fingerprint: str,
+    corpus: Corpus,
+    trials: TrialList,
+    recordings: MeasuredRecordings,
+    back_end: AbstractFittedBackEnd,
+    *,
+    training_speakers: Collection[str] | None,
+    date: str,
+    settings: CardSettings | None = None,
+) -> CalibratedScoring:
+    """Fit a decision card to labelled trials.
+
+    The calibration of the card is fitted to all trials. Its figures and thresholds come from other calibrations, each
+    fitted to the trials of four fifths of the speakers and used on the rest (``curvox.scoring.held_out_llrs``).
+
+    Args:
+        model: whose card it is.
+        fingerprint: of the model, see `model_fingerprint`.
+        corpus: of the trials.
+        trials: labelled trials between utterances of ``corpus``.
+        recordings: the recordings of ``trials.utterances``, in their order.
+        back_end: what scores the trials.
+        training_speakers: names of the speakers the model was trained on; None where they are not known.
+        date: of today, as YYYY-MM-DD.
+        settings: how; the defaults if None.
+
+    Raises:
+        InputError: trials without labels, too few speakers or trials, or scores that no calibration can be fitted to.
+    """
+    settings = settings or CardSettings()
+    rows, notes = gather_trials(model, corpus, trials, recordings, back_end, settings)
+    require_enough(rows, trials.source)
+    calibration, llrs = rows.fit(settings), rows.held_out(settings)
+    after = cllr(llrs, rows.labels)
+    thresholds, missing = _thresholds(rows, llrs, settings)
+    shared = None if training_speakers is None else rows.speakers & set(training_speakers)
+    card = DecisionCard(
+        model=fingerprint,
+        back_end=back_end.describe(),
+        back_end_state=digest_of(state_bytes(back_end.state())),
+        calibration=calibration.describe(),
+        fitted_on=FittedOn(
+            trials=trials.source,
+            corpus=corpus.name,
+            targets=rows.targets,
+            non_targets=rows.non_targets,
+            speakers=len(rows.speakers),
+            training_speakers=None if shared is None else len(shared),
+            folds=FOLDS,
+            date=date,
+        ),
+        cllr_before=cllr(rows.scores, rows.labels),
+        cllr_after=after,
+        min_cllr=min_cllr(llrs, rows.labels),
+        eer=equal_error_rate(llrs, rows.labels).value,
+        thresholds=thresholds,
+        non_target_tail=tail_of(llrs, rows.labels),
+        seen=Seen.of(recordings.qualities, [corpus[name].channel for name in trials.utterances]),
+        warnings=(*_speaker_notes(rows.speakers, shared), *notes, *missing, *_figure_notes(rows, settings, after)),
+    )
+    return CalibratedScoring(card, back_end, calibration)
+
+
+def tail_of(llrs: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[TailPoint, ...]:
+    """Return thresholds for rates of false acceptance from 0.5 down, ten a decade, as far as the trials show them.
+
+    A rate is shown where at least `LEAST_TAIL_ERRORS` false acceptances are to be expected at it.
+    """
+    non_targets = int((~labels).sum())
+    rates = 0.5 * 10.0 ** (-np.arange(200) / _RATES_A_DECADE)
+    shown = [float(f"{rate:.3g}") for rate in rates if rate * non_targets >= LEAST_TAIL_ERRORS]
+    points = [TailPoint(rate, float(frr_at_far(llrs, labels, rate).threshold)) for rate in shown]
+    return tuple(point for point in points if np.isfinite(point.llr_threshold))
+
+
+def _thresholds(
+    rows: CardTrials, llrs: NDArray[np.float64], settings: CardSettings
+) -> tuple[tuple[NamedThreshold, ...], list[str]]:
+    """Return thresholds on the held-out ratios (T,), and a note on every rate that the trials cannot show."""
+    fars = measurable_rates(settings.fars, rows.non_targets)
+    frrs = measurable_rates(settings.frrs, rows.targets)
+    reached = tuple(rate for rate in fars if np.isfinite(frr_at_far(llrs, rows.labels, rate).threshold))
+    notes = [
+        *_unseen("far", set(settings.fars) - set(fars), rows.non_targets, "different-speaker"),
+        *_unseen("frr", set(settings.frrs) - set(frrs), rows.targets, "same-speaker"),
+        *(
+            f"no threshold far:{rate:g}: more different-speaker trials than that share the highest ratio"
+            for rate in fars
+            if rate not in reached
+        ),
+    ]
+    points: list[OperatingPoint] = list(dict.fromkeys([OPERATING_POINTS[name] for name in POINTS]))
+    thresholds = find_thresholds(
+        llrs,
+        rows.labels,
+        enrolment_speakers=rows.enrolment_speakers,
+        test_speakers=rows.test_speakers,
+        fars=reached,
+        frrs=frrs,
+        points=[OperatingPoint(0.5), *points],
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+    few = [one.name for one in thresholds if one.kind in ("far", "frr") and one.too_small]
+    rest = "rests" if len(few) == 1 else "rest"
+    return thresholds, [*notes, *([f"{' and '.join(few)} {rest} on fewer than 30 errors"] if few else [])]
+
+
+def _unseen(kind: str, rates: set[float], trials: int, which: str) -> list[str]:
+    return [
+        f"no threshold {kind}:{rate:g}: {trials:,} {which} trials show less than one error at it"
+        for rate in sorted(rates, reverse=True)
+    ]
+
+
+def _speaker_notes(speakers: set[str], shared: set[str] | None) -> list[str]:
+    notes = []
+    if shared:
+        notes.append(
+            f"{len(shared)} of the {len(speakers)} speakers bear names of speakers the model was trained on; if they "
+            "are the same people, every figure is too good and the thresholds are wrong for others"
+        )
+    if shared is None:
+        notes.append("it is not known which speakers the model was trained on, so they may be among these")
+    if len(speakers) < _ENOUGH_SPEAKERS:
+        notes.append(f"fitted on {len(speakers)} speakers; with fewer than {_ENOUGH_SPEAKERS} an interval says little")
+    return notes
+
+
+def _figure_notes(rows: CardTrials, settings: CardSettings, after: float) -> list[str]:
+    notes = []
+    if after >= 1:
+        notes.append(f"Cllr is {after:.3f} bit, no better than saying nothing (1 bit): do not decide by this card")
+    if rows.quality is not None:
+        without = cllr(replace(rows, quality=None).held_out(settings), rows.labels)
+        if after >= without:
+            notes.append(f"quality does not help here: Cllr is {after:.3f} bit with it and {without:.3f} bit without")
+    return notes

@@ -1,0 +1,219 @@
+"""Open-set identification: which of the enrolled speakers is it, if any of them?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from curvox.audio import RecordingQuality
+from curvox.embedder.calibrated_scoring import CalibratedScoring
+from curvox.embedder.decision_card import DecisionCard
+from curvox.embedder.decisions import NOT_CALIBRATED, warnings_of
+from curvox.embedder.embedder import Embedder, Source
+from curvox.embedder.models import EnrolledModels, enrol_models
+from curvox.embedder.recordings import MeasuredRecordings, embed_and_measure
+from curvox.errors import InputError
+from curvox.scoring import default_scorer, score_pairs
+
+
+@dataclass(frozen=True)
+class SearchThreshold:
+    """From which log-likelihood ratio on the best candidate of a gallery is taken.
+
+    Attributes:
+        llr: natural-log likelihood ratio.
+        false_alarm_rate: the share of searches for somebody who is not enrolled that may name somebody.
+        enrolled: number of speakers in the gallery.
+        measured: whether the threshold was measured on the card's trials; else it is the bound that holds for any well
+            calibrated ratio.
+    """
+
+    llr: float
+    false_alarm_rate: float
+    enrolled: int
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An enrolled speaker, with the score and, from a calibrated model, the log-likelihood ratio of the probe."""
+
+    speaker: str
+    score: float
+    llr: float | None
+
+
+@dataclass(frozen=True)
+class Identification:
+    """The answer to "which of them?".
+
+    Attributes:
+        candidates: all enrolled speakers, the likeliest first.
+        answer: the speaker, or None: none of them, or undecided.
+        threshold: from where on the likeliest is the answer; None where nothing was decided.
+        scoring: the scorer or back end.
+        undecided: why nothing was decided; None where it was.
+        warnings: what to be wary of, in sentences.
+        quality: measures of the probe.
+    """
+
+    candidates: tuple[Candidate, ...]
+    answer: str | None
+    threshold: SearchThreshold | None
+    scoring: str
+    undecided: str | None
+    warnings: tuple[str, ...]
+    quality: RecordingQuality
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def search_threshold(card: DecisionCard, false_alarm_rate: float, enrolled: int) -> SearchThreshold:
+    """Return the threshold that keeps the rate of false alarms of a whole search.
+
+    A probe of nobody enrolled raises a false alarm when any of N comparisons passes the threshold. Their number has the
+    expectation N times the false acceptance rate of one comparison, however the comparisons depend on each other, so a
+    rate of ``false_alarm_rate / N`` for each keeps that of the search (Boole's inequality). The rule costs little where
+    false alarms are rare; the search raises fewer of them when one probe passes against several speakers at once.
+
+    The threshold for that rate is read from the card: the one of the next lower rate that was measured. Where the
+    card's trials are too few to show the rate, it is ``log(N / false_alarm_rate)``: of well calibrated ratios at most
+    exp(-t) of the non-targets exceed t, by Markov's inequality, since exp(llr) has the mean 1 over them. That is
+    strict.
+
+    Args:
+        card: the decision card.
+        false_alarm_rate: of the search, in (0, 1).
+        enrolled: N, at least 1.
+
+    Raises:
+        InputError: numbers out of range.
+    """
+    if isinstance(false_alarm_rate, bool) or not 0 < false_alarm_rate < 1:
+        raise InputError(f"the rate of false alarms must lie strictly between 0 and 1, got {false_alarm_rate}")
+    if enrolled < 1:
+        raise InputError(f"a gallery holds at least one speaker, got {enrolled}")
+    rate = false_alarm_rate / enrolled
+    # Rates are written in decimals, so that one hundredth over ten may miss a thousandth by the last bit.
+    shown = [point for point in card.non_target_tail if point.far <= rate * (1 + 1e-9)]
+    if shown:
+        best = max(shown, key=lambda point: point.far)
+        return SearchThreshold(best.llr_threshold, false_alarm_rate, enrolled, True)
+    highest = max((point.llr_threshold for point in card.non_target_tail), default=-math.inf)
+    return SearchThreshold(max(highest, -math.log(rate)), false_alarm_rate, enrolled, False)
+
+
+def identify(
+    model: Embedder,
+    gallery: Mapping[str, Sequence[Source]],
+    probe: Source,
+    *,
+    false_alarm_rate: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Identification:
+    """Find out which enrolled speaker a recording is of, if it is any of them.
+
+    Args:
+        model: with a decision card; without one the speakers are ranked and nothing is decided.
+        gallery: the recordings of each enrolled speaker, at least one.
+        probe: the recording in question.
+        false_alarm_rate: the share of searches for somebody not enrolled that may name somebody, in (0, 1); 0.01 if
+            None. See `search_threshold`.
+        progress: told how many recordings of how many are done.
+
+    Raises:
+        AudioError: a recording cannot be used.
+        InputError: an empty gallery or speaker, or a rate for a model without a decision card.
+    """
+    calibrated = model.calibrated
+    if calibrated is None and false_alarm_rate is not None:
+        raise InputError(f"a rate of false alarms needs calibrated scores: {NOT_CALIBRATED}")
+    recordings, enrolled = _enrol(model, gallery, probe, progress)
+    names, count = list(gallery), len(gallery)
+    trials = np.arange(count), np.full(count, count)
+    if calibrated is None:
+        scoring = default_scorer(model.space)
+        scores = score_pairs(model.space, enrolled.points, *trials, scorer=scoring)
+        ranked = _ranked(names, scores, None)
+        return Identification(ranked, None, None, scoring, NOT_CALIBRATED, (), recordings.qualities[-1])
+    scores = calibrated.scores(enrolled.points, *trials)
+    llrs = calibrated.llrs(scores, enrolled.measures.rows(trials[0]), enrolled.measures.rows(trials[1]))
+    threshold = search_threshold(calibrated.card, 0.01 if false_alarm_rate is None else false_alarm_rate, count)
+    ranked = _ranked(names, scores, llrs)
+    best = ranked[0]
+    passed = best.llr is not None and best.llr >= threshold.llr
+    return Identification(
+        candidates=ranked,
+        answer=best.speaker if passed else None,
+        threshold=threshold,
+        scoring=calibrated.name,
+        undecided=None,
+        warnings=(
+            *warnings_of(calibrated, ["the probe"], recordings.qualities[-1:]),
+            *_gallery_warnings(calibrated, gallery, recordings.qualities),
+            *_tie(ranked, passed),
+            *_unmeasured(threshold),
+        ),
+        quality=recordings.qualities[-1],
+    )
+
+
+def _enrol(
+    model: Embedder,
+    gallery: Mapping[str, Sequence[Source]],
+    probe: Source,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[MeasuredRecordings, EnrolledModels]:
+    if not gallery or not all(len(own) for own in gallery.values()):
+        raise InputError("a gallery holds at least one speaker, and each of them at least one recording")
+    sources = [source for own in gallery.values() for source in own]
+    recordings = embed_and_measure(model, [partial(model.waveform, source) for source in (*sources, probe)], progress)
+    ends = np.cumsum([len(own) for own in gallery.values()])
+    rows = [*np.split(np.arange(len(sources)), ends[:-1]), np.array([len(sources)])]
+    return recordings, enrol_models(model, recordings, rows)
+
+
+def _ranked(names: list[str], scores: np.ndarray, llrs: np.ndarray | None) -> tuple[Candidate, ...]:
+    # By both: a calibration may give two different scores one ratio.
+    order = np.lexsort((-scores, -(scores if llrs is None else llrs)))
+    return tuple(
+        Candidate(names[i], float(scores[i]), None if llrs is None else float(llrs[i])) for i in order.tolist()
+    )
+
+
+def _gallery_warnings(
+    calibrated: CalibratedScoring, gallery: Mapping[str, Sequence[Source]], qualities: Sequence[RecordingQuality]
+) -> tuple[str, ...]:
+    """Return one sentence on all enrolment recordings: a gallery may be large."""
+    labels = [f"recording {i + 1} of {name}" for name, own in gallery.items() for i in range(len(own))]
+    each = [warnings_of(calibrated, [name], [quality]) for name, quality in zip(labels, qualities, strict=False)]
+    outside = [warnings for warnings in each if warnings]
+    if not outside:
+        return ()
+    return (
+        f"{len(outside)} of {len(labels)} enrolment recordings lie outside of what the card has seen: {outside[0][0]}"
+        + (", …" if len(outside) > 1 else ""),
+    )
+
+
+def _tie(ranked: Sequence[Candidate], passed: bool) -> tuple[str, ...]:
+    if not passed or len(ranked) < 2 or (ranked[0].llr, ranked[0].score) != (ranked[1].llr, ranked[1].score):
+        return ()
+    return (f"{ranked[0].speaker} and {ranked[1].speaker} are equally likely; are they enrolled with one recording?",)
+
+
+def _unmeasured(threshold: SearchThreshold) -> tuple[str, ...]:
+    if threshold.measured:
+        return ()
+    return (
+        f"the card's trials are too few to show a false acceptance rate of "
+        f"{threshold.false_alarm_rate / threshold.enrolled:.2g} for one comparison, so the threshold is the bound that "
+        "holds for any well calibrated ratio, which is strict",
+    )
