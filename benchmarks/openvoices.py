@@ -2,31 +2,33 @@
 
     python benchmarks/openvoices.py --data FOLDER [--runs runs] [--jobs 2] [--print-only]
 
-For each recipe it runs the commands of the README (``curvox train``, then ``curvox eval`` on trials/test.txt), two
-recipes at a time with one thread each, and skips what an earlier call finished. Then it prints EER and minDCF, pooled
-and per corpus, and the time each training took, and writes the same to benchmarks/results/openvoices.md with the date
-and the machine. Test trials are scored once, at the end; choices were made on the dev trials.
+For each recipe it runs the commands of the README (``curvox train``, ``curvox calibrate`` on trials/dev.txt, then
+``curvox eval`` on trials/test.txt, plain and with AS-norm), two recipes at a time with one thread each, and skips what
+an earlier call finished. Then it prints EER and minDCF, pooled and per corpus, the costs of the calibrated scores, and
+the time each training took, and writes the same to benchmarks/results/openvoices.md with the date and the machine.
+Choices, calibrations and cohorts come from dev and training speakers; test trials are scored at the end.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from measuring import machine
 
 from curvox.cli.runs import system_of
-from curvox.metrics import Evaluation, OperatingPoint
-from curvox.reports import SystemResult, markdown_table
+from curvox.metrics import Figure, OperatingPoint
+from curvox.reports import SystemResult, markdown_table, read_evaluation_folder
 
 LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl")
+AS_NORM = "as_norm"
 CURVOX = Path(sys.executable).with_name("curvox")
 RESULTS = Path(__file__).parent / "results" / "openvoices.md"
 
@@ -37,7 +39,8 @@ def main() -> None:
     if not arguments.print_only:
         with ThreadPoolExecutor(arguments.jobs) as pool:
             list(pool.map(lambda name: _train_and_evaluate(name, arguments), names))
-    text = _table([_system(arguments.runs / name) for name in names])
+    pairs = [_systems(arguments.runs / name) for name in names]
+    text = _table([plain for plain, _ in pairs], [normed for _, normed in pairs])
     print(text)
     RESULTS.parent.mkdir(exist_ok=True)
     made = f"{_scored_on(arguments.runs / names[-1])}, {machine()}, {arguments.jobs} trainings at a time."
@@ -64,8 +67,13 @@ def _train_and_evaluate(name: str, arguments: argparse.Namespace) -> None:
     if not (run / "run.json").exists():
         resume = ["--resume"] if (run / "recipe.yaml").exists() else []
         _call(["train", f"recipes/{name}.yaml", *common, "--runs", str(arguments.runs), *resume], log, arguments.jobs)
-    if not (run / "eval" / "test").exists():
-        _call(["eval", str(run), "--trials", str(arguments.data / "trials" / "test.txt"), *common], log, arguments.jobs)
+    if not (run / "best" / "decision.json").exists():
+        dev = str(arguments.data / "trials" / "dev.txt")
+        _call(["calibrate", str(run), "--trials", dev, *common], log, arguments.jobs)
+    if not (run / "eval" / f"test-{AS_NORM}").exists():
+        back_ends = ["--back-end", "plain", "--back-end", AS_NORM]
+        test = str(arguments.data / "trials" / "test.txt")
+        _call(["eval", str(run), "--trials", test, *back_ends, "--overwrite", *common], log, arguments.jobs)
     print(f"{name}: done", flush=True)
 
 
@@ -77,24 +85,49 @@ def _call(command: list[str], log: Path, jobs: int) -> None:
         )
 
 
-def _system(run: Path) -> SystemResult:
-    tree = json.loads((run / "eval" / "test" / "evaluation.json").read_text(encoding="utf-8"))
-    figures = {key: value for key, value in tree.items() if key not in ("scorer", "trials")}
-    return system_of(run, Evaluation.from_dict(figures))
+def _systems(run: Path) -> tuple[SystemResult, SystemResult]:
+    """Plain, and with AS-norm."""
+    plain, normed = (read_evaluation_folder(run / "eval" / name) for name in ("test", f"test-{AS_NORM}"))
+    system = system_of(run, plain.report.evaluation)
+    evaluation, name, title = normed.report.evaluation, f"{system.name}-{AS_NORM}", f"{system.title}, AS-norm"
+    return system, replace(system, name=name, title=title, evaluation=evaluation)
 
 
-def _table(systems: list[SystemResult]) -> str:
-    corpora = tuple(systems[0].evaluation.groups)
-    parts = ["EER in %, pooled and per corpus:", _narrow(markdown_table(systems, metrics=("eer",), groups=corpora))]
+def _table(systems: list[SystemResult], normed: list[SystemResult]) -> str:
+    corpora = tuple(group for group in systems[0].evaluation.groups if ":" not in group)
+    rows = [system for pair in zip(systems, normed, strict=True) for system in pair]
+    parts = ["EER in %, pooled and per corpus:", _narrow(markdown_table(rows, metrics=("eer",), groups=corpora))]
     for p_target in (0.01, 0.05):
         point = OperatingPoint(p_target)
         parts += [
             f"minDCF({p_target}), pooled and per corpus:",
-            _narrow(markdown_table(systems, metrics=(point,), groups=corpora, group_metric=point)),
+            _narrow(markdown_table(rows, metrics=(point,), groups=corpora, group_metric=point)),
         ]
-    rows = [f"| {s.title} | {(s.training_s or 0) / 60:.1f} | {s.parameters:,} |" for s in systems]
-    parts.append("\n".join(["| loss | training, minutes | encoder parameters |", "|---|---|---|", *rows]))
+    parts += ["Calibrated on the dev trials:", _calibrated(systems), "Training:", _trained(systems)]
     return "\n\n".join(parts) + "\n"
+
+
+def _calibrated(systems: list[SystemResult]) -> str:
+    """What decisions of the calibrated scores cost, beside the least that any calibration could reach."""
+    keys = ("cllr", "min_cllr", "act_dcf:0.05", "min_dcf:0.05")
+    found = [[system.evaluation.figure(key) for key in keys] for system in systems]
+    head = ["loss", *(figure.title for figure in found[0] if figure is not None)]
+    lines = [head, ["---", *["---:"] * len(keys)]]
+    for system, figures in zip(systems, found, strict=True):
+        lines.append([system.title, *(_cell(figure) for figure in figures)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None:
+        return "–"
+    interval = figure.interval
+    return f"{figure.value:.3f}" + ("" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]")
+
+
+def _trained(systems: list[SystemResult]) -> str:
+    rows = [f"| {s.title} | {(s.training_s or 0) / 60:.1f} | {s.parameters:,} |" for s in systems]
+    return "\n".join(["| loss | training, minutes | encoder parameters |", "|---|---|---|", *rows])
 
 
 def _scored_on(run: Path) -> str:
