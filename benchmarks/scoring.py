@@ -2,10 +2,10 @@
 
     python benchmarks/scoring.py [--threads 2] [--repeats 5] [--sections NAME ...] [--quick]
 
-Every section is a process of its own. Where ways are compared they take turns, and ratios are of neighbours. Peak memory is
-what the process holds at most during a step above what it held before it, the float32 points. Prints the tables and
-writes them to benchmarks/results/scoring.md, with --quick (a twentieth of the sizes) only prints. Ten minutes on two
-cores, 12 GB.
+Every section is a process of its own. Where ways are compared they take turns, and ratios are of neighbours. Peak
+memory is what the process holds at most during a step above what it held before it, the float32 points. Prints the
+tables and writes them to benchmarks/results/scoring.md, with --quick (a twentieth of the sizes) only prints. Five
+minutes on two idle cores, 4 GB.
 """
 
 from __future__ import annotations

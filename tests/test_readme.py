@@ -32,4 +32,4 @@ def test_readme__snippet_runs(
         shutil.copy(source, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     exec(compile(snippets()[number], f"README snippet {number}", "exec"), {})
-    assert len(capsys.readouterr().out.split()) == 2
+    assert len(capsys.readouterr().out.split()) == (3, 2)[number]
