@@ -108,7 +108,7 @@ def _all_trials(repeats: int, smaller: int) -> list[str]:
         f"| {name} | {statistics.median(times):.2f} | {min(times):.2f} | {max(times):.2f} | {_mib(steps[name])} |"
         for name, times in seconds.items()
     ]
-    fixed = (2 * recordings * DIM + trials) * 8 / 2**20
+    of_points, of_scores = recordings * DIM * 8 / 2**20, trials * 8 / 2**20
     return [
         f"#### {trials:,} trials in random order over {recordings:,} embeddings, float64 inside",
         "",
@@ -116,7 +116,8 @@ def _all_trials(repeats: int, smaller: int) -> list[str]:
         "|---|---|---|---|---|",
         *rows,
         "",
-        f"Of the peak, {fixed:,.0f} MiB are the points in float64, twice, and the scores; the rest is the block.",
+        f"The points in float64 take {of_points:,.0f} MiB, and once more until they are prepared; the scores take "
+        f"{of_scores:,.0f} MiB. The rest is the block.",
     ]
 
 
