@@ -70,6 +70,8 @@ def pav_llrs(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = N
     with np.errstate(divide="ignore"):
         ratio = np.log(np.diff(hull.targets) / hull.targets[-1])
         ratio -= np.log(np.diff(hull.non_targets) / hull.non_targets[-1])
+    # Pools whose ratios are equal but for the rounding of the logarithms must not fall either.
+    ratio = np.maximum.accumulate(ratio)
     lowest = trials.thresholds(trials.target_corners[kept], trials.non_target_corners[kept])
     return ratio[np.clip(np.searchsorted(lowest, scores_, side="right") - 1, 0, ratio.size - 1)]
 
