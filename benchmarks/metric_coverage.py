@@ -15,7 +15,14 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from curvox.metrics import DEFAULT_POINTS, OperatingPoint, bayes_threshold, bootstrap_speakers, compare_systems
+from curvox.metrics import (
+    DEFAULT_POINTS,
+    Interval,
+    OperatingPoint,
+    bayes_threshold,
+    bootstrap_speakers,
+    compare_systems,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,13 @@ MODELS = (
     Model("badly calibrated", 300, 12_000, 0.5, 4.0, 0.4, scale=0.5, shift=-1.0),
     Model("few speakers", 40, 6000, 0.5, 2.6, 0.5, rates=(0.05,)),
 )
+VERY_FEW = (
+    Model("ten speakers", 10, 3000, 0.5, 2.6, 0.5, rates=(0.05,)),
+    Model("twenty speakers", 20, 4000, 0.5, 2.6, 0.5, rates=(0.05,)),
+)
+# Every table has seeds of its own, so that what was tuned on one is not measured on the same draws in another.
+COVERAGE_SEED, COMPARISON_SEED, FEW_SEED, THRESHOLD_SEED = 1000, 5000, 20_000, 30_000
+KEYS_OF_FEW = ("eer", "auc", "cllr", "min_cllr", "min_dcf:0.05", "act_dcf:0.05")
 
 
 def draw(model: Model, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -69,7 +83,7 @@ def population(model: Model, points: Sequence[OperatingPoint], rates: Sequence[f
         return quad(cost, -12, 12)[0] / 2 / np.log(2)
 
     def cost(point: OperatingPoint, threshold: float) -> float:
-        far, frr = norm.sf(threshold / m + m / 2), norm.cdf(threshold / m - m / 2)
+        far, frr = rates_at(model, threshold)
         rarer = min(point.p_target, 1 - point.p_target)
         return float((point.p_target * frr + (1 - point.p_target) * far) / rarer)
 
@@ -77,12 +91,18 @@ def population(model: Model, points: Sequence[OperatingPoint], rates: Sequence[f
     found |= {"cllr": bits(model.scale, model.shift), "min_cllr": bits(1, 0)}
     for point in points:
         decided = bayes_threshold(point)
-        found[f"min_dcf:{point.p_target:g}"] = cost(point, decided)
-        found[f"act_dcf:{point.p_target:g}"] = cost(point, (decided - model.shift) / model.scale)
+        found[f"min_dcf:{point.p_target:g}"] = cost(point, model.scale * decided + model.shift)
+        found[f"act_dcf:{point.p_target:g}"] = cost(point, decided)
     for rate in rates:
         found[f"frr_at_far:{rate:g}"] = norm.cdf(norm.isf(rate) - m)
         found[f"far_at_frr:{rate:g}"] = norm.sf(norm.ppf(rate) + m)
     return {key: float(value) for key, value in found.items()}
+
+
+def rates_at(model: Model, threshold: float) -> tuple[float, float]:
+    """False acceptance and false rejection rate of the population at a threshold on the scores."""
+    m, place = model.distance, (threshold - model.shift) / model.scale / model.distance
+    return float(norm.sf(place + m / 2)), float(norm.cdf(place - m / 2))
 
 
 def coverage(draws: int, resamples: int) -> list[str]:
@@ -93,23 +113,91 @@ def coverage(draws: int, resamples: int) -> list[str]:
         f"goal is 92 to 97 %, and chance alone moves a share by ±{1.96 * (95 * 5 / draws) ** 0.5:.1f}."
     ]
     for model in MODELS:
-        lines += [
-            "",
-            f"{model.name}: {model.speakers} speakers, {model.trials:,} trials, {model.targets:.0%} targets, "
-            f"{model.share:.0%} of the variance from speakers.",
-            "",
-            "| figure | population | held, % | interval too low, % | too high, % | median width |",
-            "| --- | ---: | ---: | ---: | ---: | ---: |",
-        ]
-        lines += _coverage_of(model, draws, resamples)
+        lines += ["", _described(model), "", *_coverage_of(model, draws, resamples, COVERAGE_SEED)]
     return lines
 
 
-def _coverage_of(model: Model, draws: int, resamples: int) -> list[str]:
-    truth = population(model, DEFAULT_POINTS, model.rates)
-    ends: dict[str, list[tuple[float, float]]] = {key: [] for key in truth}
+def few_speakers(draws: int, resamples: int) -> list[str]:
+    """The same with ten and twenty speakers, where `evaluate` warns."""
+    lines = [
+        "## Coverage with very few speakers",
+        "",
+        f"Share of {draws} draws whose 95 % interval, of {resamples} resamples, holds the figure of the population.",
+    ]
+    for model in VERY_FEW:
+        lines += ["", _described(model), "", *_coverage_of(model, draws, resamples, FEW_SEED, KEYS_OF_FEW)]
+    return lines
+
+
+def thresholds(draws: int, resamples: int) -> list[str]:
+    """How often the intervals of both error rates at found thresholds hold the rates of the population there."""
+    lines = [
+        "## Coverage of the rates at found thresholds",
+        "",
+        f"`find_thresholds` on the scores of {draws} draws, {resamples} resamples: share whose 95 % interval holds the "
+        "rate that the population has at the very threshold that was found. Columns as above.",
+    ]
+    for model in MODELS:
+        lines += [
+            "",
+            _described(model),
+            "",
+            "| threshold | rate | median rate | held, % | interval too low, % | too high, % | median width |",
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+            *_thresholds_of(model, draws, resamples),
+        ]
+    return lines
+
+
+def _described(model: Model) -> str:
+    return (
+        f"{model.name}: {model.speakers} speakers, {model.trials:,} trials, {model.targets:.0%} targets, "
+        f"{model.share:.0%} of the variance from speakers."
+    )
+
+
+def _thresholds_of(model: Model, draws: int, resamples: int) -> list[str]:
+    from curvox.scoring import find_thresholds  # brings torch, which no other section has use for
+
+    held: dict[tuple[str, str], list[tuple[float, Interval]]] = {}
     for seed in range(draws):
-        llrs, labels, enrolment, test = draw(model, np.random.default_rng(1000 + seed))
+        scores, labels, enrolment, test = draw(model, np.random.default_rng(THRESHOLD_SEED + seed))
+        found = find_thresholds(
+            scores,
+            labels,
+            enrolment_speakers=enrolment,
+            test_speakers=test,
+            fars=(0.01, 0.05),
+            frrs=(0.01, 0.05),
+            points=DEFAULT_POINTS,
+            resamples=resamples,
+            seed=seed,
+        )
+        for one in found:
+            far, frr = rates_at(model, one.llr_threshold)
+            held.setdefault((one.name, "FAR"), []).append((far, one.far_interval))
+            held.setdefault((one.name, "FRR"), []).append((frr, one.frr_interval))
+    return [f"| {name} | {rate} | {_held(pairs)} |" for (name, rate), pairs in held.items()]
+
+
+def _held(pairs: Sequence[tuple[float, Interval]]) -> str:
+    """Cells: the median truth, the shares held, missed below and missed above, and the median width."""
+    too_low = sum(interval.high < truth for truth, interval in pairs)
+    too_high = sum(interval.low > truth for truth, interval in pairs)
+    shares = [100 * number / len(pairs) for number in (len(pairs) - too_low - too_high, too_low, too_high)]
+    width = statistics.median(interval.high - interval.low for _, interval in pairs)
+    cells = " | ".join(f"{share:.1f}" for share in shares)
+    return f"{statistics.median(truth for truth, _ in pairs):.4f} | {cells} | {width:.4f}"
+
+
+def _coverage_of(
+    model: Model, draws: int, resamples: int, first_seed: int, keys: Sequence[str] | None = None
+) -> list[str]:
+    truth = population(model, DEFAULT_POINTS, model.rates)
+    wanted = truth if keys is None else {key: truth[key] for key in keys}
+    held: dict[str, list[tuple[float, Interval]]] = {key: [] for key in wanted}
+    for seed in range(draws):
+        llrs, labels, enrolment, test = draw(model, np.random.default_rng(first_seed + seed))
         found = bootstrap_speakers(
             llrs,
             labels,
@@ -121,17 +209,14 @@ def _coverage_of(model: Model, draws: int, resamples: int) -> list[str]:
             resamples=resamples,
             seed=seed,
         )
-        for key in truth:
-            interval = found.interval(key)
-            ends[key].append((interval.low, interval.high))
-    rows = []
-    for key, value in truth.items():
-        too_low = sum(high < value for _, high in ends[key])
-        too_high = sum(low > value for low, _ in ends[key])
-        shares = [100 * number / draws for number in (draws - too_low - too_high, too_low, too_high)]
-        width = statistics.median(high - low for low, high in ends[key])
-        rows.append(f"| {key} | {value:.4f} | {' | '.join(f'{share:.1f}' for share in shares)} | {width:.4f} |")
-    return rows
+        for key, value in wanted.items():
+            held[key].append((value, found.interval(key)))
+    head = ["figure", "population", "held, %", "interval too low, %", "too high, %", "median width"]
+    return [
+        f"| {' | '.join(head)} |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *(f"| {key} | {_held(pairs)} |" for key, pairs in held.items()),
+    ]
 
 
 def comparison(draws: int, resamples: int) -> list[str]:
@@ -150,7 +235,7 @@ def comparison(draws: int, resamples: int) -> list[str]:
     for name, gain in (("as good as the first", 0.0), ("targets 0.3 further from non-targets", 0.3)):
         seen: dict[str, int] = dict.fromkeys(keys, 0)
         for seed in range(draws):
-            rng = np.random.default_rng(5000 + seed)
+            rng = np.random.default_rng(COMPARISON_SEED + seed)
             common, labels, enrolment, test = draw(model, rng)
             first, second = (common + rng.normal(size=model.trials) for _ in range(2))
             second = second + gain * model.distance * labels

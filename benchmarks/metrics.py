@@ -4,8 +4,10 @@
 
 Sections: `scores` takes all figures of ten million scores, beside the same from scikit-learn's roc_curve in turns;
 `bootstrap` the intervals of all figures of 500,000 trials of 1,200 speakers; `coverage` counts how often the 95 %
-intervals hold the figure of the population, and `comparison` how often two equal systems are told apart. Every section
-is a process of its own. Prints the tables; a run of all sections at full size writes benchmarks/results/metrics.md.
+intervals hold the figure of the population, `few-speakers` the same with ten and twenty of them, `thresholds` how often
+those of both error rates at found thresholds hold, and `comparison` how often two equal systems are told apart. Every
+section is a process of its own. Prints the tables; a run of all sections at full size writes
+benchmarks/results/metrics.md.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import numpy as np
 import scipy
 import sklearn
 from measuring import Step, give_back_freed_memory, interleaved, machine, peak_bytes, ratio
-from metric_coverage import Model, comparison, coverage, draw
+from metric_coverage import Model, comparison, coverage, draw, few_speakers, thresholds
 from sklearn.metrics import auc as sklearn_auc
 from sklearn.metrics import roc_curve
 
@@ -191,6 +193,8 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "scores": scores,
     "bootstrap": bootstrap,
     "coverage": lambda arguments: coverage(_draws(arguments), arguments.resamples),
+    "few-speakers": lambda arguments: few_speakers(_draws(arguments), arguments.resamples),
+    "thresholds": lambda arguments: thresholds(_draws(arguments), arguments.resamples),
     "comparison": lambda arguments: comparison(_draws(arguments), arguments.resamples),
 }
 

@@ -92,6 +92,30 @@ def test_calibrate__takes_quality_and_a_back_end_with_a_cohort(bare: Path, voice
     assert "log_duration_min" in str(card.calibration)
 
 
+def test_calibrate__keeps_the_settings_of_the_back_end_in_the_card(
+    bare: Path, voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The synthetic voices that nobody trained on are fewer than a card asks for.
+    monkeypatch.setattr("curvox.embedder.card_trials.LEAST_SPEAKERS", 5)
+    monkeypatch.setattr("curvox.embedder.card_trials.FOLDS", 4)
+    run = Path(shutil.copytree(bare, tmp_path / "tiny"))
+    heard = read_corpus(voices).split("train").speakers
+    lines = [line for line in _lines(voices, tmp_path) if not any(speaker in line for speaker in heard)]
+    trials = tmp_path / "few.txt"
+    trials.write_text("\n".join(lines) + "\n")
+    settings = ["--back-end", "as_norm:top_k=4", "--scorer", "cosine", "--cohort", 2, "--resamples", 5]
+    curvox("calibrate", run, "--trials", trials, *settings)
+    card = read_card(run / "best")
+    assert card is not None
+    assert card.back_end == {"name": "as_norm", "top_k": 4, "scorer": "cosine", "cohort_speakers": 6}
+    options = ["--scorer", "cosine", "--cohort", 2, "--resamples", 0, "--no-audio", "--trials", trials]
+    shown = curvox("eval", run, "--back-end", "as_norm:top_k=4", "--back-end", "as_norm:top_k=5", *options)
+    assert "as_norm top_k=4, calibrated" in shown
+    assert "as_norm top_k=5" in shown
+    assert "as_norm top_k=5, calibrated" not in shown
+    assert "of scores by as_norm:top_k=4,scorer=cosine; those evaluated here are not calibrated" in shown
+
+
 def _lines(voices: Path, folder: Path) -> list[str]:
     path = write_trials(all_trials(voices), folder / "all.txt")
     return path.read_text().splitlines()

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tiny_decisions import drawn_card
 
 from curvox.cli.cite import OF_OPTIONS, cite
-from curvox.errors import UnknownNameError
+from curvox.embedder import CardSettings, model_fingerprint, write_card
+from curvox.errors import InputError, UnknownNameError
 from curvox.losses import LOSSES
-from curvox.reports import BIBTEX
+from curvox.metrics import evaluate
+from curvox.reports import BIBTEX, EvaluationReport, ScoringFacts, TrialFacts, strict_json
 
 Cited = Callable[[dict[str, Any]], list[str]]
 ENCODER = "desplanques2020ecapa"
@@ -67,6 +72,69 @@ def test_cite__reads_the_options_of_every_part_and_names_each_paper_once(cited: 
         *(ENCODER, combined, am, "deng2020subcenter"),
         *(aam, "zhao2022intertopk"),
     ]
+
+
+@pytest.fixture
+def run(tmp_path: Path, repository: Path) -> Path:
+    """A run without a model: its recipe alone."""
+    (tmp_path / "run" / "eval").mkdir(parents=True)
+    shutil.copy(repository / "recipes" / "openvoices_ham.yaml", tmp_path / "run" / "recipe.yaml")
+    return tmp_path / "run"
+
+
+def printed_keys(run: Path, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    cite(run)
+    return set(re.findall(r"^@\w+\{(\w+),", capsys.readouterr().out, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("back_end", "enrolment", "llrs", "resamples", "papers"),
+    [
+        ("plain", "", False, 0, {"martin1997det"}),
+        ("as_norm", "", False, 5, {"martin1997det", "matejka2017asnorm", "bisani2004bootstrap"}),
+        ("s_norm", "einstein_midpoint", False, 0, {"martin1997det", "kenny2010snorm", "law2019lorentz"}),
+        ("plda", "score_mean", True, 0, {"martin1997det", "brummer2010partitioning", "brummer2006evaluation"}),
+        ("plain", "frechet_mean", False, 0, {"martin1997det", "karcher1977mean", "afsari2011mean", "lou2020frechet"}),
+    ],
+)
+def test_cite__of_a_run_names_how_its_evaluations_were_made(
+    back_end: str,
+    enrolment: str,
+    llrs: bool,
+    resamples: int,
+    papers: set[str],
+    run: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trained = printed_keys(run, capsys)
+    speakers = [1, 1, 2, 2], [1, 2, 2, 1]
+    evaluation = evaluate(
+        [2.0, 1.0, 1.5, 0.0],
+        [1, 0, 1, 0],
+        enrolment_speakers=speakers[0],
+        test_speakers=speakers[1],
+        llrs=llrs,
+        resamples=resamples,
+    )
+    scoring = ScoringFacts("run", "HAM-Softmax", "cosine", back_end, {"enrolment": enrolment} if enrolment else {})
+    report = EvaluationReport(scoring, TrialFacts("test.txt"), evaluation)
+    (run / "eval" / "test").mkdir()
+    path = run / "eval" / "test" / "evaluation.json"
+    path.write_text(strict_json(report.to_dict()), encoding="utf-8")
+    assert printed_keys(run, capsys) - trained == papers
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"evaluation\.json cannot be read"):
+        cite(run)
+
+
+def test_cite__of_a_run_names_the_calibration_of_its_card(
+    run: Path, tiny_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = printed_keys(run, capsys)
+    shutil.copytree(tiny_run / "best", run / "best")
+    card = drawn_card(settings=CardSettings(kind="isotonic", resamples=2)).card
+    write_card(run / "best", replace(card, model=model_fingerprint(run / "best")))
+    assert printed_keys(run, capsys) - trained == {"zadrozny2002calibration"}
 
 
 def test_cite__refuses_a_loss_that_is_none(cited: Cited) -> None:

@@ -1,6 +1,7 @@
 """``curvox compare``: the same trials or none, in whatever order; against the metrics themselves."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from curvox.reports import (
     FinishedEvaluation,
     ScoringFacts,
     TrialFacts,
+    read_evaluation_folder,
     write_evaluation_folder,
 )
 
@@ -126,6 +128,23 @@ def test_compare__tells_systems_of_one_loss_apart() -> None:
         compare_finished([systems[0], systems[0]], resamples=10)
 
 
+def test_compare__tells_settings_of_one_back_end_apart() -> None:
+    systems = [finished("run", 1.0, seed=k) for k in (100, 300)]
+    systems = [
+        replace(
+            one,
+            folder=Path("runs") / f"as_norm-{k}",
+            report=replace(
+                one.report,
+                scoring=ScoringFacts("run", "HAM-Softmax", "cosine", "as_norm", {"top_k": k, "cohort_speakers": 9}),
+            ),
+        )
+        for one, k in zip(systems, (100, 300), strict=True)
+    ]
+    made = compare_finished(systems, resamples=10)
+    assert [one.title for one in made.systems] == ["HAM-Softmax, as_norm top_k=100", "HAM-Softmax, as_norm top_k=300"]
+
+
 @pytest.fixture
 def folders(tmp_path: Path) -> list[Path]:
     made = []
@@ -176,6 +195,20 @@ def test_command__finds_the_one_evaluation_of_a_run_and_names_several(folders: l
     (runs[0] / "eval" / "third" / "evaluation.json").touch()
     with pytest.raises(InputError, match=r"name one of its evaluations \(.*other, .*third\)"):
         compare(runs, resamples=10)
+
+
+def test_command__finds_and_makes_evaluations_of_a_back_end_with_settings(
+    tiny_run: Path, voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [Path(shutil.copytree(tiny_run, tmp_path / name)) for name in ("one", "two")]
+    trials = voices / "trials" / "test.txt"
+    for known in (False, True):
+        compare(runs, trials, back_end="as_norm:top_k=4", resamples=5)
+        printed = capsys.readouterr()
+        assert "two: HAM-Softmax, as_norm" in printed.out
+        assert ("was not evaluated" in " ".join(printed.err.split())) != known
+    folders = [run / "eval" / "test-as_norm-top_k-4" for run in runs]
+    assert [read_evaluation_folder(folder).report.scoring.settings["top_k"] for folder in folders] == [4, 4]
 
 
 def test_command__refuses_one_system_and_two_languages(folders: list[Path]) -> None:

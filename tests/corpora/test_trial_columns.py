@@ -5,8 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from curvox.corpora import COLUMNS, Corpus, EnrolmentMap, TrialList, Utterance, same_recordings, trial_columns
+from curvox.corpora import (
+    COLUMNS,
+    Corpus,
+    EnrolmentMap,
+    TrialList,
+    Utterance,
+    repeated_trials,
+    same_recordings,
+    trial_columns,
+)
 from curvox.errors import UnknownNameError
 
 
@@ -89,3 +100,16 @@ def test_same_recordings__compares_files_and_not_ids() -> None:
     assert same_recordings(CORPUS, TRIALS).tolist() == [False, True, False, False, False]
     trials = TrialList(("m", "m"), ("a3", "b1"), None)
     assert same_recordings(CORPUS, trials, MODELS).tolist() == [True, False]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=20))
+def test_repeated_trials__are_those_an_earlier_one_had_on_either_side(pairs: list[tuple[str, str]]) -> None:
+    trials = TrialList(tuple(a for a, _ in pairs), tuple(b for _, b in pairs), None)
+    expected = [any(set(pair) == set(earlier) for earlier in pairs[:i]) for i, pair in enumerate(pairs)]
+    assert repeated_trials(trials).tolist() == expected
+
+
+def test_repeated_trials__of_models_go_by_their_utterances() -> None:
+    models = EnrolmentMap({"m": ("a1", "a2"), "n": ("a2", "a1"), "o": ("a1",), "p": ("b1",)})
+    trials = TrialList(("m", "n", "o", "p", "m", "o"), ("b1", "b1", "b1", "a1", "a1", "a1"), None)
+    assert repeated_trials(trials, models).tolist() == [False, True, False, True, False, False]

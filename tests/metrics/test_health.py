@@ -69,6 +69,33 @@ def test_score_health__counts_recordings_against_themselves():
 
 
 @LAW
+@given(TRIALS, st.data())
+def test_score_health__of_trials_said_again_has_the_ties_of_the_first_ones(trials, data):
+    scores, labels = split(trials)
+    again = np.array(data.draw(st.lists(st.sampled_from(range(len(trials))), max_size=20)), dtype=int)
+    order = np.random.default_rng(len(again)).permutation(len(trials) + len(again))
+    every, repeated = np.concatenate((np.arange(len(trials)), again)), np.arange(order.size) >= len(trials)
+    whole = score_health(scores[every][order], labels[every][order], repeated=repeated[order])
+    once = score_health(scores, labels)
+    assert (whole.tied_share, whole.saturated_share) == (once.tied_share, once.saturated_share)
+    assert (whole.repeated, whole.trials, whole.constant) == (len(again), order.size, once.constant)
+    assert once.repeated is None
+
+
+def test_score_health__does_not_warn_of_repeated_trials_but_of_the_ties_among_the_rest():
+    scores, labels = gaussian_llrs(2000, 4.0)
+    twice, labels = np.tile(scores, 2), np.tile(labels, 2)
+    repeated = np.arange(4000) >= 2000
+    assert any("trials are repeated" in warning for warning in score_health(twice, labels).warnings)
+    assert score_health(twice, labels, repeated=repeated).warnings == ()
+    rounded = score_health(np.round(twice), labels, repeated=repeated).warnings
+    assert any("that repeat no other share their score" in warning for warning in rounded)
+    assert not any("trials are repeated" in warning for warning in rounded)
+    with pytest.raises(InputError, match=r"repeated.* must be 4000 booleans"):
+        score_health(twice, labels, repeated=repeated[1:])
+
+
+@LAW
 @given(TRIALS, st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_score_histogram__holds_every_trial_once(trials, shift, scale):
     scores, labels = split(trials)

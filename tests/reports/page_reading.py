@@ -1,5 +1,6 @@
 """Reads a page as strictly as a browser never does."""
 
+import re
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -37,3 +38,21 @@ class Page(HTMLParser):
     @property
     def text(self):
         return " ".join(" ".join(self.texts).split())
+
+
+def require_nothing_from_outside(text):
+    """A page needs no script, no request and no other file, and forbids them to whoever opens it."""
+    page = Page(text)
+    assert page.values("src") == []
+    assert all(link.startswith("#") for link in page.values("href"))
+    assert not {"script", "link", "iframe", "object", "img"} & set(page.tags)
+    assert not re.search(r"@import|url\((?!#)", text)
+    assert "default-src 'none'" in "".join(page.values("content"))
+
+
+def require_ids_that_resolve(text):
+    """Every id is there once, and every label that is referred to is there."""
+    page = Page(text)
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    assert set(page.values("aria-labelledby")) <= set(ids)

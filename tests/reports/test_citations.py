@@ -8,7 +8,7 @@ import pytest
 
 import curvox
 from curvox.errors import UnknownNameError
-from curvox.reports import BIBTEX, citations_for, paper_of
+from curvox.reports import BIBTEX, bibtex, citations_for, paper_of
 
 
 def keys_in_tables():
@@ -44,8 +44,15 @@ def fields_of(entry):
 
 def test_citations__know_every_key_of_every_table():
     keys = keys_in_tables()
-    assert {"fang2026ham", "desplanques2020ecapa", "nickel2017poincare"} <= keys
+    assert {"fang2026ham", "desplanques2020ecapa", "nickel2017poincare", "matejka2017asnorm", "kenny2010snorm"} <= keys
     assert keys <= set(BIBTEX)
+
+
+def test_citations__are_the_whole_file_in_the_order_of_their_keys():
+    text = Path(bibtex.__file__).with_name("papers.bib").read_text(encoding="utf-8")
+    assert text == "\n\n".join(BIBTEX.values()) + "\n"
+    assert list(BIBTEX) == sorted(set(re.findall(r"^@\w+\{(\w+),$", text, flags=re.MULTILINE)))
+    assert text.isascii()
 
 
 @pytest.mark.parametrize("key", sorted(BIBTEX))
@@ -54,7 +61,7 @@ def test_citations__are_whole_bibtex(key):
     assert name == key
     assert {"title", "author", "year"} <= set(fields)
     assert {"article": "journal", "inproceedings": "booktitle", "misc": "eprint"}[kind] in fields
-    surname = re.sub(r"\W", "", fields["author"].split(",")[0]).lower()
+    surname = re.sub(r"\\v|\W", "", fields["author"].split(",")[0]).lower()
     assert key.startswith(surname + fields["year"])
 
 
@@ -76,6 +83,8 @@ def test_citations_for__refuses_an_unknown_key():
         ("wang2018amsoftmax", "Wang et al. 2018", "doi:10.1109/LSP.2018.2822810"),
         ("becigneul2019riemannian", "Bécigneul and Ganea 2019", "arXiv:1810.00760"),
         ("martin1997det", "Martin et al. 1997", ""),
+        ("matejka2017asnorm", "Matějka et al. 2017", "doi:10.21437/Interspeech.2017-803"),
+        ("brummer2006evaluation", "Brümmer and du Preez 2006", "doi:10.1016/j.csl.2005.08.001"),
     ],
 )
 def test_paper_of__names_authors_year_and_place(key, short, place):

@@ -87,6 +87,38 @@ def test_markdown__has_values_intervals_differences_and_p(comparison):
     assert "seed 7" in text
 
 
+NASTY = (
+    r"\input{x} $y$ a_b^c ~ #1 {z} & 5 %",
+    "*starred",
+    "[first",
+    '"q" `x` -- ---',
+    "Poincaré – − × ≤ ≥",
+    "tab\tline\nend\x00\x7f",
+)
+
+
+def check_latex(text):
+    """Braces balanced, nothing special unescaped, and in every table as many cells in every row as columns."""
+    body = [line for line in text.splitlines() if not line.startswith("%")]
+    for line in body:
+        assert not re.search(r"(?<!\\)[%#_~^]", line), line
+        assert re.sub(r"\\[{}]", "", line).count("{") == re.sub(r"\\[{}]", "", line).count("}"), line
+        assert len(re.findall(r"(?<!\\)\$", line)) % 2 == 0, line
+        assert not re.match(r" *[*\[]", line), line
+        assert set(re.findall(r"\\([a-zA-Z]+)", line)) <= COMMANDS, line
+    for table in "\n".join(body).split(r"\begin{tabular}")[1:]:
+        columns = table[1 : table.index("}")]
+        assert set(columns) == {"l", "r"}
+        rows = [line for line in table.splitlines() if line.endswith(r"\\")]
+        assert len(rows) > 1
+        assert all(len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1 for row in rows)
+
+
+# Those that LaTeX has without a package but booktabs, in the font encoding it has by default.
+COMMANDS = {"begin", "end", "toprule", "midrule", "bottomrule", "times", "leq", "geq"}
+COMMANDS |= {f"text{name}" for name in ("backslash", "asciitilde", "asciicircum", "asciigrave", "less", "greater")}
+
+
 def test_latex__is_booktabs_with_every_text_escaped(comparison):
     text = comparison_latex(comparison)
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
@@ -94,16 +126,23 @@ def test_latex__is_booktabs_with_every_text_escaped(comparison):
         assert text.count(f"\\{rule}") == 2
     assert r"HAM\_Softmax \& 50 \% & 8.00 {[}7.00, 10.00{]} & 0.950 \\" in text
     assert r"$-$2.00" in text
-    body = [line for line in text.splitlines() if not line.startswith("%")]
-    for line in body:
-        assert not re.search(r"(?<!\\)[%#_]", line), line
-        assert line.count("{") == line.count("}")
-    tables = "\n".join(body).split(r"\begin{tabular}")[1:]
-    for table in tables:
-        columns = table[1 : table.index("}")]
-        assert set(columns) == {"l", "r"}
-        rows = [line for line in table.splitlines() if line.endswith(r"\\")]
-        assert all(len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1 for row in rows)
+    check_latex(text)
+
+
+@pytest.mark.parametrize("title", NASTY)
+def test_latex__is_whole_whatever_systems_and_lists_are_called(title, comparison):
+    named = tuple(replace(system, title=f"{title}{i}") for i, system in enumerate(comparison.systems))
+    text = comparison_latex(replace(comparison, systems=named, trials=title))
+    check_latex(text)
+    lines = text.splitlines()
+    assert lines[0] == r"% needs \usepackage{booktabs}"
+    assert all(line[:1] in ("%", " ", "") or line.startswith(("\\begin", "\\end")) for line in lines)
+
+
+def test_latex__says_when_names_need_another_font(comparison):
+    named = replace(comparison, systems=(comparison.systems[0], replace(comparison.systems[1], title="Матвей")))
+    assert "LuaLaTeX" in comparison_latex(named)
+    assert "LuaLaTeX" not in comparison_latex(comparison)
 
 
 def test_latex_text__makes_no_command_of_anything():
@@ -111,6 +150,7 @@ def test_latex_text__makes_no_command_of_anything():
         r"\textbackslash{}input\{x\} \$y\$ a\_b\textasciicircum{}c \textasciitilde{} \#1 \& 5\%"
     )
     assert "\n" not in latex_text("a\n% b")
+    assert latex_text("a--b `c` *") == r"a-{}-b \textasciigrave{}c\textasciigrave{} {*}"
 
 
 def test_terminal__shows_both_tables_and_takes_names_as_text(comparison):

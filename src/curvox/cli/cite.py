@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from curvox.reports import EvaluationReport
 
 OF_OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("sub_centres", lambda count: count != 1, "deng2020subcenter"),
@@ -16,17 +20,22 @@ OF_OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 )
 """Options of a loss that are methods of their own: key, the values that use the method, its paper."""
 
+OF_ENROLMENTS: Mapping[str, tuple[str, ...]] = {"frechet_mean": ("afsari2011mean", "lou2020frechet")}
+"""Papers behind a way of enrolment beside its own: on the sphere, and in a ball."""
+
 
 def cite(
     source: Annotated[Path, typer.Argument(help="A recipe, or a run folder.")],
 ) -> None:
-    """Print the BibTeX entries of the methods that a recipe or a run uses."""
+    """Print the BibTeX entries of the methods that a recipe uses, or a run: its training, scoring and evaluations."""
     from curvox.reports import citations_for
     from curvox.training import read_recipe
 
     recipe = read_recipe(source / "recipe.yaml" if source.is_dir() else source)
-    keys = dict.fromkeys([*_papers(recipe.encoder, "encoder"), *_papers(recipe.loss, "loss")])
-    print(citations_for(list(keys)))
+    keys = [*_papers(recipe.encoder, "encoder"), *_papers(recipe.loss, "loss")]
+    if source.is_dir():
+        keys += [*_of_cards(source), *_of_evaluations(source)]
+    print(citations_for(list(dict.fromkeys(keys))))
 
 
 def _papers(options: Mapping[str, Any], what: str) -> Iterator[str]:
@@ -46,3 +55,45 @@ def _papers(options: Mapping[str, Any], what: str) -> Iterator[str]:
             yield from _papers({"name": inner} if isinstance(inner, str) else inner, key)
     for part in options.get("parts") or []:
         yield from _papers(part, "loss")
+
+
+def _of_cards(run: Path) -> Iterator[str]:
+    """Yield the papers of the decision cards of a run: how scores are made and calibrated."""
+    from curvox.embedder import read_card
+    from curvox.scoring import BACK_ENDS, CALIBRATIONS
+
+    for name in ("best", "last"):
+        card = read_card(run / name)
+        if card is not None:
+            yield BACK_ENDS[card.back_end["name"]].paper
+            yield CALIBRATIONS[card.calibration["name"]].paper
+
+
+def _of_evaluations(run: Path) -> Iterator[str]:
+    """Yield the papers of the evaluations that stand in a run: back ends, enrolment, and what the figures are."""
+    from curvox.errors import InputError
+    from curvox.reports import EvaluationReport
+
+    for path in sorted(run.glob("eval/*/evaluation.json")):
+        try:
+            report = EvaluationReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read: {error}") from error
+        yield from _of_report(report)
+
+
+def _of_report(report: EvaluationReport) -> Iterator[str]:
+    from curvox.scoring import BACK_ENDS, ENROLMENTS
+
+    if report.scoring.back_end in BACK_ENDS:
+        yield BACK_ENDS[report.scoring.back_end].paper
+    way = report.scoring.settings.get("enrolment", "")
+    if way in ENROLMENTS:
+        yield from (ENROLMENTS[way].paper, *OF_ENROLMENTS.get(way, ()))
+    evaluation = report.evaluation
+    if evaluation.det is not None:
+        yield "martin1997det"
+    if evaluation.resamples:
+        yield "bisani2004bootstrap"
+    if evaluation.llrs:
+        yield "brummer2006evaluation"

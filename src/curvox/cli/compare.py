@@ -8,40 +8,55 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curvox.cli.back_ends import BACK_END_NAMES, read_back_end
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from curvox.reports import Comparison, FinishedEvaluation, Report
 
 
+Runs = Annotated[
+    list[Path], typer.Argument(help="Runs, or folders that curvox eval wrote; the first is compared against.")
+]
+Trials = Annotated[
+    Path | None, typer.Option(help="Trial list; runs that were not evaluated on it are evaluated first.")
+]
+Data = Annotated[Path | None, typer.Option(help="Corpus of the trials, for runs that are evaluated first.")]
+BackEnd = Annotated[str, typer.Option(help=f"Of the runs: {BACK_END_NAMES}.")]
+Figures = Annotated[
+    list[str] | None,
+    typer.Option("--figure", help="Compare this figure: eer, min_dcf:0.01, act_dcf:0.05, cllr … (repeat for several)."),
+]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+Latex = Annotated[bool, typer.Option("--latex", help="Print LaTeX for the package booktabs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write comparison.md, .tex, .json and a page to this folder.")
+]
+Resamples = Annotated[int, typer.Option(help="Of the bootstrap over speakers behind p and intervals.")]
+Seed = Annotated[int, typer.Option(help="Of the bootstrap.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda, for runs that are evaluated first.")]
+
+
 def compare(
-    runs: Annotated[
-        list[Path], typer.Argument(help="Runs, or folders that curvox eval wrote; the first is compared against.")
-    ],
-    trials: Annotated[
-        Path | None, typer.Option(help="Trial list; runs that were not evaluated on it are evaluated first.")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Corpus of the trials, for runs that are evaluated first.")] = None,
-    back_end: Annotated[str, typer.Option(help="Of the runs: plain, s_norm, as_norm …")] = "plain",
-    figure: Annotated[
-        list[str] | None,
-        typer.Option(help="Compare this figure: eer, min_dcf:0.01, act_dcf:0.05, cllr … (repeat for several)."),
-    ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX for the package booktabs.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write comparison.md, .tex, .json and a page to this folder.")
-    ] = None,
-    resamples: Annotated[int, typer.Option(help="Of the bootstrap over speakers behind p and intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda, for runs that are evaluated first.")] = "cpu",
+    runs: Runs,
+    trials: Trials = None,
+    data: Data = None,
+    back_end: BackEnd = "plain",
+    figure: Figures = None,
+    markdown: Markdown = False,
+    latex: Latex = False,
+    as_json: Json = False,
+    output: Output = None,
+    resamples: Resamples = 1000,
+    seed: Seed = 0,
+    device: Device = "cpu",
 ) -> None:
     """Put systems side by side on the same trials, with intervals and a paired test of each against the first."""
     from rich.console import Console
 
     from curvox.errors import InputError, OutputExistsError
-    from curvox.reports import comparison_latex, comparison_markdown, comparison_tables, strict_json
 
     if markdown + latex + as_json > 1:
         raise InputError("print one of --markdown, --latex and --json; with --output all of them are written")
@@ -49,22 +64,31 @@ def compare(
         raise InputError(f"a comparison needs two systems or more, got {len(runs)}")
     if output is not None and output.exists():
         raise OutputExistsError(f"{output} exists already; name another folder or move it away")
+    read_back_end(back_end)
     console = Console(stderr=True)
     finished = [_finished(run, trials, data, back_end, resamples, device, console) for run in runs]
     with console.status(f"{resamples} resamples of the speakers, {len(runs) - 1} pairs"):
         comparison = compare_finished(finished, keys=figure or (), resamples=resamples, seed=seed)
-    if latex:
+    _print(comparison, "latex" if latex else "markdown" if markdown else "json" if as_json else "")
+    if output is not None:
+        _write(output, comparison, finished)
+        console.print(f"tables, JSON and page: {output}", markup=False, highlight=False)
+
+
+def _print(comparison: Comparison, language: str) -> None:
+    from rich.console import Console
+
+    from curvox.reports import comparison_latex, comparison_markdown, comparison_tables, strict_json
+
+    if language == "latex":
         print(comparison_latex(comparison), end="")
-    elif markdown:
+    elif language == "markdown":
         print(comparison_markdown(comparison), end="")
-    elif as_json:
+    elif language == "json":
         print(strict_json(comparison.to_dict()), end="")
     else:
         for table in comparison_tables(comparison):
             Console().print(table)
-    if output is not None:
-        _write(output, comparison, finished)
-        console.print(f"tables, JSON and page: {output}", markup=False, highlight=False)
 
 
 def compare_finished(
@@ -202,16 +226,19 @@ def _finished(
 def _titles(finished: Sequence[FinishedEvaluation]) -> list[str]:
     """Return titles that tell the systems apart: the loss, its back end, and more where that is not enough."""
     from curvox.errors import InputError
-    from curvox.reports import column_title
+    from curvox.reports import column_title, column_titles
 
+    apart = column_titles([of.report for of in finished])
+    names = [of.report.scoring.name for of in finished]
     ways = (
-        lambda of: column_title(of.report),
-        lambda of: f"{of.report.scoring.name}: {column_title(of.report)}",
-        lambda of: f"{of.report.scoring.name}/{of.folder.name}: {column_title(of.report)}",
-        lambda of: str(of.folder),
+        [column_title(of.report) for of in finished],
+        [f"{name}: {column_title(of.report)}" for name, of in zip(names, finished, strict=True)],
+        apart,
+        [f"{name}: {title}" for name, title in zip(names, apart, strict=True)],
+        [f"{name}/{of.folder.name}: {title}" for name, of, title in zip(names, finished, apart, strict=True)],
+        [str(of.folder) for of in finished],
     )
-    for way in ways:
-        titles = [way(of) for of in finished]
+    for titles in ways:
         if len(set(titles)) == len(titles):
             return titles
     raise InputError(f"a system is compared with itself: {finished[0].folder} comes more than once")

@@ -3,66 +3,66 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from curvox.cli.back_ends import COHORT_RECORDINGS
+from curvox.cli.options import BackEnds, Cohort, Device, Resamples, Scorer, TrialCorpus
 
 if TYPE_CHECKING:
     from curvox.reports import EvaluationReport
 
+Run = Annotated[
+    Path | None, typer.Argument(help="Run or model folder, such as runs/openvoices_ham; none with --scores.")
+]
+Trials = Annotated[list[Path], typer.Option(help="Trial list (repeat for several).")]
+By = Annotated[
+    list[str] | None,
+    typer.Option(help='Break the figures down: --by gender, --by "language,channel", --by "session gap".'),
+]
+Style = Annotated[str, typer.Option(help="Of the trial lists: voxceleb, kaldi, cnceleb, nist, nist_key.")]
+Enrolments = Annotated[Path | None, typer.Option(help="Map of models to recordings, where trials name models.")]
+EnrolmentStyle = Annotated[str, typer.Option(help="Of that map: kaldi, cnceleb or nist.")]
+EnrolWith = Annotated[
+    str | None,
+    typer.Option(
+        help="For models of several recordings: spherical_mean, einstein_midpoint, frechet_mean, score_mean; "
+        "default that of the space."
+    ),
+]
+Scores = Annotated[
+    Path | None, typer.Option(help="Evaluate this file of scores (enrolment test score) instead of a model.")
+]
+ScoreStyle = Annotated[str, typer.Option(help="Of that file: kaldi, cnceleb, voxceleb, nist, nist_key.")]
+Llrs = Annotated[bool, typer.Option("--llrs", help="The scores are natural-log likelihood ratios already.")]
+Output = Annotated[Path | None, typer.Option(help="Folder for the results; default RUN/eval/NAME-OF-TRIALS.")]
+Seed = Annotated[int, typer.Option(help="Of the bootstrap.")]
+Audio = Annotated[bool, typer.Option(help="Put the recordings of the worst errors on the page.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier evaluation.")]
+
 
 def evaluate_run(
-    run: Annotated[
-        Path | None, typer.Argument(help="Run or model folder, such as runs/openvoices_ham; none with --scores.")
-    ] = None,
-    trials: Annotated[list[Path], typer.Option(help="Trial list (repeat for several).")] = [],  # noqa: B006
-    data: Annotated[
-        Path | None, typer.Option(help="Corpus of the trials; default the one the run was trained on.")
-    ] = None,
-    scorer: Annotated[
-        str | None, typer.Option(help="cosine, euclidean or hyperbolic; default the model's own.")
-    ] = None,
-    back_end: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="plain, mean_subtraction, s_norm, as_norm or plda, perhaps with settings, as_norm:top_k=100 "
-            "(repeat for several); default plain."
-        ),
-    ] = None,
-    cohort: Annotated[
-        int, typer.Option(help="Recordings of each training speaker that a back end is fitted on, at most.")
-    ] = 10,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(help='Break the figures down: --by gender, --by "language,channel", --by "session gap".'),
-    ] = None,
-    style: Annotated[str, typer.Option(help="Of the trial lists: voxceleb, kaldi, cnceleb, nist, nist_key.")] = (
-        "voxceleb"
-    ),
-    enrolments: Annotated[
-        Path | None, typer.Option(help="Map of models to recordings, where trials name models.")
-    ] = None,
-    enrolment_style: Annotated[str, typer.Option(help="Of that map: kaldi, cnceleb or nist.")] = "kaldi",
-    enrol_with: Annotated[
-        str | None,
-        typer.Option(
-            help="For models of several recordings: spherical_mean, einstein_midpoint, frechet_mean, score_mean; "
-            "default that of the space."
-        ),
-    ] = None,
-    scores: Annotated[
-        Path | None, typer.Option(help="Evaluate this file of scores (enrolment test score) instead of a model.")
-    ] = None,
-    score_style: Annotated[str, typer.Option(help="Of that file: kaldi, cnceleb, voxceleb, nist, nist_key.")] = "kaldi",
-    llrs: Annotated[bool, typer.Option("--llrs", help="The scores are natural-log likelihood ratios already.")] = False,
-    output: Annotated[
-        Path | None, typer.Option(help="Folder for the results; default RUN/eval/NAME-OF-TRIALS.")
-    ] = None,
-    resamples: Annotated[int, typer.Option(help="Of the bootstrap over speakers behind the intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    audio: Annotated[bool, typer.Option(help="Put the recordings of the worst errors on the page.")] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier evaluation.")] = False,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    run: Run = None,
+    trials: Trials = [],  # noqa: B006
+    data: TrialCorpus = None,
+    scorer: Scorer = None,
+    back_end: BackEnds = None,
+    cohort: Cohort = COHORT_RECORDINGS,
+    by: By = None,
+    style: Style = "voxceleb",
+    enrolments: Enrolments = None,
+    enrolment_style: EnrolmentStyle = "kaldi",
+    enrol_with: EnrolWith = None,
+    scores: Scores = None,
+    score_style: ScoreStyle = "kaldi",
+    llrs: Llrs = False,
+    output: Output = None,
+    resamples: Resamples = 1000,
+    seed: Seed = 0,
+    audio: Audio = True,
+    overwrite: Overwrite = False,
+    device: Device = "cpu",
 ) -> None:
     """Score trial lists; prints every figure with 95 % intervals and writes scores, JSON and a page for each."""
     from rich.console import Console
@@ -83,26 +83,13 @@ def evaluate_run(
         command=_command(run, trials, back_end, by, scores, llrs),
     )
     lists = read_lists(trials, style=style, enrolments=enrolments, enrolment_style=enrolment_style)
-    console = Console(stderr=True)
+    shared: dict[str, Any] = {"data": data, "output": output, "settings": settings, "console": Console(stderr=True)}
     if scores is not None:
-        made = evaluate_score_file(
-            scores, lists, data=data, style=score_style, output=output, settings=settings, console=console
-        )
+        made = evaluate_score_file(scores, lists, style=score_style, **shared)
     else:
         assert run is not None
-        made = evaluate_model(
-            run,
-            lists,
-            back_ends=back_end or ["plain"],
-            data=data,
-            scorer=scorer,
-            per_speaker=cohort,
-            enrol_with=enrol_with,
-            output=output,
-            settings=settings,
-            device=device,
-            console=console,
-        )
+        how: dict[str, Any] = {"scorer": scorer, "per_speaker": cohort, "enrol_with": enrol_with, "device": device}
+        made = evaluate_model(run, lists, back_ends=back_end or ["plain"], **how, **shared)
     _print(list(made))
 
 
@@ -110,14 +97,14 @@ def _print(made: list[tuple[Path, EvaluationReport]]) -> None:
     """Print a table for each trial list, a column for each back end, and where everything was written."""
     from rich.console import Console
 
-    from curvox.reports import breakdown_table, figures_table
+    from curvox.reports import back_end_titles, breakdown_table, figures_table
 
     console = Console()
     for name in dict.fromkeys(report.trials.name for _, report in made):
         reports = [report for _, report in made if report.trials.name == name]
         console.print(figures_table(reports))
-        for report in reports:
-            where = "" if len(reports) == 1 else f"{report.scoring.back_end}: "
+        for report, title in zip(reports, back_end_titles(reports), strict=True):
+            where = "" if len(reports) == 1 else f"{title}: "
             for breakdown in report.breakdowns:
                 console.print(breakdown_table(report.evaluation, breakdown, where=where))
             health = report.evaluation.health

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curvox.cli.back_ends import COHORT_RECORDINGS, read_back_end
 from curvox.errors import InputError, OutputExistsError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from curvox.reports import Clip, EvaluationReport, TrialFacts
 
 ERRORS_SHOWN = 10
-COHORT_RECORDINGS = 10
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,9 @@ def evaluate_model(
     """Score every list by every back end; write and yield each evaluation when it is done."""
     from curvox.cli.runs import corpus_of
     from curvox.cli.system import ScoredSystem
-    from curvox.scoring import create_back_end
 
     for text in back_ends:
-        create_back_end(back_end_from(text))
+        read_back_end(text, scorer)
     jobs = [(trials, name) for trials in lists.trials for name in dict.fromkeys(back_ends)]
     folders = [_folder(run, trials, name, scorer, output, alone=len(jobs) == 1) for trials, name in jobs]
     for folder in folders:
@@ -148,24 +147,6 @@ def claim(folder: Path, overwrite: bool) -> None:
             f"{folder} holds more than an evaluation ({', '.join(sorted(foreign)[:5])}), so it is not replaced; "
             "name another --output"
         )
-
-
-def back_end_from(text: str) -> dict[str, Any]:
-    """Return the name and the settings of a back end: "as_norm", or "as_norm:top_k=100,scorer=cosine".
-
-    Raises:
-        InputError: a setting that is not KEY=VALUE.
-    """
-    import yaml
-
-    name, _, settings = text.partition(":")
-    description: dict[str, Any] = {"name": name}
-    for part in settings.split(",") if settings else ():
-        key, equals, value = part.partition("=")
-        if not equals or key == "name":
-            raise InputError(f'a back end reads as_norm, or as_norm:top_k=100; got the setting "{part}" in "{text}"')
-        description[key] = yaml.safe_load(value)
-    return description
 
 
 def folder_name(run: Path, trials: str, back_end: str = "plain", scorer: str | None = None) -> str:

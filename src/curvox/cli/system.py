@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curvox.cli.back_ends import back_end_words, fit_back_end, read_back_end
 from curvox.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,62 +109,41 @@ class ScoredSystem:
 
     def _card_of(self, text: str) -> CalibratedScoring | None:
         """Return the decision card if it is of this back end, these settings and this scorer."""
-        from curvox.cli.evaluating import back_end_from
         from curvox.scoring import default_scorer
 
-        calibrated, wanted = self.model.calibrated, back_end_from(text)
+        calibrated, wanted = self.model.calibrated, read_back_end(text, self.scorer).describe()
         if calibrated is None:
             return None
         own, card = default_scorer(self.model.space), calibrated.card.back_end
-        scorers = (wanted.pop("scorer", None) or self.scorer or own, card.get("scorer") or own)
+        scorers = (wanted.pop("scorer", None) or own, card.get("scorer") or own)
         fits = scorers[0] == scorers[1] and all(card.get(key) == value for key, value in wanted.items())
         return calibrated if fits else None
 
     def _fitted(self, text: str, per_speaker: int) -> tuple[AbstractFittedBackEnd, str]:
-        from curvox.cli.evaluating import back_end_from
-        from curvox.scoring import create_back_end
+        from curvox.embedder import speakers_of
 
         if text not in self.fitted:
-            description = back_end_from(text)
-            back_end = create_back_end(description)
-            if self.scorer is not None:
-                if "scorer" not in back_end.describe():
-                    raise InputError(f'the back end "{description["name"]}" takes no scorer; leave --scorer out')
-                back_end = create_back_end({**description, "scorer": self.scorer})
-            if back_end.needs_cohort:
-                cohort, words = self._cohort(per_speaker)
-                fitted = back_end.fit(self.model.space, cohort.points, cohort.speakers)
-            else:
-                fitted, words = back_end.fit(self.model.space), ""
-            self.fitted[text] = fitted, words
-        return self.fitted[text]
-
-    def _cohort(self, per_speaker: int) -> tuple[Any, str]:
-        from curvox.cli.progress import counting
-        from curvox.cli.runs import run_folder, training_corpus
-        from curvox.embedder import embed_cohort, speakers_of
-        from curvox.scoring import require_other_speakers
-
-        corpus = training_corpus(self.run, self.data)
-        for trials in self.lists.trials:
-            sides = speakers_of(trials, self.corpus, self.lists.enrolments)
-            require_other_speakers(corpus.speakers, {*sides[0].tolist(), *sides[1].tolist()})
-        whole = run_folder(self.run)
-        name = "cohort.safetensors" if whole == self.run else f"cohort-{self.run.name}.safetensors"
-        with counting(self.console, "embedding the cohort") as progress:
-            cohort = embed_cohort(
-                self.model, corpus, per_speaker=per_speaker, cache=whole / "eval" / name, progress=progress
+            sides = (
+                side for trials in self.lists.trials for side in speakers_of(trials, self.corpus, self.lists.enrolments)
             )
-        words = f"{len(cohort.points):,} recordings of {len(corpus.speakers):,} training speakers, at most "
-        return cohort, f"{words}{per_speaker} of each"
+            self.fitted[text] = fit_back_end(
+                read_back_end(text, self.scorer),
+                self.run,
+                self.model,
+                data=self.data,
+                trial_speakers={speaker for side in sides for speaker in side.tolist()},
+                per_speaker=per_speaker,
+                console=self.console,
+            )
+        return self.fitted[text]
 
     def _notes(self, trials: TrialList, used: CalibratedScoring | None) -> Iterator[str]:
         card = None if self.model.calibrated is None else self.model.calibrated.card
         if card is None:
             return
         if used is None:
-            fitted = " ".join(str(value) for value in (card.back_end["name"], card.back_end.get("scorer")) if value)
-            yield f"The decision card of this model is of {fitted} scores; those evaluated here are not calibrated."
+            own = back_end_words(card.back_end)
+            yield f"The decision card of this model is of scores by {own}; those evaluated here are not calibrated."
         elif (card.fitted_on.trials, card.fitted_on.corpus) == (trials.source, self.corpus.name):
             yield (
                 f"The decision card was fitted on {trials.source} itself: Cllr and actual costs are better here than "

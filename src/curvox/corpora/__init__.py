@@ -20,7 +20,7 @@ from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
 from curvox.corpora.score_files import ScoreList, align, read_scores, write_scores
 from curvox.corpora.shar import unpack_shar
 from curvox.corpora.speaker_batches import speaker_epoch_plan
-from curvox.corpora.trial_columns import same_recordings, trial_columns
+from curvox.corpora.trial_columns import repeated_trials, same_recordings, trial_columns
 from curvox.corpora.trial_formats import TRIAL_STYLES, read_trials, write_trials
 from curvox.corpora.trial_making import holdout_speakers, make_trials
 from curvox.corpora.trials import TrialList
@@ -66,6 +66,7 @@ __all__ = [
     "read_enrolments",
     "read_scores",
     "read_trials",
+    "repeated_trials",
     "same_recordings",
     "shard",
     "speaker_epoch_plan",

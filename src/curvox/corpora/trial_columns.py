@@ -130,3 +130,28 @@ def same_recordings(corpus: Corpus, trials: TrialList, enrolments: EnrolmentMap 
     path = {name: corpus[name].path for name in set(trials.tests)}
     pairs = zip(trials.enrolments, trials.tests, strict=True)
     return np.array([path[test] in paths[enrolment] for enrolment, test in pairs], dtype=bool)
+
+
+def repeated_trials(trials: TrialList, enrolments: EnrolmentMap | None = None) -> np.ndarray:
+    """Return whether a trial compares what an earlier one compared, its sides swapped or not: bool (trials,).
+
+    Args:
+        trials: the trials.
+        enrolments: the models of the trials, where they name models. A model of one utterance is that utterance;
+            models of the same utterances are the same.
+    """
+
+    def parts(name: str) -> tuple[str, ...]:
+        return (name,) if enrolments is None else tuple(sorted(enrolments[name]))
+
+    number: dict[tuple[str, ...], int] = {}
+    enrolled = {name: number.setdefault(parts(name), len(number)) for name in set(trials.enrolments)}
+    tests = {name: number.setdefault((name,), len(number)) for name in set(trials.tests)}
+    sides = (
+        np.array([enrolled[name] for name in trials.enrolments], dtype=np.int64),
+        np.array([tests[name] for name in trials.tests], dtype=np.int64),
+    )
+    pairs = np.minimum(*sides) * len(number) + np.maximum(*sides)
+    repeated = np.ones(len(pairs), dtype=bool)
+    repeated[np.unique(pairs, return_index=True)[1]] = False
+    return repeated

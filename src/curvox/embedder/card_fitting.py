@@ -69,16 +69,7 @@ def fit_card(
         back_end=back_end.describe(),
         back_end_state=digest_of(state_bytes(back_end.state())),
         calibration=calibration.describe(),
-        fitted_on=FittedOn(
-            trials=trials.source,
-            corpus=corpus.name,
-            targets=rows.targets,
-            non_targets=rows.non_targets,
-            speakers=len(rows.speakers),
-            training_speakers=None if shared is None else len(shared),
-            folds=FOLDS,
-            date=date,
-        ),
+        fitted_on=_fitted_on(rows, trials, corpus, shared, date),
         cllr_before=cllr(rows.scores, rows.labels),
         cllr_after=after,
         min_cllr=min_cllr(llrs, rows.labels),
@@ -89,6 +80,19 @@ def fit_card(
         warnings=(*_speaker_notes(rows.speakers, shared), *notes, *missing, *_figure_notes(rows, settings, after)),
     )
     return CalibratedScoring(card, back_end, calibration)
+
+
+def _fitted_on(rows: CardTrials, trials: TrialList, corpus: Corpus, shared: set[str] | None, date: str) -> FittedOn:
+    return FittedOn(
+        trials=trials.source,
+        corpus=corpus.name,
+        targets=rows.targets,
+        non_targets=rows.non_targets,
+        speakers=len(rows.speakers),
+        training_speakers=None if shared is None else len(shared),
+        folds=FOLDS,
+        date=date,
+    )
 
 
 def tail_of(llrs: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[TailPoint, ...]:

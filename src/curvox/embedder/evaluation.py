@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvox.corpora import Corpus, EnrolmentMap, TrialList, same_recordings, trial_columns
+from curvox.corpora import Corpus, EnrolmentMap, TrialList, repeated_trials, same_recordings, trial_columns
 from curvox.embedder.verification import ScoredTrials
 from curvox.errors import InputError
 from curvox.metrics import DEFAULT_POINTS, DEFAULT_RATES, Evaluation, OperatingPoint, breakdown_masks, evaluate
@@ -82,6 +82,7 @@ def evaluate_trials(
         rates=rates,
         groups={name: mask for masks in (breakdowns or {}).values() for name, mask in masks.items()} or None,
         same_recording=same_recordings(corpus, trials, enrolments),
+        repeated=repeated_trials(trials, enrolments),
         resamples=resamples,
         seed=seed,
     )

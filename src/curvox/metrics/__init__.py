@@ -19,7 +19,7 @@ from curvox.metrics.eer import Eer, eer_of_hull, eer_of_roc, equal_error_rate
 from curvox.metrics.evaluation import Evaluation, evaluate
 from curvox.metrics.figures import DEFAULT_POINTS, DEFAULT_RATES, Figure, detection_figures
 from curvox.metrics.health import ScoreHealth, ScoreHistogram, score_health
-from curvox.metrics.intervals import Interval, logarithmic_interval, reflected_interval
+from curvox.metrics.intervals import Interval, logarithmic_interval, rate_interval, reflected_interval, sum_interval
 from curvox.metrics.operating_points import OPERATING_POINTS
 from curvox.metrics.rates import RateAt, far_at_frr, frr_at_far
 from curvox.metrics.roc import RocPoints, auc, roc_corners, roc_points, tied_share
@@ -65,9 +65,11 @@ __all__ = [
     "min_dcf_of_roc",
     "pav_llrs",
     "probit",
+    "rate_interval",
     "reflected_interval",
     "roc_corners",
     "roc_points",
     "score_health",
+    "sum_interval",
     "tied_share",
 ]

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
-from curvox.metrics.dcf import OperatingPoint
+from curvox.metrics.dcf import OperatingPoint, normalised_cost
 from curvox.metrics.figures import UNBOUNDED, Choice
 from curvox.metrics.inputs import check_speakers, check_trials
-from curvox.metrics.intervals import Interval, logarithmic_interval
+from curvox.metrics.intervals import Interval, logarithmic_interval, rate_interval, sum_interval
 from curvox.metrics.resamples import WeighedTrials, weighed_trials
 
 # Draws taken together: multiplicities of about this many bytes.
@@ -32,6 +32,10 @@ class Replicates:
         keys: (K,) the keys of the figures, as ``Figure`` explains them.
         estimates: (K,) the figures of the trials.
         values: (K, R) the same of every resample.
+        choice: which figures they are.
+        rates: (2, P, R + 1) false acceptance and false rejection at the Bayes threshold of every point, of the trials
+            themselves and then of every resample; P is 0 where the scores are no ratios.
+        sizes: how many non-targets there are and how many speakers they name, and the same of targets.
         redrawn: how many resamples lacked targets or non-targets and were drawn again.
         speakers: how many speakers were drawn from.
     """
@@ -39,6 +43,9 @@ class Replicates:
     keys: tuple[str, ...]
     estimates: NDArray[np.float64]
     values: NDArray[np.float64]
+    choice: Choice
+    rates: NDArray[np.float64]
+    sizes: tuple[tuple[float, int], tuple[float, int]]
     redrawn: int
     speakers: int
 
@@ -67,14 +74,36 @@ class Replicates:
         return [row for row, key in enumerate(self.keys) if key.startswith("min_dcf:")]
 
     def interval(self, key: str, level: float = 0.95) -> Interval:
-        """Return the interval of a figure, by ``logarithmic_interval``; of the AUC it is that of 1 - AUC."""
+        """Return the interval of a figure, by ``logarithmic_interval``; of the AUC it is that of 1 - AUC.
+
+        That of an actual cost is the ``sum_interval`` of those of its two error rates: where false alarms are rare and
+        dear, the few or none that were seen say little of what they cost, and neither do their resamples.
+        """
+        if key.startswith("act_dcf:"):
+            return self._actual_cost(key, level)
         row = self.keys.index(key)
         estimate, values = float(self.estimates[row]), self.values[row]
         if key == "auc":
-            lack = logarithmic_interval(1 - estimate, 1 - values, speakers=self.speakers, level=level, highest=1.0)
-            return Interval(low=min(1 - lack.high, estimate), high=max(1 - lack.low, estimate), level=lack.level)
+            # A mean over all pairs of trials, it does not jump to 0 as a rate of few errors does.
+            lack = logarithmic_interval(1 - estimate, 1 - values, speakers=self.speakers, level=level)
+            low = min(max(1 - lack.high, 0.0), estimate)
+            return Interval(low=low, high=max(1 - lack.low, estimate), level=lack.level)
         highest = math.inf if key.split(":")[0] in UNBOUNDED else 1.0
         return logarithmic_interval(estimate, values, speakers=self.speakers, level=level, highest=highest)
+
+    def _actual_cost(self, key: str, level: float) -> Interval:
+        actual = [name for name in self.keys if name.startswith("act_dcf:")]
+        number = actual.index(key)
+        point = self.choice.points[number]
+        none, all_ = np.array(0.0), np.array(1.0)
+        weights = float(normalised_cost(all_, none, point)), float(normalised_cost(none, all_, point))
+        parts = []
+        for weight, (estimate, *values), (trials, speakers) in zip(
+            weights, self.rates[:, number], self.sizes, strict=True
+        ):
+            interval = rate_interval(estimate, np.array(values), trials=trials, speakers=speakers, level=level)
+            parts.append((weight, float(estimate), interval))
+        return sum_interval(parts)
 
     def eer_interval(self, level: float = 0.95) -> Interval:
         """Return the interval of the equal error rate."""
@@ -146,22 +175,27 @@ def replicate(trials: WeighedTrials, *, resamples: int, seed: int) -> Replicates
     fair = np.full(trials.speakers, 1 / trials.speakers)
     block = max(1, _BLOCK_BYTES // (8 * trials.speakers))
     values = np.empty((len(trials.choice.keys), resamples))
+    estimates = trials.figures_and_rates(np.ones(trials.speakers))
+    assert estimates is not None  # both classes were checked to be there
+    rates = np.empty((*estimates[1].shape, resamples + 1))
+    rates[..., 0] = estimates[1]
     done = redrawn = 0
     while done < resamples:
         # Row by row from one stream: the draws are the same for every block size.
         for multiplicities in rng.multinomial(trials.speakers, fair, size=min(block, resamples - done)):
-            found = trials.figures(multiplicities)
+            found = trials.figures_and_rates(multiplicities)
             if found is None:
                 redrawn += 1
             else:
-                values[:, done] = found
+                values[:, done], rates[..., done + 1] = found
                 done += 1
-    estimates = trials.figures(np.ones(trials.speakers))
-    assert estimates is not None  # both classes were checked to be there
     return Replicates(
         keys=trials.choice.keys,
-        estimates=np.array(estimates),
+        estimates=np.array(estimates[0]),
         values=values,
+        choice=trials.choice,
+        rates=rates,
+        sizes=trials.sizes,
         redrawn=redrawn,
         speakers=trials.speakers,
     )

@@ -37,7 +37,8 @@ class Evaluation:
         targets: number of target trials.
         non_targets: number of non-target trials.
         speakers: number of speakers on either side of the trials.
-        tied_share: share of trials, in [0, 1], whose score another trial has exactly as well.
+        tied_share: share of the trials that repeat no other, in [0, 1], whose score another of them has exactly as
+            well.
         eer: equal error rate (a fraction) and its threshold; None when there is no figure.
         eer_interval: its interval by bootstrap over speakers; None without figure or without resamples.
         min_dcf: the lowest detection cost at every operating point asked for; empty when there is no figure.
@@ -109,7 +110,10 @@ class _Settings:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Checked trials: scores, labels, weights or None, speaker numbers of both sides, same recording or None."""
+    """Checked trials: scores, labels, weights, speaker numbers of both sides, masks of what the health looks at.
+
+    Weights and masks are None where nothing was said of them.
+    """
 
     scores: NDArray[np.float64]
     labels: NDArray[np.bool_]
@@ -117,12 +121,24 @@ class _Part:
     enrolment: NDArray[np.intp]
     test: NDArray[np.intp]
     same: NDArray[np.bool_] | None
+    repeated: NDArray[np.bool_] | None
+
+    @property
+    def distinct(self) -> NDArray[np.float64] | None:
+        """The scores of the trials that repeat no earlier one; None if nobody looked."""
+        return None if self.repeated is None else self.scores[~self.repeated]
 
     def where(self, kept: NDArray[np.bool_]) -> _Part:
         """Return the part of the trials that ``kept`` marks."""
-        weights = None if self.weights is None else self.weights[kept]
-        same = None if self.same is None else self.same[kept]
-        return _Part(self.scores[kept], self.labels[kept], weights, self.enrolment[kept], self.test[kept], same)
+        return _Part(
+            scores=self.scores[kept],
+            labels=self.labels[kept],
+            weights=None if self.weights is None else self.weights[kept],
+            enrolment=self.enrolment[kept],
+            test=self.test[kept],
+            same=None if self.same is None else self.same[kept],
+            repeated=None if self.repeated is None else self.repeated[kept],
+        )
 
 
 def evaluate(
@@ -136,6 +152,7 @@ def evaluate(
     rates: Sequence[float] = DEFAULT_RATES,
     groups: Mapping[str, ArrayLike] | None = None,
     same_recording: ArrayLike | None = None,
+    repeated: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -155,6 +172,8 @@ def evaluate(
         rates: false acceptance and false rejection rates, in [0, 1), at which the other one is taken.
         groups: (N,) boolean masks by name; groups may overlap and need not cover all trials.
         same_recording: (N,) booleans, whether both sides of a trial are the same recording; unknown if None.
+        repeated: (N,) booleans, whether a trial repeats an earlier one, perhaps with its sides swapped; ties of these
+            are no sign of illness. They count in every figure. Unknown if None.
         weights: (N,) how much each trial counts, at least 0; 1 if None. Trials of weight 0 are left out everywhere.
         resamples: number of resamples for the intervals; 0 leaves the intervals out and is quick.
         seed: of the resamples.
@@ -170,8 +189,11 @@ def evaluate(
     settings = _Settings(choice=choice, resamples=resamples, seed=seed, level=check_level(level))
     scores_, labels_, weights_ = check_trials(scores, labels, weights)
     enrolment, test, _ = check_speakers(labels_, enrolment_speakers, test_speakers)
-    same = None if same_recording is None else check_mask(same_recording, scores_.size, "same_recording")
-    whole = _Part(scores_, labels_, weights_, enrolment, test, same)
+    same, again = (
+        None if mask is None else check_mask(mask, scores_.size, name)
+        for mask, name in ((same_recording, "same_recording"), (repeated, "repeated"))
+    )
+    whole = _Part(scores_, labels_, weights_, enrolment, test, same, again)
     counted = np.ones(scores_.size, dtype=bool) if weights_ is None else weights_ > 0
     parts = {
         name: _evaluate_part(whole.where(check_mask(mask, scores_.size, name) & counted), settings)
@@ -188,7 +210,8 @@ def _evaluate_part(part: _Part, settings: _Settings) -> Evaluation:
     record: dict[str, Any] = {**counts, "speakers": speakers, "llrs": settings.choice.llrs, "seed": settings.seed}
     if 0 in counts.values():
         missing = "trials" if not part.labels.size else "target trials" if not targets else "non-target trials"
-        return Evaluation(**record, tied_share=tied_share(part.scores), why_no_figures=f"no {missing}")
+        tied = tied_share(part.scores if part.distinct is None else part.distinct)
+        return Evaluation(**record, tied_share=tied, why_no_figures=f"no {missing}")
     trials = sort_checked(part.scores, part.labels, part.weights)
     figures = figures_of_sorted(trials, settings.choice)
     replicates = None
@@ -198,7 +221,7 @@ def _evaluate_part(part: _Part, settings: _Settings) -> Evaluation:
         figures = tuple(replace(figure, interval=replicates.interval(figure.key, settings.level)) for figure in figures)
     histogram = score_histogram(trials)
     same_recording = 0 if part.same is None else int(part.same.sum())
-    health = health_of_sorted(trials, histogram, same_recording=same_recording)
+    health = health_of_sorted(trials, histogram, same_recording=same_recording, distinct=part.distinct)
     return Evaluation(
         **record,
         **_leading_figures(figures, settings.choice.points),

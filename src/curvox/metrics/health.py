@@ -42,13 +42,15 @@ class ScoreHealth:
 
     Attributes:
         trials: how many there are.
-        tied_share: share of trials, in [0, 1], whose score another trial has exactly as well.
+        tied_share: share of the trials that repeat no other, in [0, 1], whose score another of them has exactly as
+            well.
         constant: whether all scores are equal.
-        saturated_share: share of trials, in [0, 1], at exactly the largest or the smallest score; an end where only
-            one trial is does not count.
+        saturated_share: share of them, in [0, 1], at exactly the largest or the smallest score; an end where only one
+            is does not count.
         overlap: overlapping coefficient of the histograms of targets and non-targets: 0 apart, 1 the same.
         same_recording: number of trials whose enrolment and test are the same recording.
         warnings: sentences, empty for healthy scores.
+        repeated: number of trials that repeat an earlier one, which ties and ends leave out; None if nobody looked.
     """
 
     trials: int
@@ -58,23 +60,33 @@ class ScoreHealth:
     overlap: float
     same_recording: int
     warnings: tuple[str, ...]
+    repeated: int | None = None
 
 
-def score_health(scores: ArrayLike, labels: ArrayLike, *, same_recording: ArrayLike | None = None) -> ScoreHealth:
+def score_health(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    *,
+    same_recording: ArrayLike | None = None,
+    repeated: ArrayLike | None = None,
+) -> ScoreHealth:
     """Look for what working verifiers do not do.
 
     Args:
         scores: (N,) finite numbers, larger for the same speaker.
         labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
         same_recording: (N,) booleans, whether both sides of a trial are the same recording; unknown if None.
+        repeated: (N,) booleans, whether a trial repeats an earlier one, perhaps with its sides swapped, so that its
+            score says nothing new; unknown if None.
 
     Raises:
-        InputError: what ``roc_points`` refuses, or a ``same_recording`` that is no mask.
+        InputError: what ``roc_points`` refuses, or a ``same_recording`` or ``repeated`` that is no mask.
     """
     scores_, labels_, _ = check_trials(scores, labels)
     same = 0 if same_recording is None else int(check_mask(same_recording, scores_.size, "same_recording").sum())
+    distinct = None if repeated is None else scores_[~check_mask(repeated, scores_.size, "repeated")]
     trials = sort_checked(scores_, labels_)
-    return health_of_sorted(trials, score_histogram(trials), same_recording=same)
+    return health_of_sorted(trials, score_histogram(trials), same_recording=same, distinct=distinct)
 
 
 def score_histogram(trials: SortedTrials) -> ScoreHistogram:
@@ -95,23 +107,34 @@ def score_histogram(trials: SortedTrials) -> ScoreHistogram:
     return ScoreHistogram(edges=tuple(edges.tolist()), targets=shares[0], non_targets=shares[1])
 
 
-def health_of_sorted(trials: SortedTrials, histogram: ScoreHistogram, *, same_recording: int = 0) -> ScoreHealth:
-    """Return the health of sorted trials, as ``score_health`` gives it; weights do not matter for it."""
-    lowest, highest = (
-        float(end(trials.targets[place], trials.non_targets[place])) for end, place in ((min, 0), (max, -1))
-    )
+def health_of_sorted(
+    trials: SortedTrials,
+    histogram: ScoreHistogram,
+    *,
+    same_recording: int = 0,
+    distinct: NDArray[np.float64] | None = None,
+) -> ScoreHealth:
+    """Return the health of sorted trials, as ``score_health`` gives it; weights do not matter for it.
+
+    Args:
+        trials: N of them.
+        histogram: of the same.
+        same_recording: how many compare a recording with itself.
+        distinct: scores of those that repeat no earlier one; None if nobody looked.
+    """
     count = trials.targets.size + trials.non_targets.size
-    at_ends = [_how_many(trials, score) for score in {lowest, highest}]
-    saturated = sum(number for number in at_ends if number > 1) / count
-    overlap = float(np.minimum(histogram.targets, histogram.non_targets).sum())
+    repeated = None if distinct is None else count - distinct.size
+    tied, saturated = _ties_among(distinct) if distinct is not None and repeated else _ties(trials)
+    lowest, highest = _lowest_and_highest(trials)
     found = ScoreHealth(
         trials=count,
-        tied_share=_tied(trials) / count,
+        tied_share=tied,
         constant=lowest == highest,
         saturated_share=saturated,
-        overlap=min(overlap, 1.0),
+        overlap=min(float(np.minimum(histogram.targets, histogram.non_targets).sum()), 1.0),
         same_recording=same_recording,
         warnings=(),
+        repeated=repeated,
     )
     middles = trials.targets[trials.targets.size // 2], trials.non_targets[trials.non_targets.size // 2]
     return replace(found, warnings=tuple(_warnings(found, reversed_=bool(middles[0] < middles[1]))))
@@ -122,9 +145,11 @@ def _warnings(found: ScoreHealth, *, reversed_: bool) -> Iterator[str]:
         yield f"All {found.trials} scores are equal: the model gives every recording the same embedding."
         return
     if found.tied_share > _TIED:
+        which = " that repeat no other" if found.repeated else ""
+        again = ", trials are repeated," if found.repeated is None else ""
         yield (
-            f"{found.tied_share:.1%} of the trials share their score with another trial: the scores were rounded, "
-            "trials are repeated, or the model has collapsed."
+            f"{found.tied_share:.1%} of the trials{which} share their score with another trial: the scores were "
+            f"rounded{again} or the model has collapsed."
         )
     if found.saturated_share > _SATURATED:
         yield f"{found.saturated_share:.1%} of the scores are exactly the largest or the smallest: scores were clipped."
@@ -151,6 +176,27 @@ def _edges(trials: SortedTrials, bins: int) -> NDArray[np.float64]:
         low, high = max(low - room, -sys.float_info.max), min(high + room, sys.float_info.max)
     along = np.linspace(0, 1, bins + 1)
     return low * (1 - along) + high * along
+
+
+def _lowest_and_highest(trials: SortedTrials) -> tuple[float, float]:
+    sides = trials.targets, trials.non_targets
+    return min(float(side[0]) for side in sides), max(float(side[-1]) for side in sides)
+
+
+def _ties(trials: SortedTrials) -> tuple[float, float]:
+    """Return the share of trials whose score another has, and the share at an end where several are."""
+    count = trials.targets.size + trials.non_targets.size
+    at_ends = [_how_many(trials, score) for score in set(_lowest_and_highest(trials))]
+    return _tied(trials) / count, sum(number for number in at_ends if number > 1) / count
+
+
+def _ties_among(scores: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the same shares of scores of both classes in any order; 0 and 0 where there are none."""
+    if not scores.size:
+        return 0.0, 0.0
+    counts = np.unique(scores, return_counts=True)[1]
+    ends = counts[[0, -1]] if counts.size > 1 else counts
+    return float(counts[counts > 1].sum() / scores.size), float(ends[ends > 1].sum() / scores.size)
 
 
 def _how_many(trials: SortedTrials, score: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +99,58 @@ def logarithmic_interval(
         # The largest floats hold no more: with two speakers an end may lie beyond them.
         low, high = np.exp(np.clip(_ends(middle, logarithms, reach), -700, 700)).tolist()
     return Interval(low=min(low, estimate), high=max(min(high, highest), estimate), level=level)
+
+
+def rate_interval(
+    rate: float, values: NDArray[np.float64], *, trials: float, speakers: int, level: float = 0.95
+) -> Interval:
+    """Return the interval of an error rate at a threshold that stays where it is.
+
+    The standard deviation of the rate over the resamples, times Student's quantile for one degree of freedom less than
+    there are speakers, is laid off on both sides of the rate on the scale of log odds. Such a rate has no optimism to
+    be taken off. The interval is made no narrower than that of as many independent trials (Clopper & Pearson,
+    Biometrika 26, 1934), so that "no error was seen" is not taken for "there are none". Of trials that are all of one
+    speaker nothing is known: [0, 1].
+
+    Args:
+        rate: of the trials themselves, in [0, 1].
+        values: (R,) the rate of every resample.
+        trials: how many trials may err; with weights their sum.
+        speakers: how many speakers these trials name.
+        level: the probability, in (0, 1).
+    """
+    from scipy.special import betaincinv, expit, logit, stdtrit  # slow to import
+
+    level = check_level(level)
+    if speakers < 2:
+        return Interval(low=0.0, high=1.0, level=level)
+    tail, errors = (1 - level) / 2, rate * trials
+    low = 0.0 if rate <= 0 else float(betaincinv(errors, trials - errors + 1, tail))
+    high = 1.0 if rate >= 1 else float(betaincinv(errors + 1, trials - errors, 1 - tail))
+    if 0 < rate < 1:
+        # Draws of S speakers vary by (S - 1) / S less than speakers do.
+        deviation = float(values.std()) * (speakers / (speakers - 1)) ** 0.5 / (rate * (1 - rate))
+        reach = float(stdtrit(speakers - 1, 1 - tail)) * deviation
+        low, high = min(low, float(expit(logit(rate) - reach))), max(high, float(expit(logit(rate) + reach)))
+    return Interval(low=low, high=high, level=level)
+
+
+def sum_interval(parts: Sequence[tuple[float, float, Interval]]) -> Interval:
+    """Return the interval of a sum of rates, each times a weight, from the intervals of the rates.
+
+    Each end is the sum less or plus the root of the squared distances of the parts' own ends from their estimates, each
+    times its weight (Zou & Donner, "Construction of confidence limits about effect measures", Statistics in Medicine
+    27, 2008). A rate of which no error was seen so keeps the weight of what may lie above it.
+
+    Args:
+        parts: of each rate the weight, at least 0, the estimate and the interval; at least one, all of one level.
+    """
+    total = sum(weight * rate for weight, rate, _ in parts)
+    below, above = (
+        math.hypot(*(weight * (getattr(interval, end) - rate) for weight, rate, interval in parts))
+        for end in ("low", "high")
+    )
+    return Interval(low=max(total - below, 0.0), high=total + above, level=parts[0][2].level)
 
 
 def _ends(estimate: float, values: NDArray[np.float64], reach: float) -> NDArray[np.float64]:

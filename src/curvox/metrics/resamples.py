@@ -32,6 +32,7 @@ class _Side:
         corners: (V,) how many trials lie below each corner.
         bayes: (P,) how many lie below the Bayes threshold of each operating point.
         bits: (K,) what each trial costs as a log-likelihood ratio; None if the scores are none.
+        named: how many speakers the trials name.
         below: (K + 1,) scratch for the summed weights, as fresh memory for each resample costs as much as the sums.
     """
 
@@ -40,7 +41,13 @@ class _Side:
     corners: NDArray[np.intp]
     bayes: NDArray[np.intp]
     bits: NDArray[np.float64] | None
+    named: int
     below: NDArray[np.float64]
+
+    @property
+    def size(self) -> float:
+        """How many trials there are; a weight counts for so many of them."""
+        return float(self.below.size - 1 if self.weights is None else self.weights.sum())
 
     def weigh(self, multiplicities: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Return the weight below each corner (V,), that below each Bayes threshold (P,) and the summed bits."""
@@ -68,8 +75,23 @@ class WeighedTrials:
     _targets: _Side
     _non_targets: _Side
 
+    @property
+    def sizes(self) -> tuple[tuple[float, int], tuple[float, int]]:
+        """How many non-targets there are and how many speakers they name, and the same of targets."""
+        return (self._non_targets.size, self._non_targets.named), (self._targets.size, self._targets.named)
+
     def figures(self, multiplicities: NDArray[np.integer] | NDArray[np.float64]) -> list[float] | None:
-        """Return the figures, in the order of ``choice.keys``, or None where targets or non-targets weigh nothing.
+        """Return the figures of ``figures_and_rates`` alone."""
+        found = self.figures_and_rates(multiplicities)
+        return None if found is None else found[0]
+
+    def figures_and_rates(
+        self, multiplicities: NDArray[np.integer] | NDArray[np.float64]
+    ) -> tuple[list[float], NDArray[np.float64]] | None:
+        """Return the figures, in the order of ``choice.keys``, and the rates behind the actual costs.
+
+        The rates (2, P) are false acceptance and false rejection at the Bayes threshold of every point; P is 0 where
+        the scores are no ratios. None where targets or non-targets weigh nothing.
 
         Args:
             multiplicities: (S,) how often each speaker occurs, at least 0. A target trial of speaker s weighs n_s, a
@@ -88,12 +110,12 @@ class WeighedTrials:
             found.append((missed_bits / targets[-1] + accepted_bits / non_targets[-1]) / 2)
         found.append(lowest_bits(hull))
         found += [float(corner_costs(hull, point).min()) for point in choice.points]
+        rates = np.array([1 - passed / non_targets[-1], rejected / targets[-1]])
         if choice.llrs:
-            rejection, acceptance = rejected / targets[-1], 1 - passed / non_targets[-1]
-            costs = zip(acceptance, rejection, choice.points, strict=True)
+            costs = zip(*rates, choice.points, strict=True)
             found += [float(normalised_cost(far, frr, point)) for far, frr, point in costs]
         found += [rejection_at(corners, rate) for rate in choice.rates]
-        return found + [acceptance_at(corners, rate) for rate in choice.rates]
+        return found + [acceptance_at(corners, rate) for rate in choice.rates], rates
 
 
 def weighed_trials(
@@ -120,6 +142,7 @@ def weighed_trials(
             corners=corners,
             bayes=np.searchsorted(values, thresholds),
             bits=bits(sign * values) if choice.llrs else None,
+            named=np.unique(np.concatenate([numbers[places] for numbers in of_trial])).size,
             below=np.zeros(values.size + 1),
         )
         sides.append(side)

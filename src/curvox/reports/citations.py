@@ -10,7 +10,7 @@ from typing import NamedTuple
 from curvox.errors import require_name
 from curvox.reports.bibtex import BIBTEX
 
-_ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303"}
+_ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303", "v": "\u030c"}
 
 
 class Paper(NamedTuple):
@@ -55,5 +55,5 @@ def _field(key: str, name: str) -> str:
 
 def _plain(tex: str) -> str:
     """Turn TeX's accents into letters and drop its braces."""
-    text = re.sub(r"\\(['`\"^~])\{?(\w)", lambda found: found[2] + _ACCENTS[found[1]], tex)
+    text = re.sub(r"\\(['`\"^~]|v(?=\{))\{?(\w)", lambda found: found[2] + _ACCENTS[found[1]], tex)
     return unicodedata.normalize("NFC", text.replace("{", "").replace("}", ""))

@@ -59,15 +59,22 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 def comparison_latex(comparison: Comparison) -> str:
     r"""Return both tables as LaTeX for the package booktabs; text is escaped, nothing in it becomes a command."""
+    text = _document(comparison, _latex_table, latex_text, lambda text: f"% {latex_text(text)}")
     needs = "% needs \\usepackage{booktabs}\n"
-    return needs + _document(comparison, _latex_table, latex_text, lambda text: f"% {latex_text(text)}")
+    if any(letter.isalpha() and letter > _LAST_LATIN for letter in text):
+        needs += "% some names are not in Latin letters: compile with LuaLaTeX or XeLaTeX, and a font that has them\n"
+    return needs + text
 
 
 def latex_text(text: str) -> str:
-    """Return text so that LaTeX prints it as it is."""
-    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
+    """Return text so that LaTeX prints it as it is, in any font encoding; control characters are left out."""
+    plain = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    # Two hyphens side by side would be set as a dash.
+    apart = re.split(r"(?<=-)(?=-)", plain)
+    return "{}".join("".join(_LATEX.get(letter, letter) for letter in part) for part in apart)
 
 
+_LAST_LATIN = "\u024f"
 _LATEX = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -75,10 +82,16 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    '"': r"\textquotedbl{}",
+    # \\textquotedbl is not in the encoding that LaTeX has by default.
+    '"': "''",
+    "`": r"\textasciigrave{}",
+    # A row that begins with it would be taken for the star of the line break above.
+    "*": "{*}",
     "–": "--",
     "−": "$-$",
     "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
     "[": "{[}",
     "]": "{]}",
 }

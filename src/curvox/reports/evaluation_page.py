@@ -122,7 +122,8 @@ def _facts(report: EvaluationReport) -> Iterator[tuple[str, str]]:
         again = f"; {count(trials.repeated)} trials repeat an earlier one" if trials.repeated else ""
         again += f"; {count(trials.swapped)} trials are an earlier one with its sides swapped" if trials.swapped else ""
         yield "recordings", f"{count(trials.utterances)}{again}"
-    words = ", ".join(f"{key} {value}" for key, value in scoring.settings.items() if value not in (None, "", {}))
+    chosen = {key: value for key, value in scoring.settings.items() if not isinstance(value, Mapping)}
+    words = ", ".join(f"{key} {value}" for key, value in chosen.items() if value not in (None, ""))
     back_end = "" if scoring.back_end == "plain" else f"{scoring.back_end} ({words})" if words else scoring.back_end
     for label, text in (
         ("corpus", trials.corpus),
@@ -141,7 +142,8 @@ def _health(report: EvaluationReport) -> Iterator[tuple[str, str]]:
     health = report.evaluation.health
     if health is None:
         return
-    yield "tied scores", f"{100 * health.tied_share:.2f} % of the trials"
+    which = " that repeat no other" if health.repeated else ""
+    yield "tied scores", f"{100 * health.tied_share:.2f} % of the trials{which}"
     yield "saturated scores", f"{100 * health.saturated_share:.2f} % of the trials at the very ends"
     yield "overlap of the classes", f"{health.overlap:.3f} of 1"
     yield "enrolment and test from one recording", f"{count(health.same_recording)} trials"

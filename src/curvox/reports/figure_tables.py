@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from curvox.metrics import Evaluation, Figure, Interval
 from curvox.reports.evaluation_report import Breakdown, EvaluationReport
@@ -107,25 +107,55 @@ def figures_table(reports: Sequence[EvaluationReport]) -> Table:
     caption = f"in brackets the {brackets} interval, by bootstrap over speakers" if levels else None
     table = Table(caption=caption)
     table.add_column(Text(reports[0].trials.name))
-    for report in reports:
-        table.add_column(Text(column_title(report)), justify="right")
+    for title in column_titles(reports):
+        table.add_column(Text(title), justify="right")
     for figure in figures_of(evaluations):
         cells = [figure_cell(part, figure.key) for part in evaluations]
         table.add_row(figure_title(figure), *(Text(str(cell)) for cell in cells))
-    for title, counts in (
+    for row, counts in (
         ("targets", [part.targets for part in evaluations]),
         ("non-targets", [part.non_targets for part in evaluations]),
         ("speakers", [part.speakers for part in evaluations]),
     ):
-        table.add_row(title, *(count(number) for number in counts), style="dim")
+        table.add_row(row, *(count(number) for number in counts), style="dim")
     return table
 
 
-def column_title(report: EvaluationReport) -> str:
-    """Return a system's title with the back end that is not plain."""
+def column_title(report: EvaluationReport, apart: str = "") -> str:
+    """Return a system's title with the back end that is not plain, and with what sets that apart from others."""
     scoring = report.scoring
-    parts = [scoring.title, *([] if scoring.back_end == "plain" else [scoring.back_end])]
-    return ", ".join(part for part in [*parts, "calibrated" if scoring.calibration else ""] if part)
+    back_end = " ".join(part for part in ("" if scoring.back_end == "plain" else scoring.back_end, apart) if part)
+    return ", ".join(part for part in (scoring.title, back_end, "calibrated" if scoring.calibration else "") if part)
+
+
+def column_titles(reports: Sequence[EvaluationReport]) -> list[str]:
+    """Return a title for each report; where back ends bear one name, with the settings in which they differ."""
+    return [column_title(report, apart) for report, apart in zip(reports, _apart(reports), strict=True)]
+
+
+def back_end_titles(reports: Sequence[EvaluationReport]) -> list[str]:
+    """Return the back end of each report; where several bear one name, with the settings in which they differ."""
+    return [f"{of.scoring.back_end} {apart}".rstrip() for of, apart in zip(reports, _apart(reports), strict=True)]
+
+
+def _apart(reports: Sequence[EvaluationReport]) -> list[str]:
+    """Return the settings, "top_k=100", in which each report differs from others of its title and back end."""
+    named = [(report.scoring.title, report.scoring.back_end) for report in reports]
+    settings = [_settings(report) for report in reports]
+    made = []
+    for name, own in zip(named, settings, strict=True):
+        alike = [other for of, other in zip(named, settings, strict=True) if of == name]
+        keys = dict.fromkeys(key for one in alike for key in one)
+        differing = [key for key in keys if any(other.get(key) != own.get(key) for other in alike)]
+        made.append(" ".join(f"{key}={own[key]}" for key in differing if own.get(key) not in (None, "")))
+    return made
+
+
+def _settings(report: EvaluationReport) -> dict[str, Any]:
+    """Return what was asked for, without what the back end learnt from its cohort."""
+    learnt = ("cohort_speakers", "fitted")
+    chosen = {key: value for key, value in report.scoring.settings.items() if key not in learnt}
+    return {**chosen, "scorer": report.scoring.scorer}
 
 
 def breakdown_table(evaluation: Evaluation, breakdown: Breakdown, *, where: str = "") -> Table:

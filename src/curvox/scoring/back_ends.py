@@ -26,11 +26,21 @@ BACK_ENDS = Table(
         "mean_subtraction": Entry(
             "curvox.scoring.mean_subtraction", "MeanSubtraction", "cosine of the angle seen from the cohort's mean"
         ),
-        "s_norm": Entry("curvox.scoring.score_norms", "SNorm", "scores measured against those with a whole cohort"),
-        "as_norm": Entry(
-            "curvox.scoring.score_norms", "ASNorm", "scores measured against those with the nearest of a cohort"
+        "s_norm": Entry(
+            "curvox.scoring.score_norms", "SNorm", "scores measured against those with a whole cohort", "kenny2010snorm"
         ),
-        "plda": Entry("curvox.scoring.plda_back_end", "PLDABackEnd", "log-likelihood ratios of two-covariance PLDA"),
+        "as_norm": Entry(
+            "curvox.scoring.score_norms",
+            "ASNorm",
+            "scores measured against those with the nearest of a cohort",
+            "matejka2017asnorm",
+        ),
+        "plda": Entry(
+            "curvox.scoring.plda_back_end",
+            "PLDABackEnd",
+            "log-likelihood ratios of two-covariance PLDA",
+            "brummer2010partitioning",
+        ),
     },
 )
 

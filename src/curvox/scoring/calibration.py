@@ -17,10 +17,16 @@ CALIBRATIONS = Table(
     "calibration",
     {
         "logistic": Entry(
-            "curvox.scoring.logistic_calibration", "LogisticCalibration", "a straight line, and quality if wanted"
+            "curvox.scoring.logistic_calibration",
+            "LogisticCalibration",
+            "a straight line, and quality if wanted",
+            "brummer2006evaluation",
         ),
         "isotonic": Entry(
-            "curvox.scoring.isotonic_calibration", "IsotonicCalibration", "any rising function, from many trials"
+            "curvox.scoring.isotonic_calibration",
+            "IsotonicCalibration",
+            "any rising function, from many trials",
+            "zadrozny2002calibration",
         ),
     },
 )

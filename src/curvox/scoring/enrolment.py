@@ -31,7 +31,10 @@ ENROLMENTS = Table(
             "law2019lorentz",
         ),
         "frechet_mean": Entry(
-            "curvox.scoring.frechet", "frechet_mean", "the point of the least sum of squared distances"
+            "curvox.scoring.frechet",
+            "frechet_mean",
+            "the point of the least sum of squared distances",
+            "karcher1977mean",
         ),
     },
 )

@@ -84,10 +84,8 @@ class TwoCovariancePLDA:
         """
         points_ = check_points(points).cpu().numpy()
         names = check_speakers(speakers, len(points_))
-        if not is_number(shrinkage) or not 0 <= shrinkage < 1:
-            raise InputError(f"shrinkage must lie in [0, 1), got {shrinkage!r}")
-        if not isinstance(length_norm, bool):
-            raise InputError(f"length_norm must be true or false, got {length_norm!r}")
+        _check_shrinkage(shrinkage)
+        _check_flag(length_norm, "length_norm")
         require_positive(tolerance, "tolerance")
         require_positive(max_iterations, "max_iterations")
         if not len(points_):
@@ -187,14 +185,12 @@ class TwoCovariancePLDA:
         if description["name"] != "two_covariance_plda":
             raise InputError(f'expected the description of "two_covariance_plda", got {description["name"]!r}')
         for name in ("length_norm", "converged"):
-            if not isinstance(description[name], bool):
-                raise InputError(f"{name} must be true or false, got {description[name]!r}")
+            _check_flag(description[name], name)
         kept = description["dimension"] if description["lda_dimension"] is None else description["lda_dimension"]
         for count in (description["dimension"], kept, *(description[name] for name in _COUNTS[:3])):
             if isinstance(count, bool) or not isinstance(count, int) or count < 0:
                 raise InputError(f"dimensions and counts of a PLDA must be whole numbers, got {count!r}")
-        if not is_number(description["shrinkage"]) or not 0 <= description["shrinkage"] < 1:
-            raise InputError(f"shrinkage must lie in [0, 1), got {description['shrinkage']!r}")
+        _check_shrinkage(description["shrinkage"])
         arrays = _check_arrays(state, description["dimension"], kept)
         return cls(
             preprocessing=PLDAPreprocessing(arrays["centre"], arrays["transform"], description["length_norm"]),
@@ -223,6 +219,16 @@ class TwoCovariancePLDA:
         constant = (np.log1p(variances) - np.log1p(2 * variances) / 2).sum() / 2
         own = constant - np.square(coordinates) @ (variances**2 / (2 * (1 + variances) * (1 + 2 * variances)))
         return coordinates * np.sqrt(variances / (1 + 2 * variances)), own
+
+
+def _check_shrinkage(value: Any) -> None:
+    if not is_number(value) or not 0 <= value < 1:
+        raise InputError(f"shrinkage must lie in [0, 1), got {value!r}")
+
+
+def _check_flag(value: Any, name: str) -> None:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be true or false, got {value!r}")
 
 
 def _check_arrays(state: Mapping[str, NDArray[Any]], dimension: int, kept: int) -> dict[str, NDArray[np.float64]]:

@@ -20,7 +20,9 @@ from curvox.scoring.plain import resolve_scorer
 
 
 class SNorm(AbstractBackEnd):
-    """S-norm: scores against mean and standard deviation of both sides' scores with the whole cohort (Kenny 2010).
+    """S-norm: scores against mean and standard deviation of both sides' scores with the whole cohort.
+
+    Kenny, "Bayesian speaker verification with heavy-tailed priors" (Odyssey 2010).
 
     The cohort is one point for each training speaker, see `cohort_means`.
 

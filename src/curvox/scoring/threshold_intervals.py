@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.special import betaincinv, expit, logit, stdtrit
 
 from curvox.errors import InputError
-from curvox.metrics import Interval
+from curvox.metrics import Interval, rate_interval
 
 # Numbers of multiplicities drawn at once (float64: 64 MiB).
 _DRAWN_NUMBERS = 1 << 23
@@ -29,13 +28,8 @@ def rate_intervals(
     """Return false acceptance rate, its interval, false rejection rate and its interval at each threshold.
 
     Speakers are drawn with replacement, as in ``curvox.metrics.bootstrap_speakers``: a target trial of a speaker drawn
-    n times weighs n, a non-target trial of speakers drawn n and m times n · m. The standard deviation of the rate over
-    these draws, times Student's quantile for one degree of freedom less than there are speakers, is laid off on both
-    sides of the rate on the scale of log odds. A rate at a fixed threshold has no optimism to be reflected away, as the
-    least cost over all thresholds has (``curvox.metrics.reflected_interval``), and with few speakers the percentiles of
-    the draws are too narrow. The interval is made no narrower than that of as many independent trials (Clopper &
-    Pearson, Biometrika 26, 1934), so that "no error was seen" is not taken for "there are none". Of a class whose
-    trials are all of one speaker nothing is known: [0, 1].
+    n times weighs n, a non-target trial of speakers drawn n and m times n · m. From the draws to the interval it is
+    ``curvox.metrics.rate_interval``.
 
     Args:
         llrs: (T,) checked log-likelihood ratios.
@@ -63,7 +57,9 @@ def rate_intervals(
         for threshold in thresholds:
             errors = (llrs[of_class] >= threshold) == accepted_is_error
             replicates = _weight(errors.astype(np.float64), *pairs) / weight
-            side.append((float(errors.mean()), _interval(int(errors.sum()), trials, replicates, of_trials, level)))
+            rate = float(errors.mean())
+            interval = rate_interval(rate, replicates, trials=trials, speakers=of_trials, level=level)
+            side.append((rate, interval))
         sides.append(side)
     return [(*far, *frr) for far, frr in zip(*sides, strict=True)]
 
@@ -107,18 +103,3 @@ def _weight(
     seen = values != 0
     of_pairs = coo_array((values[seen], (enrolment[seen], test[seen])), shape=(speakers, speakers)).tocsr()
     return np.einsum("sr,sr->r", multiplicities, of_pairs @ multiplicities)
-
-
-def _interval(errors: int, trials: int, replicates: NDArray[np.float64], speakers: int, level: float) -> Interval:
-    if speakers < 2:
-        return Interval(low=0.0, high=1.0, level=level)
-    tail = (1 - level) / 2
-    low = 0.0 if errors == 0 else float(betaincinv(errors, trials - errors + 1, tail))
-    high = 1.0 if errors == trials else float(betaincinv(errors + 1, trials - errors, 1 - tail))
-    if 0 < errors < trials:
-        rate = errors / trials
-        # Draws of S speakers vary by (S - 1) / S less than speakers do.
-        deviation = float(replicates.std()) * (speakers / (speakers - 1)) ** 0.5 / (rate * (1 - rate))
-        reach = float(stdtrit(speakers - 1, 1 - tail)) * deviation
-        low, high = min(low, float(expit(logit(rate) - reach))), max(high, float(expit(logit(rate) + reach)))
-    return Interval(low=low, high=high, level=float(level))

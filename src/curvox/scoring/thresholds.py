@@ -114,6 +114,23 @@ class _Wanted:
     rate: float | None = None
     point: OperatingPoint | None = field(default=None)
 
+    def measured(self, rates: tuple[float, Interval, float, Interval], counts: Mapping[str, int]) -> NamedThreshold:
+        """Return it with both rates and their intervals, measured on so many trials that "far" and "frr" may err in."""
+        far, far_interval, frr, frr_interval = rates
+        errors = {"far": round(far * counts["far"]), "frr": round(frr * counts["frr"])}
+        return NamedThreshold(
+            name=self.name,
+            kind=self.kind,
+            rate=self.rate,
+            llr_threshold=self.llr_threshold,
+            measured_far=far,
+            measured_frr=frr,
+            far_interval=far_interval,
+            frr_interval=frr_interval,
+            point=self.point,
+            too_small=_too_small(self.kind, errors),
+        )
+
 
 def find_thresholds(
     llrs: ArrayLike,
@@ -169,24 +186,9 @@ def find_thresholds(
     measured = rate_intervals(
         llrs_, labels_, enrolment, test, speakers, thresholds, resamples=resamples, seed=seed, level=level
     )
-    found = []
-    for one, (far, far_interval, frr, frr_interval) in zip(wanted, measured, strict=True):
-        errors = {"far": round(far * int((~labels_).sum())), "frr": round(frr * int(labels_.sum()))}
-        found.append(
-            NamedThreshold(
-                name=one.name,
-                kind=one.kind,
-                rate=one.rate,
-                llr_threshold=one.llr_threshold,
-                measured_far=far,
-                measured_frr=frr,
-                far_interval=far_interval,
-                frr_interval=frr_interval,
-                point=one.point,
-                too_small=_too_small(one.kind, errors),
-            )
-        )
-    return tuple(found)
+    targets = int(labels_.sum())
+    counts = {"far": labels_.size - targets, "frr": targets}
+    return tuple(one.measured(rates, counts) for one, rates in zip(wanted, measured, strict=True))
 
 
 def measurable_rates(rates: Sequence[float], trials: int) -> tuple[float, ...]:
