@@ -1,18 +1,32 @@
 """Training: orchestration only; no formula lives here."""
 
+from curvox.training.building import Build, Prepare, build_model, with_loss
 from curvox.training.history import EpochRecord, read_history
+from curvox.training.observe import observe_run
+from curvox.training.prepared import PreparedData, Recordings
+from curvox.training.probe import probe_loss, small_recipe
 from curvox.training.recipe import Recipe, dump_recipe, override, read_recipe, recipe_from
-from curvox.training.run import RunResult, build_model, train
+from curvox.training.run import RunResult, train
+from curvox.training.vital_log import read_vitals
 
 __all__ = [
+    "Build",
     "EpochRecord",
+    "Prepare",
+    "PreparedData",
     "Recipe",
+    "Recordings",
     "RunResult",
     "build_model",
     "dump_recipe",
+    "observe_run",
     "override",
+    "probe_loss",
     "read_history",
     "read_recipe",
+    "read_vitals",
     "recipe_from",
+    "small_recipe",
     "train",
+    "with_loss",
 ]

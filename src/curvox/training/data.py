@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,62 +26,8 @@ from curvox.corpora import (
     speaker_epoch_plan,
 )
 from curvox.errors import InputError, RecipeError
+from curvox.training.prepared import PreparedData, Recordings, choose_recordings
 from curvox.training.recipe import DataRecipe
-
-
-@dataclass(frozen=True)
-class Recordings:
-    """Decoded recordings with their labels: ``speakers`` (N,) are class numbers, into ``speaker_names``; ``sessions``
-    (N,) differ where the sessions of a speaker do."""
-
-    store: WaveformStore
-    places: np.ndarray
-    utterances: tuple[str, ...]
-    speakers: np.ndarray
-    speaker_names: tuple[str, ...]
-    sessions: np.ndarray
-
-    @property
-    def lengths_samples(self) -> np.ndarray:
-        """Length of each recording, (N,)."""
-        return np.array([self.store.samples(int(place)) for place in self.places])
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds of speech in all."""
-        return float(self.lengths_samples.sum()) / self.store.sampling_rate_hz
-
-    def waveform(self, item: int) -> np.ndarray:
-        """Return a recording as float32 in [-1, 1]."""
-        return from_int16(self.store[int(self.places[item])])
-
-
-@dataclass(frozen=True)
-class PreparedData:
-    """What training needs: recordings of both splits, dev trials as positions, and what could not be read."""
-
-    train: Recordings
-    dev: Recordings
-    dev_enrolments: np.ndarray
-    dev_tests: np.ndarray
-    dev_labels: np.ndarray
-    dropped_trials: int
-    unreadable: tuple[str, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest of what a resumed run must find again: utterances, class numbers, sessions and lengths."""
-        facts = [
-            (
-                items.utterances,
-                items.speaker_names,
-                items.speakers.tolist(),
-                items.sessions.tolist(),
-                items.lengths_samples.tolist(),
-            )
-            for items in (self.train, self.dev)
-        ]
-        return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 def prepare_data(
@@ -96,7 +40,8 @@ def prepare_data(
         AudioError: recordings cannot be read and ``skip_unreadable`` is false.
     """
     corpus = open_corpus(recipe, seed)
-    train, dev = corpus.split(recipe.train_split), corpus.split(recipe.dev_split)
+    splits = corpus.split(recipe.train_split), corpus.split(recipe.dev_split)
+    train, dev = splits if recipe.most_recordings is None else (_some(s, recipe.most_recordings, seed) for s in splits)
     trials = _dev_trials(recipe, corpus, dev, seed)
     needed = {*map(str, trials.enrolments), *map(str, trials.tests)}
     heard = [u for u in corpus.utterances if u.utterance in needed]
@@ -123,6 +68,13 @@ def prepare_data(
         )
     unreadable = tuple(f"{failure.path}: {failure.message}" for failure in store.failures)
     return PreparedData(train_items, dev_items, enrolments, tests, labels, len(trials) - len(labels), unreadable)
+
+
+def _some(corpus: Corpus, most: int, seed: int) -> Corpus:
+    """At most ``most`` recordings of a corpus, of whole speakers."""
+    speakers = np.unique([u.speaker for u in corpus.utterances], return_inverse=True)[1]
+    rows = choose_recordings(speakers, most, seed)
+    return Corpus(corpus.root, tuple(corpus.utterances[row] for row in rows), corpus.name)
 
 
 def open_corpus(recipe: DataRecipe, seed: int) -> Corpus:
@@ -167,15 +119,26 @@ def _recordings(store: WaveformStore, utterances: Sequence[Utterance], first: in
     kept = [(first + i, u) for i, u in enumerate(utterances) if store.samples(first + i) > 0]
     names = tuple(sorted({u.speaker for _, u in kept}))
     number = {name: i for i, name in enumerate(names)}
-    sessions = {label: i for i, label in enumerate(sorted({u.session for _, u in kept}))}
+    sessions, session_names = _numbered([u.session for _, u in kept])
+    channels, channel_names = _numbered([u.channel for _, u in kept])
     return Recordings(
         store,
         np.array([place for place, _ in kept], dtype=np.int64),
         tuple(u.utterance for _, u in kept),
         np.array([number[u.speaker] for _, u in kept], dtype=np.int64),
         names,
-        np.array([sessions[u.session] for _, u in kept], dtype=np.int64),
+        sessions,
+        session_names,
+        channels if any(channel_names) else None,
+        channel_names,
     )
+
+
+def _numbered(labels: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return labels as numbers (N,), and the labels in the order of the numbers."""
+    names = tuple(sorted(set(labels)))
+    number = {name: i for i, name in enumerate(names)}
+    return np.array([number[label] for label in labels], dtype=np.int64), names
 
 
 def _positions(trials: TrialList, dev: Recordings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

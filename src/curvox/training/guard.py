@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from curvox.errors import CheckpointError, InputError, TrainingError
+from curvox.geometry import widen
 from curvox.losses import LossOutput
+from curvox.training.death import Kind, died, recording_names
 from curvox.training.sharded_state import full_tensors, gradient_norm
 
 if TYPE_CHECKING:
@@ -20,9 +22,11 @@ def check_embeddings(module: SpeakerModule, batch: dict[str, Tensor], embeddings
     finite = torch.isfinite(embeddings).all(dim=1)
     if bool(finite.all()):
         return
+    kind: Kind = "embeddings"
     if not bool(torch.isfinite(batch["waveforms"]).all()):
         cause = "the waveforms themselves are not finite: check these recordings with curvox corpus check"
     elif name := _first_non_finite(module.embedder):
+        kind = "weights"
         cause = (
             f"the weights were already destroyed (first: {name}): "
             "the learning rate is too high, or the step before overflowed"
@@ -36,7 +40,8 @@ def check_embeddings(module: SpeakerModule, batch: dict[str, Tensor], embeddings
             "lower it or set training.optimizer.clip_gradient_norm"
         )
     values = f"{int((~finite).sum())} of {len(embeddings)} embeddings are not finite"
-    raise TrainingError(_message(module, batch, batch_idx, values, cause, rows=(~finite).nonzero().flatten().tolist()))
+    rows = (~finite).nonzero().flatten().tolist()
+    raise died(module, batch, kind, _message(module, batch, batch_idx, values, cause, rows), rows)
 
 
 def compute_loss(module: SpeakerModule, batch: dict[str, Tensor], embeddings: Tensor, batch_idx: int) -> LossOutput:
@@ -44,8 +49,15 @@ def compute_loss(module: SpeakerModule, batch: dict[str, Tensor], embeddings: Te
     try:
         return module.loss(embeddings, batch["speakers"])
     except InputError as error:
-        cause = "the learning rate is too high; lower it or set training.optimizer.clip_gradient_norm"
-        raise TrainingError(_message(module, batch, batch_idx, f"the loss refuses: {error}", cause, rows=[])) from error
+        too_large = not bool(torch.isfinite(widen(embeddings.detach()).square().sum()))
+        cause = (
+            "the learning rate is too high; lower it or set training.optimizer.clip_gradient_norm"
+            if too_large
+            else "the numbers are sound, so it is the batch that does not suit the loss: see data.batch_size and "
+            "data.recordings_per_speaker"
+        )
+        message = _message(module, batch, batch_idx, f"the loss refuses: {error}", cause, rows=[])
+        raise died(module, batch, "embeddings", message) if too_large else TrainingError(message) from error
 
 
 def check_loss(
@@ -54,7 +66,9 @@ def check_loss(
     """Refuse a loss that is NaN or infinite although the embeddings are finite."""
     if bool(torch.isfinite(output.value)):
         return
+    kind: Kind = "loss"
     if name := _first_non_finite(module.loss):
+        kind = "weights"
         cause = (
             f"the loss's own parameters are not finite (first: {name}): "
             "lower training.optimizer.centre_learning_rate_factor"
@@ -67,21 +81,22 @@ def check_loss(
     largest = float(embeddings.detach().norm(dim=1).max())
     values = f"loss {output.value.item()}, embedding norms up to {largest:.4g}, {parts or 'no parts'}"
     rows = (~torch.isfinite(output.per_item)).nonzero().flatten().tolist()
-    raise TrainingError(_message(module, batch, batch_idx, values, cause, rows=rows))
+    raise died(module, batch, kind, _message(module, batch, batch_idx, values, cause, rows), rows)
 
 
-def check_gradients(module: SpeakerModule) -> None:
-    """Refuse a gradient that is not finite, before it reaches the weights."""
+def check_gradients(module: SpeakerModule, batch: dict[str, Tensor] | None) -> None:
+    """Refuse a gradient of ``batch`` that is not finite, before it reaches the weights."""
     if bool(torch.isfinite(gradient_norm(module.parameters()))):
         return
     bad = [name for name, p in module.named_parameters() if p.grad is not None and not _finite(p.grad)]
     where = bad[0] if bad else "the sum of squares only: single gradients are huge"
-    raise TrainingError(
+    message = (
         f"epoch {module.current_epoch + 1}, step {module.global_step}: the loss is finite but its gradient is not "
         f"(in {len(bad)} parameters, first: {where}). Likeliest cause: the loss or a layer has an unbounded derivative "
         "at these values; set training.optimizer.clip_gradient_norm or lower the learning rate. "
         "No weight was changed by this step."
     )
+    raise died(module, batch, "gradient", message)
 
 
 def check_state(module: SpeakerModule, checkpoint: dict[str, Any]) -> None:
@@ -115,8 +130,7 @@ def _finite(values: Tensor) -> bool:
 def _message(
     module: SpeakerModule, batch: dict[str, Tensor], batch_idx: int, values: str, cause: str, rows: list[int]
 ) -> str:
-    items: list[Any] = batch["items"].tolist()
-    named = [module.data.train.utterances[items[row]] for row in (rows or range(len(items)))]
+    named = recording_names(module, batch, rows)
     shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
     rate = module.trainer.optimizers[0].param_groups[0]["lr"]
     return (

@@ -20,13 +20,19 @@ def read_history(run: str | Path) -> tuple[EpochRecord, ...]:
     """Return the epochs of a run; after a resume the later log wins."""
     losses: dict[int, float] = {}
     eers: dict[int, float] = {}
-    logs = sorted(Path(run, "logs").glob("version_*/metrics.csv"), key=lambda p: int(p.parent.name.split("_")[1]))
-    for log in logs:
+    for log in log_files(run):
         with log.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
+                if not row["epoch"]:
+                    continue
                 epoch = int(row["epoch"]) + 1
                 if row.get("train/loss_epoch"):
                     losses[epoch] = float(row["train/loss_epoch"])
                 if row.get("dev/eer"):
                     eers[epoch] = float(row["dev/eer"])
     return tuple(EpochRecord(e, losses.get(e), eers.get(e)) for e in sorted(losses.keys() | eers.keys()))
+
+
+def log_files(run: str | Path) -> list[Path]:
+    """Return the logs of a run, that of the last resume last."""
+    return sorted(Path(run, "logs").glob("version_*/metrics.csv"), key=lambda p: int(p.parent.name.split("_")[1]))

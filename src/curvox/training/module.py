@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
@@ -31,11 +32,22 @@ from curvox.training.sharded_state import full_tensors, gradient_norm, shard_wei
 DEV_BATCH_S = 40.0
 
 
+@dataclass(frozen=True)
+class StepRecord:
+    """What the loss was given in a step, of all processes where it compares recordings: the batch, its raw embeddings
+    (B, D), and the value it returned."""
+
+    batch: dict[str, Tensor]
+    embeddings: Tensor
+    value: Tensor
+
+
 class SpeakerModule(pl.LightningModule):
     """Trains ``embedder`` and ``loss`` on ``data`` as ``recipe`` says.
 
     ``best`` holds the best dev result so far; the checkpoint carries it, the position in the epoch and the names of
-    the speakers. All chance in a step is a function of the seed and the step.
+    the speakers. All chance in a step is a function of the seed and the step. ``last_step`` is what the loss was given
+    last; where ``watched`` is set, its embeddings keep their gradient.
     """
 
     def __init__(
@@ -57,6 +69,8 @@ class SpeakerModule(pl.LightningModule):
         self.augmentation = augmentation
         self.best: DevResult | None = None
         self.latest: DevResult | None = None
+        self.watched = False
+        self.last_step: StepRecord | None = None
         self.seconds_before = 0.0
         self._started = time.monotonic()
 
@@ -83,20 +97,24 @@ class SpeakerModule(pl.LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         warmup = self.recipe.training.margin_warmup
         self.loss.set_margin_scale(margin_scale(self.global_step, warmup=warmup, steps_per_epoch=self.steps_per_epoch))
-        self._seed_chance(1 + self.global_rank)
+        self.last_step = None
+        self.seed_chance(1 + self.global_rank)
         embeddings = self.embed_batch(batch)
         # Before the loss, which would refuse these embeddings too but knows less about the cause.
         check_embeddings(self, batch, embeddings, batch_idx)
         if self.whole_batch:
             embeddings = gather_embeddings(embeddings)
             batch = {**batch, "speakers": gather(batch["speakers"]), "items": gather(batch["items"])}
-        self._seed_chance(0)  # alike in all processes, so that a loss that draws pairs draws the same
+        if self.watched and embeddings.requires_grad:
+            embeddings.retain_grad()
+        self.seed_chance(0)  # alike in all processes, so that a loss that draws pairs draws the same
         output = compute_loss(self, batch, embeddings, batch_idx)
         check_loss(self, batch, embeddings, output, batch_idx)
+        self.last_step = StepRecord(batch, embeddings if self.watched else embeddings.detach(), output.value.detach())
         self._log_step(output, len(embeddings))
         return output.value
 
-    def _seed_chance(self, stream: int) -> None:
+    def seed_chance(self, stream: int) -> None:
         """Make what is drawn next a function of seed and step, so that it does not depend on what was drawn before."""
         sequence = np.random.SeedSequence([self.recipe.seed, self.global_step, stream])
         torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
@@ -105,7 +123,7 @@ class SpeakerModule(pl.LightningModule):
         # A gradient scaler expects an overflow now and then and skips that step itself; at its lowest it has given up.
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         if scaler is None or scaler.get_scale() < 1.0:
-            check_gradients(self)
+            check_gradients(self, None if self.last_step is None else self.last_step.batch)
 
     def configure_gradient_clipping(
         self,
@@ -120,6 +138,10 @@ class SpeakerModule(pl.LightningModule):
 
     def embed_batch(self, batch: dict[str, Tensor]) -> Tensor:
         """Return raw embeddings (B, D) of a training batch, augmented if the recipe says so."""
+        return self.embedder.encoder(self.batch_features(batch))
+
+    def batch_features(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return what the encoder gets of a training batch, (B, T, n_mels), without a gradient."""
         waveforms, seeds = batch["waveforms"], batch["seeds"].tolist()
         change, rate_hz = self.augmentation, self.embedder.sampling_rate_hz
         with torch.no_grad(), torch.autocast(waveforms.device.type, enabled=False):
@@ -128,7 +150,7 @@ class SpeakerModule(pl.LightningModule):
             features, _ = self.embedder.features(waveforms)
             if change.features is not None:
                 features = mask_features(features, seeds, options=change.features)
-        return self.embedder.encoder(features)
+        return features
 
     def _log_step(self, output: LossOutput, items: int) -> None:
         self.log("train/loss", output.value.detach(), on_step=True, on_epoch=True, batch_size=items)

@@ -50,9 +50,17 @@ class DataRecipe(Section):
     balance: Literal["utterance", "sqrt", "speaker"] = "utterance"
     max_crops_per_utterance: Count = 3
     crops_per_epoch: Count | None = None
+    most_recordings: Count | None = None
+    """Of either split at most so many recordings, of whole speakers drawn by the seed, for a quick trial."""
     skip_unreadable: bool = False
     """Train on the rest when recordings cannot be read; the run says how many and which."""
     workers: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _drawn_trials(self) -> DataRecipe:
+        if self.most_recordings is not None and self.dev_trials is not None:
+            raise ValueError("most_recordings leaves few of the dev_trials; set dev_trials to null to draw others")
+        return self
 
     @model_validator(mode="after")
     def _whole_speakers(self) -> DataRecipe:
@@ -120,6 +128,8 @@ class TrainingRecipe(Section):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     checkpoint_every_steps: Count | None = None
     """Also write ``last`` every so many steps within an epoch; None: after every epoch only."""
+    stop_on_failure: bool = False
+    """Stop as soon as the doctor, which watches the run, is sure that its embeddings will be useless."""
     optimizer: OptimizerRecipe = OptimizerRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
     margin_warmup: MarginRecipe = MarginRecipe()

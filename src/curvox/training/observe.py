@@ -1,0 +1,137 @@
+"""What can be measured of a run, finished, running or dead, from its folder and its recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from curvox.diagnosis import EmbeddedSet, RunObservation
+from curvox.errors import CheckpointError, CurvoxError
+from curvox.training.building import Build, Prepare, build_model
+from curvox.training.data import prepare_data, training_loader
+from curvox.training.death import read_death
+from curvox.training.observed_model import ObservedModel, observed_model
+from curvox.training.observed_sets import embed_recordings, recording_facts
+from curvox.training.observed_step import observed_step, planned
+from curvox.training.prepared import PreparedData, choose_recordings
+from curvox.training.recipe import Recipe, read_recipe
+from curvox.training.vital_log import read_vitals
+
+Part = TypeVar("Part")
+
+
+def observe_run(
+    folder: str | Path,
+    *,
+    data: str | Path | None = None,
+    build: Build = build_model,
+    prepare: Prepare | None = None,
+    recordings: int = 512,
+    cache: str | Path | None = None,
+    console: Console | None = None,
+) -> RunObservation:
+    """Measure what can be measured of a run, for `curvox.diagnosis.diagnose_run`.
+
+    The run may be finished, under way or dead; its folder is only read. A part that cannot be had is None in the
+    result, with the reason in ``missing``.
+
+    Args:
+        folder: of the run.
+        data: corpus folder or manifest, where it is not where the recipe says.
+        build: as in the training; see `train`.
+        prepare: as in the training.
+        recordings: how many of either split are embedded at most.
+        cache: of decoded audio; default ``.cache`` beside the run folder, as in training.
+        console: where progress goes.
+
+    Raises:
+        CheckpointError: ``folder`` is no run.
+        RecipeError: its recipe.yaml is damaged.
+    """
+    run = Path(folder)
+    recipe = _recipe(run, data)
+    say = _Console(console)
+    parts = _Parts()
+    say("reading recordings")
+    place = Path(cache or run.absolute().parent / ".cache")
+    prepared = parts.get(lambda: _prepared(recipe, place, prepare), "recordings", "train", "dev", "step")
+    model = parts.get(lambda: observed_model(run, recipe, build), "loss", "train", "dev", "step")
+    say("embedding")
+    train = dev = step = None
+    if prepared is not None and model is not None:
+        train, dev = parts.get(lambda: _embedded(recipe, prepared, model, recordings), "train", "dev") or (None, None)
+        say("measuring a training step")
+        step = parts.get(lambda: observed_step(recipe, prepared, model), "step")
+    splits = recipe.data.train_split, recipe.data.dev_split
+    say("measuring recordings")
+    loss = None if model is None else model.loss
+    if model is not None and loss is None:
+        parts.missing["loss"] = model.why_no_loss
+    return RunObservation(
+        name=run.absolute().name,
+        loss=loss,
+        train=train,
+        dev=dev,
+        step=step,
+        history=parts.get(lambda: read_vitals(run, recipe, _steps_per_epoch(recipe, prepared)), "history"),
+        recordings=None if prepared is None else recording_facts(prepared, splits),
+        death=parts.get(lambda: read_death(run), "death"),
+        missing=parts.missing,
+    )
+
+
+@dataclass
+class _Parts:
+    """Takes parts of a run, and notes why one cannot be had."""
+
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def get(self, take: Callable[[], Part], *names: str) -> Part | None:
+        try:
+            return take()
+        except (CurvoxError, OSError) as error:
+            for name in names:
+                self.missing.setdefault(name, str(error))
+            return None
+
+
+class _Console:
+    def __init__(self, console: Console | None):
+        self.console = console
+
+    def __call__(self, text: str) -> None:
+        if self.console is not None:
+            self.console.print(text, highlight=False)
+
+
+def _recipe(run: Path, data: str | Path | None) -> Recipe:
+    path = run / "recipe.yaml"
+    if not path.is_file():
+        found = f"got {run}, which holds no recipe.yaml" if run.is_dir() else f"got {run}, which is no folder"
+        raise CheckpointError(f"expected the folder of a training run, such as runs/x, {found}")
+    recipe = read_recipe(path)
+    if data is None:
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": str(data)})})
+
+
+def _prepared(recipe: Recipe, cache: Path, prepare: Prepare | None) -> PreparedData:
+    data = prepare_data(recipe.data, seed=recipe.seed, cache=cache)
+    return data if prepare is None else prepare(data)
+
+
+def _embedded(recipe: Recipe, data: PreparedData, model: ObservedModel, most: int) -> tuple[EmbeddedSet, EmbeddedSet]:
+    """Both splits, whole recordings: crops as they are trained on are so short that labels seem wrong which are not."""
+    splits = [(items, choose_recordings(items.speakers, most, recipe.seed)) for items in (data.train, data.dev)]
+    train, dev = (embed_recordings(model.embedder, items, rows) for items, rows in splits)
+    return train, dev
+
+
+def _steps_per_epoch(recipe: Recipe, data: PreparedData | None) -> int | None:
+    if data is None:
+        return None
+    return len(planned(training_loader(data, recipe.data, seed=recipe.seed, rank=0, processes=1)))
