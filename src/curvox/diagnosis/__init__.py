@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from curvox.diagnosis.adapters import BatchLoss, adapt
+    from curvox.diagnosis.adapters import SIGNATURES, BatchLoss, adapt
     from curvox.diagnosis.batch import diagnose
     from curvox.diagnosis.cause import Cause
     from curvox.diagnosis.causes import CAUSES, cause_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _ROOM = "curvox.diagnosis"
 _HOMES = {
     "CAUSES": "causes",
+    "SIGNATURES": "adapters",
     "VITALS": "vitals",
     "BatchLoss": "adapters",
     "Cause": "cause",
@@ -56,6 +57,7 @@ _HOMES = {
 
 __all__ = [
     "CAUSES",
+    "SIGNATURES",
     "VITALS",
     "BatchLoss",
     "Cause",

@@ -13,9 +13,7 @@ from curvox.diagnosis.loss_causes import LOSS
 from curvox.diagnosis.training_causes import NUMBERS, TRAINING
 from curvox.errors import require_name
 
-CAUSES: dict[str, Cause] = {
-    cause.name: cause for cause in (*NUMBERS, *LOSS, *TRAINING, *DATA, *SPACE, *EMBEDDINGS)
-}
+CAUSES: dict[str, Cause] = {cause.name: cause for cause in (*NUMBERS, *LOSS, *TRAINING, *DATA, *SPACE, *EMBEDDINGS)}
 """Every cause by name."""
 
 

@@ -10,7 +10,7 @@ SPACE = (
         "The lift puts the embeddings so near the origin that the ball is flat there and all distances are tiny. The "
         "loss cannot reach a useful difference of distances.",
         "Raise the gain of the lift, or take the lift clip.",
-        "loss: {space: {name: poincare_ball, lift: {name: expmap, gain: 0.1}}}",
+        "loss: {space: {name: poincare_ball, lift: {name: exp_map, gain: 0.1}}}",
         ("scale_too_small", "curvature_without_effect", "margin_out_of_reach", "vanishing_gradient", "concentration"),
     ),
     Cause(
@@ -27,10 +27,10 @@ SPACE = (
         "dead_radius",
         "The radius is dead",
         "space",
-        "Every embedding is longer than the clip radius and is put onto one sphere, and no gradient reaches its length. "
+        "Every embedding is longer than the clip radius and put onto one sphere, and no gradient reaches its length. "
         "The radius, where a hyperbolic space keeps its hierarchy, is not learnt at all.",
-        "Take a lift that keeps the radius alive: expmap or soft_clip.",
-        "loss: {space: {name: poincare_ball, lift: {name: expmap}}}",
+        "Take a lift that keeps the radius alive: exp_map or soft_clip.",
+        "loss: {space: {name: poincare_ball, lift: {name: exp_map}}}",
     ),
     Cause(
         "curvature_without_effect",
@@ -48,12 +48,19 @@ EMBEDDINGS = (
         "collapse",
         "All embeddings are one",
         "embeddings",
-        "The embeddings of all recordings are the same up to rounding, and so is every score. The loss then stands at "
-        "the value it has for a single point: the margin, or log N.",
-        "Look at what came first: a loss that does not see the labels, a learning rate too high, hardest mining from the "
+        "The embeddings of all recordings are the same up to rounding, and so is every score. The loss then stands "
+        "at the value it has for a single point: the margin, or log N.",
+        "Look at what came first: a loss that does not see the labels, a learning rate too high, hardest mining at the "
         "start. Begin with semi-hard mining or a classification loss.",
         "loss: {mining: semi_hard}",
-        ("dimensional_collapse", "never_active", "vanishing_gradient", "concentration", "label_blind", "merged_speakers"),
+        (
+            "dimensional_collapse",
+            "never_active",
+            "vanishing_gradient",
+            "concentration",
+            "label_blind",
+            "merged_speakers",
+        ),
     ),
     Cause(
         "dimensional_collapse",

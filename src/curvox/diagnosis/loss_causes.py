@@ -11,7 +11,7 @@ LOSS = (
         "loss",
         "The gradient is the same whether two recordings are of one speaker or of two, so nothing in it tells speakers "
         "apart. It then moves all embeddings alike, most often together, until they are one.",
-        "Give the two kinds of pairs different terms: pull the same speaker together, push others apart up to a margin. "
+        "Give the two kinds of pairs different terms: pull one speaker together, push others apart up to a margin. "
         "For a divergence that is symmetric in its arguments, swapping them changes nothing: use gaussian_kl.",
         "loss: {name: gaussian_kl}",
         (*_FATE, "gradient_multiplied", "never_satisfied", "learning_rate_too_high"),
@@ -21,8 +21,8 @@ LOSS = (
         "The loss pushes the wrong way",
         "loss",
         "A step against the gradient drives recordings of one speaker apart, or brings different speakers together. "
-        "The usual reason is a label that means 'different' where the loss takes it for 'same', or a distance used as a "
-        "similarity.",
+        "The usual reason is a label that means 'different' where the loss takes it for 'same', or a distance used as "
+        "a similarity.",
         "Turn the label around (1 - same), or the sign of the distance; then ask the doctor again on one batch.",
         "",
         (*_FATE, "never_satisfied", "margin_out_of_reach", "merged_speakers", "split_speakers", "scale_too_small"),
@@ -46,7 +46,7 @@ LOSS = (
         "The distance is bounded (a sigmoid, a cosine, a ball), and its bound lies below the margin: every "
         "different-speaker pair stays inside it for ever. The loss sticks at a positive value and pushes pairs that "
         "are as far apart as they can be.",
-        "Take a margin below the largest distance of the space, a third of it to begin with, or a distance without a bound.",
+        "Take a margin below the largest distance of the space, a third of it to begin with, or one without a bound.",
         "loss: {margin: 0.5}",
         ("collapse", "dimensional_collapse", "few_items_rule", "scale_too_small"),
     ),
@@ -79,7 +79,14 @@ LOSS = (
         "among so many. The loss cannot fall below a floor, and goes on pushing recordings that are right already.",
         "Raise the scale to about sqrt(2) ln(N - 1) or more; 30 is usual for thousands of speakers.",
         "loss: {scale: 30}",
-        ("overfitting", "collapse", "dimensional_collapse", "never_satisfied", "margin_out_of_reach", "vanishing_gradient"),
+        (
+            "overfitting",
+            "collapse",
+            "dimensional_collapse",
+            "never_satisfied",
+            "margin_out_of_reach",
+            "vanishing_gradient",
+        ),
     ),
     Cause(
         "scale_too_large",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from curvox.audio import RecordingQuality
+from curvox.diagnosis.origin import Origin
 from curvox.geometry import AbstractSpace
 from curvox.losses import AbstractLoss
 
@@ -81,6 +82,7 @@ class ParameterProbe:
         gradient_norm: of its gradient; None where the loss does not depend on it.
         trains: it requires a gradient and an optimiser has it.
         moved: norm of its change since the start of the run over the norm it had there; None where unknown.
+        detached: the loss depends on it, and yet no gradient reaches it.
     """
 
     name: str
@@ -89,6 +91,7 @@ class ParameterProbe:
     gradient_norm: float | None
     trains: bool
     moved: float | None = None
+    detached: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class StepProbe:
         batches_with_positives: share of the plan's batches in which some speaker comes twice; None where unknown.
         dtype_maximum: largest absolute activation met on the way, in float32.
         precision: as the recipe has it.
+        origin: where numbers that are not finite were born, None where all are finite or it is unknown.
     """
 
     value: float
@@ -123,6 +127,7 @@ class StepProbe:
     batches_with_positives: float | None = None
     dtype_maximum: float | None = None
     precision: str = "32-true"
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,8 @@ class RecordingFacts:
         durations_s: of speech and silence together.
         digests: of the decoded samples; equal where the content is.
         quality: as `curvox.audio.measure_quality` has it, for all or for a sample (None elsewhere).
+        levels_db: mean power of each, in dB of full scale, -inf for zeros, NaN where it was not measured; None where
+            unknown. It tells silence from a steady sound, in which speech is not found by energy either.
     """
 
     names: tuple[str, ...]
@@ -164,14 +171,14 @@ class RecordingFacts:
     durations_s: NDArray[np.float64]
     digests: tuple[str, ...]
     quality: tuple[RecordingQuality | None, ...]
+    levels_db: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class RunObservation:
     """Everything that could be measured of a run, finished, running or dead; None for what could not.
 
-    ``missing`` says why a part is None, by the part's name. ``loss`` is the run's own, with what it has learnt;
-    ``speakers`` counts its training speakers.
+    ``missing`` says why a part is None, by the part's name. ``loss`` is the run's own, with what it has learnt.
     """
 
     name: str

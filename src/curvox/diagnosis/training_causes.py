@@ -9,11 +9,11 @@ NUMBERS = (
         "numbers",
         "An operation returned NaN or infinity, forward or backward, and everything computed from it is lost. The "
         "evidence names the first operation and the recordings it happened to.",
-        "Guard that operation: an epsilon inside a root or a logarithm, log1p, a clamp before arccos or arcosh; where it "
-        "was the weights that left the finite range, lower the learning rate or clip the gradient.",
+        "Guard that operation: an epsilon inside a root or a logarithm, log1p, a clamp before arccos or arcosh; where "
+        "it was the weights that left the finite range, lower the learning rate or clip the gradient.",
         "training: {optimizer: {clip_gradient_norm: 5.0}}",
         (
-            "exploding_gradient", "vanishing_gradient", "learning_rate_too_high", "collapse", "overfitting",
+            "vanishing_gradient", "collapse", "overfitting",
             "half_precision_overflow", "frozen_parameters", "few_items_rule",
         ),
     ),
@@ -35,7 +35,7 @@ TRAINING = (
         "Weights that do not move",
         "training",
         "These weights are what they were at the start, although the loss depends on them: they were left out of the "
-        "optimiser, detached, or set not to require a gradient. The rest must make do with features that nobody learnt.",
+        "optimiser, detached, or require no gradient. The rest must make do with features that nobody learnt.",
         "Hand all parameters to the optimiser, and look for detach(), no_grad and requires_grad_(False) on the way.",
         "",
         ("learning_rate_too_low", "vanishing_gradient", "collapse", "dimensional_collapse"),
@@ -81,7 +81,7 @@ TRAINING = (
         "exploding_gradient",
         "The gradient explodes",
         "training",
-        "The norm of the gradient is many times the usual one, all the time or in single steps, and such a step undoes "
+        "The norm of the gradient is many times the usual one, all the time or in single steps. One such step undoes "
         "what many others built.",
         "Clip the gradient, warm up the learning rate, and look which layer it comes from.",
         "training: {optimizer: {clip_gradient_norm: 5.0}}",

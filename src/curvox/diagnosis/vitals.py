@@ -24,11 +24,15 @@ VITALS: dict[str, Vital] = {
         Vital("alignment", "Alignment", "", "mean squared chord of same-speaker unit vectors; falls"),
         Vital("uniformity", "Uniformity", "", "log mean exp(-2 chord²) of all pairs; falls, 0 is collapse"),
         Vital("same_distance", "Same-speaker distance", "", "mean in the loss's space; falls"),
-        Vital("different_distance", "Different-speaker distance", "", "mean in the loss's space; stays above the former"),
+        Vital(
+            "different_distance", "Different-speaker distance", "", "mean in the loss's space; stays above the former"
+        ),
         Vital("active_share", "Active recordings", "%", "with a gradient above a hundredth of the batch's mean"),
         Vital("top_item_share", "Largest share of one recording", "%", "of the batch's gradient; small"),
         Vital("gradient_norm", "Gradient norm", "", "of encoder and loss together; no jumps"),
-        Vital("first_layer_share", "Gradient of the first layers", "%", "share of the encoder's first parameters; not 0"),
+        Vital(
+            "first_layer_share", "Gradient of the first layers", "%", "share of the encoder's first parameters; not 0"
+        ),
         Vital("update_ratio", "Length of a step", "", "change over weight, of the encoder; about 0.001"),
         Vital("learning_rate", "Learning rate", "", "as scheduled"),
         Vital("margin_scale", "Margin scale", "", "share of the full margin, as scheduled"),

@@ -1,0 +1,177 @@
+"""Where numbers that are not finite are born: the operation, its module, its rows, and no harmless infinity."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from curvox.diagnosis.origin import Origin, find_origin
+from curvox.errors import InputError
+from curvox.losses import create_loss
+
+
+class Root(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sqrt()
+
+
+class Scaled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x / x.std(1, keepdim=True)
+
+
+def batch(seed: int, items: int = 6) -> Tensor:
+    return torch.randn(items, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def model(*layers: nn.Module, seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(4, 4), *layers)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_origin__forward_names_operation_module_and_rows(seed: int):
+    net, x = model(Root(), seed=seed), batch(seed)
+    found = find_origin(lambda: net(x).sum(), net, items=6)
+    rows = tuple((net[0](x) < 0).any(1).nonzero().flatten().tolist())
+    assert found == Origin("aten.sqrt", "1", False, rows)
+
+
+def test_origin__a_division_by_the_spread_of_silence_names_that_recording():
+    net, x = nn.Sequential(Scaled(), model()), batch(0)
+    x[3] = 0.25
+    found = find_origin(lambda: net(x).sum(), net, items=6)
+    assert found is not None
+    assert (found.operation, found.module, found.rows) == ("aten.div", "0", (3,))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_origin__backward_names_the_node_of_the_root(seed: int):
+    net, x = model(seed=seed), batch(seed)
+
+    def run() -> Tensor:
+        z = net(x)
+        squares = (z[:, None] - z[None]).square().sum(-1)  # zero on the diagonal, where a root has no slope
+        return squares.sqrt().mean()
+
+    found = find_origin(run, net, items=6)
+    assert found is not None
+    assert found.backward
+    assert found.operation.startswith("Sqrt")
+    assert found.rows == tuple(range(6))
+
+
+def test_origin__backward_names_the_module_that_the_node_came_from():
+    net = model(nn.ReLU(), Root(), nn.Linear(4, 2))
+    for parameter in net[0].parameters():
+        nn.init.zeros_(parameter)  # a root of exact zeros is finite, its slope is not
+    shifted = nn.Sequential(net[0], Root(), net[3])
+    found = find_origin(lambda: shifted(batch(0)).sum(), shifted)
+    assert found is not None
+    assert (found.backward, found.module) == (True, "1")
+
+
+@pytest.mark.parametrize("how", ["softmax", "logsumexp", "minimum", "log_of_zero"])
+def test_origin__an_infinity_that_comes_to_nothing_is_none(how: str):
+    net, x = model(), batch(1)
+    own = torch.eye(6, dtype=torch.bool)
+
+    def run() -> Tensor:
+        products = net(x) @ net(x).T
+        if how == "softmax":
+            return products.masked_fill(own, -math.inf).softmax(1).square().mean()
+        if how == "logsumexp":
+            return products.masked_fill(own, -math.inf).logsumexp(1).mean()
+        if how == "minimum":
+            return torch.where(own, torch.tensor(math.inf), products).amin(1).mean()
+        return (products + (~own).float().log()).softmax(1).square().mean()
+
+    assert find_origin(run, net) is None
+
+
+def test_origin__a_mask_is_not_blamed_for_another_operation():
+    net, x = model(), batch(1)
+    own = torch.eye(6, dtype=torch.bool)
+
+    def run() -> Tensor:
+        products = net(x) @ net(x).T
+        return products.masked_fill(own, -math.inf).logsumexp(1).mean() + (1e4 * products).exp().mean()
+
+    found = find_origin(run, net)
+    assert found is not None
+    assert found.operation == "aten.exp"
+
+
+def test_origin__a_softmax_of_nothing_but_a_mask_is_named_not_the_mask():
+    net, x = model(), batch(1)
+    found = find_origin(lambda: (net(x) - math.inf).softmax(1).sum(), net)
+    assert found is not None
+    assert found.operation == "aten._softmax"
+
+
+def test_origin__half_precision_is_told():
+    net, x = model(), batch(0)
+    found = find_origin(lambda: (1e6 * net(x)).half().float().sum(), net)
+    assert found is not None
+    assert found.half
+    assert "float16" in str(found)
+
+
+def test_origin__numbers_that_were_bad_before_are_given():
+    net, x = model(), batch(0)
+    x[2, 1] = math.nan
+    found = find_origin(lambda: net(x).sum(), net, items=6)
+    assert found is not None
+    assert (found.given, found.rows, found.module) == ("input", (2,), "0")
+    nn.init.constant_(net.get_parameter("0.weight"), math.inf)
+    found = find_origin(lambda: net(batch(0)).sum(), net, items=6)
+    assert found is not None
+    assert found.given == "0.weight"
+
+
+def test_origin__is_found_although_the_loss_refuses_the_embeddings():
+    net, x = model(Root()), batch(0)
+    loss = create_loss("am_softmax", dim=4, speakers=3)
+    found = find_origin(lambda: loss(net(x), torch.arange(6) % 3).value, net)
+    assert found is not None
+    assert found.operation == "aten.sqrt"
+
+
+def test_origin__a_refusal_of_finite_input_is_passed_on():
+    net, x = model(), batch(0)
+    loss = create_loss("am_softmax", dim=4, speakers=3)
+    with pytest.raises(InputError, match="speakers must be in"):
+        find_origin(lambda: loss(net(x), torch.arange(6)).value, net)
+
+
+def test_origin__what_is_no_scalar_is_refused():
+    net, x = model(), batch(0)
+    with pytest.raises(InputError, match="scalar"):
+        find_origin(lambda: net(x), net)
+
+
+@pytest.mark.parametrize("name", ["am_softmax", "ham_softmax", "triplet", "gaussian_kl", "supervised_contrastive"])
+def test_origin__healthy_losses_have_none(name: str):
+    net, x = model(nn.BatchNorm1d(4)), batch(3, 8)
+    loss = create_loss(name, dim=4, speakers=4)
+    speakers = torch.arange(4).repeat_interleave(2)
+    assert find_origin(lambda: loss(net(x), speakers).value, nn.ModuleDict({"e": net, "l": loss})) is None
+
+
+def test_origin__leaves_no_trace():
+    net, x = model(nn.BatchNorm1d(4), nn.Dropout(0.5)), batch(0)
+    net(x).sum().backward()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    gradients = [(p.grad, p.grad.clone()) for p in net.parameters() if p.grad is not None]
+    chance = torch.get_rng_state()
+    assert find_origin(lambda: net(x).sqrt().sum(), net) is not None
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    for parameter, (gradient, copy) in zip(net.parameters(), gradients, strict=True):
+        assert parameter.grad is gradient
+        assert torch.equal(gradient, copy)
+    assert torch.equal(torch.get_rng_state(), chance)
+    assert not torch.nn.modules.module._global_forward_pre_hooks
+    assert not torch.nn.modules.module._global_forward_hooks
