@@ -13,6 +13,7 @@ from curvox.cli.cite import cite
 from curvox.cli.compare import compare
 from curvox.cli.corpus import app as corpus_app
 from curvox.cli.demo import demo
+from curvox.cli.diagnose import diagnose
 from curvox.cli.embed import embed
 from curvox.cli.eval import evaluate_run
 from curvox.cli.identify import identify
@@ -35,6 +36,7 @@ app.command("embed")(embed)
 app.command("calibrate")(calibrate)
 app.command("verify")(verify)
 app.command("identify")(identify)
+app.command("diagnose")(diagnose)
 app.command("losses")(losses)
 app.command("demo")(demo)
 app.command("cite")(cite)

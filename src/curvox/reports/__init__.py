@@ -5,6 +5,7 @@ from curvox.reports.citations import Paper, citations_for, paper_of
 from curvox.reports.clips import Clip, clips_of
 from curvox.reports.comparison import ComparedSystem, Comparison
 from curvox.reports.comparison_tables import comparison_latex, comparison_markdown, comparison_tables
+from curvox.reports.diagnosis_page import render_diagnosis_page
 from curvox.reports.evaluation_folder import (
     EVALUATION_FILES,
     FinishedEvaluation,
@@ -14,13 +15,21 @@ from curvox.reports.evaluation_folder import (
 )
 from curvox.reports.evaluation_page import render_evaluation_page
 from curvox.reports.evaluation_report import Breakdown, EvaluationReport, ScoringFacts, TrialFacts
-from curvox.reports.figure_tables import breakdown_keys, breakdown_table, column_title, figures_table
+from curvox.reports.figure_tables import (
+    back_end_titles,
+    breakdown_keys,
+    breakdown_table,
+    column_title,
+    column_titles,
+    figures_table,
+)
 from curvox.reports.figures import accents_by_size, det_figure, dev_eer_figure, disk_figure, eer_figure, loss_figure
 from curvox.reports.loss_pictures import loss_picture
 from curvox.reports.page import render_page, write_page
 from curvox.reports.results import DiskPicture, Report, SystemResult, installed_versions
 from curvox.reports.score_figures import calibration_figure, histogram_figure
 from curvox.reports.tables import markdown_table, terminal_table
+from curvox.reports.vital_figures import distance_figure, radius_figure, vital_figure
 from curvox.reports.worst_trials import TrialSide, WorstTrial, worst_trials
 
 __all__ = [
@@ -41,18 +50,21 @@ __all__ = [
     "TrialSide",
     "WorstTrial",
     "accents_by_size",
+    "back_end_titles",
     "breakdown_keys",
     "breakdown_table",
     "calibration_figure",
     "citations_for",
     "clips_of",
     "column_title",
+    "column_titles",
     "comparison_latex",
     "comparison_markdown",
     "comparison_tables",
     "det_figure",
     "dev_eer_figure",
     "disk_figure",
+    "distance_figure",
     "eer_figure",
     "figures_table",
     "histogram_figure",
@@ -61,11 +73,14 @@ __all__ = [
     "loss_picture",
     "markdown_table",
     "paper_of",
+    "radius_figure",
     "read_evaluation_folder",
+    "render_diagnosis_page",
     "render_evaluation_page",
     "render_page",
     "strict_json",
     "terminal_table",
+    "vital_figure",
     "worst_trials",
     "write_evaluation_folder",
     "write_page",
