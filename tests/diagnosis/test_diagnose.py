@@ -122,11 +122,11 @@ def test_scales__are_judged_by_the_number_of_speakers(name: str, scale: float, c
 
 
 def test_surest_probability__is_that_of_a_softmax_over_a_simplex() -> None:
-    (softmax,) = softmaxes_of(AMSoftmax(DIM, 10, scale=4.0, margin=0.0))
+    (softmax,) = softmaxes_of(AMSoftmax(DIM, 10, scale=4.0, margin=0.0), RAW)
     logits = torch.full((10,), -4.0 / 9.0)
     logits[0] = 4.0
     assert softmax.surest == pytest.approx(float(logits.softmax(0)[0]), rel=1e-6)
-    assert Softmax(softmax.least_scale, 10, softmax.gap).surest == pytest.approx(0.9)
+    assert Softmax(softmax.least_scale, 10, softmax.gap, softmax.used).surest == pytest.approx(0.9)
 
 
 def test_batch_without_a_pair__is_named() -> None:

@@ -67,7 +67,7 @@ def diagnose(
 def loss_parts(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> list[Checked]:
     """The checks of a loss, on batches made for it and on this one of finite embeddings (B, D)."""
     measures = measure_loss(loss, length=length_of(raw))
-    return [loss_checks(loss, measures), scale_checks(loss, measures), given_batch_checks(loss, raw, speakers)]
+    return [loss_checks(loss, measures), scale_checks(loss, measures, raw), given_batch_checks(loss, raw, speakers)]
 
 
 def given_batch_checks(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> Checked:

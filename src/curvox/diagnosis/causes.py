@@ -7,13 +7,15 @@ name in ``docs/findings.md``.
 from __future__ import annotations
 
 from curvox.diagnosis.cause import Cause
-from curvox.diagnosis.data_causes import DATA
+from curvox.diagnosis.data_causes import DATA, LABELS
 from curvox.diagnosis.embedding_causes import EMBEDDINGS, SPACE
 from curvox.diagnosis.loss_causes import LOSS
 from curvox.diagnosis.training_causes import NUMBERS, TRAINING
 from curvox.errors import require_name
 
-CAUSES: dict[str, Cause] = {cause.name: cause for cause in (*NUMBERS, *LOSS, *TRAINING, *DATA, *SPACE, *EMBEDDINGS)}
+CAUSES: dict[str, Cause] = {
+    cause.name: cause for cause in (*NUMBERS, *LOSS, *TRAINING, *DATA, *SPACE, *EMBEDDINGS, *LABELS)
+}
 """Every cause by name."""
 
 

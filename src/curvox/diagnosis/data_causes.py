@@ -1,4 +1,4 @@
-"""Causes that lie in the recordings and their labels."""
+"""Causes that lie in the recordings, and in labels that do not fit the voices."""
 
 from curvox.diagnosis.cause import Cause
 
@@ -63,6 +63,9 @@ DATA = (
         "data: {balance: speaker}",
         ("no_positives", "few_recordings", "few_items_rule"),
     ),
+)
+
+LABELS = (
     Cause(
         "split_speakers",
         "One label that looks like two voices",
@@ -94,3 +97,4 @@ DATA = (
         ("overfitting",),
     ),
 )
+"""Judged through the embeddings: where these are at fault themselves, that comes first."""

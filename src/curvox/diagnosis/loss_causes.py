@@ -2,7 +2,10 @@
 
 from curvox.diagnosis.cause import Cause
 
-_FATE = ("collapse", "dimensional_collapse", "vanishing_gradient", "overfitting", "learning_rate_too_low")
+_LABELS = ("split_speakers", "merged_speakers", "channel_shortcut")
+"""What labels look like to a model that learnt nothing of them."""
+
+_FATE = ("collapse", "dimensional_collapse", "vanishing_gradient", "overfitting", "learning_rate_too_low", *_LABELS)
 
 LOSS = (
     Cause(
@@ -25,7 +28,7 @@ LOSS = (
         "a similarity.",
         "Turn the label around (1 - same), or the sign of the distance; then ask the doctor again on one batch.",
         "",
-        (*_FATE, "never_satisfied", "margin_out_of_reach", "merged_speakers", "split_speakers", "scale_too_small"),
+        (*_FATE, "never_satisfied", "margin_out_of_reach", "scale_too_small"),
     ),
     Cause(
         "never_satisfied",
@@ -37,7 +40,7 @@ LOSS = (
         "Write same-speaker pairs as max(0, d - m_same) and others as max(0, m_different - d), which both reach zero: "
         "use contrastive_hinge.",
         "loss: {name: contrastive_hinge}",
-        ("collapse", "dimensional_collapse", "few_items_rule"),
+        ("collapse", "dimensional_collapse", "few_items_rule", *_LABELS),
     ),
     Cause(
         "margin_out_of_reach",
@@ -48,7 +51,7 @@ LOSS = (
         "are as far apart as they can be.",
         "Take a margin below the largest distance of the space, a third of it to begin with, or one without a bound.",
         "loss: {margin: 0.5}",
-        ("collapse", "dimensional_collapse", "few_items_rule", "scale_too_small"),
+        ("collapse", "dimensional_collapse", "few_items_rule", "scale_too_small", *_LABELS),
     ),
     Cause(
         "never_active",

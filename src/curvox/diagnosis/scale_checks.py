@@ -33,12 +33,14 @@ class Softmax:
         scale: s.
         speakers: N.
         gap: the widest between the similarity to the own centre and to all others.
+        used: as much of it as embeddings use.
         factors: the scale over the usual one from which on it is too large, for a warning and for a failure.
     """
 
     scale: float
     speakers: int
     gap: float
+    used: float
     factors: tuple[float, float] = (limits.SCALE_FACTOR, limits.SCALE_FACTOR_FAR)
 
     @property
@@ -48,8 +50,8 @@ class Softmax:
 
     @property
     def usual_scale(self) -> float:
-        """sqrt(2) ln(N - 1) over half the gap on the sphere, as AdaCos has it, at least 3 (arXiv:1905.00292)."""
-        return max(3.0, math.sqrt(2.0) * math.log(max(2, self.speakers - 1))) / self.gap
+        """sqrt(2) ln(N - 1), as AdaCos has it, at least 3, over the gap that is used (arXiv:1905.00292)."""
+        return max(3.0, math.sqrt(2.0) * math.log(max(2, self.speakers - 1))) / self.used
 
     @property
     def least_scale(self) -> float:
@@ -57,22 +59,29 @@ class Softmax:
         return math.log(limits.SURE / (1.0 - limits.SURE) * (self.speakers - 1)) / self.gap
 
 
-def softmaxes_of(loss: AbstractLoss) -> Iterator[Softmax]:
-    """The softmaxes over bounded similarities in a loss of curvox; none for one that has none."""
+def softmaxes_of(loss: AbstractLoss, raw: Tensor) -> Iterator[Softmax]:
+    """The softmaxes over bounded similarities in a loss of curvox; none for one that has none.
+
+    Args:
+        loss: of curvox.
+        raw: (B, D) embeddings; on the ball they say how much of it is used.
+    """
     if isinstance(loss, Combined):
         for part in loss.members():
-            yield from softmaxes_of(part)
+            yield from softmaxes_of(part, raw)
     elif loss.speakers is None:
         return
     elif isinstance(loss, (AMSoftmax, AAMSoftmax, RAMSoftmax)):
         margin = 0.0 if isinstance(loss, AAMSoftmax) else float(loss.full_margin)
         # With N centres as far apart as can be a rival has the cosine -1 / (N - 1), the own one 1.
         gap = max(1.0 - margin + 1.0 / (loss.speakers - 1), 1e-3)
-        yield Softmax(float(loss.scaling.now()), loss.speakers, gap)
+        yield Softmax(float(loss.scaling.now()), loss.speakers, gap, gap)
     elif isinstance(loss, (HSoftmax, HAMSoftmax)):
         margin = float(loss.full_margin) if isinstance(loss, HAMSoftmax) else 0.0
         gap = max(_right_angle(loss.space, loss.dim) - margin, 1e-3)
-        yield Softmax(float(loss.scaling.now()), loss.speakers, gap, (limits.BALL_FACTOR, limits.BALL_FACTOR_FAR))
+        used = min(gap, limits.USED * max(_far_apart(loss.space, raw), 1e-3))
+        factors = (limits.BALL_FACTOR, limits.BALL_FACTOR_FAR)
+        yield Softmax(float(loss.scaling.now()), loss.speakers, gap, used, factors)
 
 
 def _right_angle(space: AbstractSpace, dim: int) -> float:
@@ -86,12 +95,21 @@ def _right_angle(space: AbstractSpace, dim: int) -> float:
         return float(space.distance(points[0], points[1]))
 
 
-def scale_checks(loss: AbstractLoss, measures: LossMeasures) -> Checked:
-    """Look for scales that do not fit, and constants that multiply the gradient."""
+def _far_apart(space: AbstractSpace, raw: Tensor) -> float:
+    """The 95 % quantile of the distances between these embeddings."""
+    with torch.no_grad():
+        points = space.project(raw)
+        first, second = torch.triu_indices(len(raw), len(raw), 1)
+        return float(space.distance(points[first], points[second]).quantile(0.95))
+
+
+def scale_checks(loss: AbstractLoss, measures: LossMeasures, raw: Tensor) -> Checked:
+    """Look for scales that do not fit the speakers and the embeddings ``raw`` (B, D), and for constants that multiply
+    the gradient."""
     if measures.at_random is None or not measures.at_random.finite:
         reason = "; ".join(measures.refusals) or "the loss or its gradient is not finite on embeddings at random"
         return Checked.impossible(reason, *_CAUSES)
-    softmaxes = tuple(softmaxes_of(loss))
+    softmaxes = tuple(softmaxes_of(loss, raw))
     if softmaxes:
         findings = [f for softmax in softmaxes for f in (_too_small(softmax), _too_large(softmax)) if f]
         gap = NotChecked("gradient_multiplied", "the scale of the loss says it")

@@ -43,6 +43,9 @@ SCALE_FACTOR, SCALE_FACTOR_FAR = 20.0, 50.0
 """Scale over that of AdaCos, sqrt(2) ln(N - 1) (Zhang et al. 2019, arXiv:1905.00292), from which on it is too large:
 a warning, and a failure. The usual 30 and 64 are 2.5 to 17 times that, from 6,000 speakers down to 16."""
 
+USED = 3.0
+"""How many times as far apart as most embeddings of a batch are they may come to be, within the ball's own bound."""
+
 BALL_FACTOR, BALL_FACTOR_FAR = 50.0, 200.0
 """The same on the ball, where the widest gap is that of points at the rim, which few ever have: sound runs with the
 lift `clip` and a scale of 30 are at 120."""
