@@ -10,7 +10,7 @@ import pytest
 from tiny_recipes import change
 from torch import Tensor, nn
 
-from curvox.diagnosis import adapt
+from curvox.diagnosis import RunObservation, adapt, diagnose_run
 from curvox.embedder import Embedder
 from curvox.errors import InputError, TrainingError
 from curvox.losses import AbstractLoss
@@ -106,3 +106,24 @@ def test_loss__that_refuses_a_sound_batch_is_not_blamed_on_the_learning_rate(
         train(recipe, tmp_path / "run", build=with_loss(lambda dim, _: adapt(picky, dim=dim)))
     assert "learning rate is too high" not in str(caught.value)
     assert not (tmp_path / "run" / "failure.json").exists()
+
+
+class Dead(Averages):
+    """Its last rectifier lets nothing through: every embedding is zero."""
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return 0.0 * super().forward(features, lengths)
+
+
+def dead(recipe: Recipe, speakers: int) -> tuple[Embedder, AbstractLoss]:
+    known, loss = build_model(change_dim(recipe), speakers)
+    return Embedder(known.filter_bank, Dead(24), loss.space, known.description), loss
+
+
+def test_embeddings__that_became_zero_end_the_run_as_a_collapse(tiny_tree: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"cannot be scored.*collapsed into zero"):
+        train(change({**tiny_tree, "loss": {"name": "am_softmax"}}, "training.epochs=1"), tmp_path / "run", build=dead)
+    seen = observe_run(tmp_path / "run", build=dead)
+    assert seen.death is not None
+    assert seen.death.kind == "zeros"
+    assert diagnose_run(RunObservation("run", death=seen.death)).first.cause == "collapse"

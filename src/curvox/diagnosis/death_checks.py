@@ -10,10 +10,15 @@ _OVERFLOWED = "overflowed in 16"
 
 
 def death_checks(death: Death) -> Checked:
-    """Name what a run died of: half_precision_overflow where float16 could not hold a number, not_finite elsewhere.
+    """Name what a run died of: half_precision_overflow where float16 could not hold a number, collapse where embeddings
+    became zero, not_finite elsewhere.
 
     The operation is taken as `curvox.diagnosis.origin.Origin` writes it.
     """
+    looked = ("not_finite", "half_precision_overflow")
+    if death.kind == "zeros":
+        zeros = Evidence("dev recordings whose embedding is zero", float(len(death.items)), "none")
+        return Checked((*looked, "collapse"), (Finding("collapse", "failure", (zeros,), _where(death)),))
     half = _HALF in death.operation or (not death.operation and _OVERFLOWED in death.message)
     cause = "half_precision_overflow" if half else "not_finite"
     healthy = f"all {death.kind} finite in every step"
@@ -21,7 +26,7 @@ def death_checks(death: Death) -> Checked:
     if death.items:
         evidence.append(Evidence("recordings it happened to", float(len(death.items)), "none"))
     finding = Finding(cause, "failure", tuple(evidence), _where(death))
-    return Checked(("not_finite", "half_precision_overflow"), (finding,))
+    return Checked(looked, (finding,))
 
 
 _THAT = {

@@ -135,7 +135,7 @@ class Death:
     """How a run died.
 
     Attributes:
-        kind: what was not finite first.
+        kind: what was not finite first; "zeros" where embeddings became zero vectors, which have no direction.
         step: the optimiser step.
         operation: the first operation that returned NaN or infinity, with the module it is in; "" where unknown.
         backward: it was met on the way back.
@@ -143,7 +143,7 @@ class Death:
         message: what the run said.
     """
 
-    kind: Literal["embeddings", "loss", "gradient", "weights"]
+    kind: Literal["embeddings", "loss", "gradient", "weights", "zeros"]
     step: int
     operation: str
     backward: bool

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 FAILURE = "failure.json"
 
-Kind = Literal["embeddings", "loss", "gradient", "weights"]
+Kind = Literal["embeddings", "loss", "gradient", "weights", "zeros"]
 
 
 class NotFiniteError(TrainingError):
-    """Numbers left the finite range; ``death`` says which, when and where."""
+    """Numbers left the finite range, or embeddings became zero; ``death`` says which, when and where."""
 
     def __init__(self, message: str, death: Death):
         super().__init__(message)
@@ -63,6 +64,18 @@ def died(
             message,
         ),
     )
+
+
+def died_of_zeros(module: SpeakerModule, points: np.ndarray, reason: str) -> NotFiniteError:
+    """Return the error that ends a run whose dev embeddings ``points`` (N, D) cannot be scored."""
+    rows = np.flatnonzero(~points.any(axis=1))
+    names = tuple(module.data.dev.utterances[row] for row in rows)
+    message = (
+        f"epoch {module.current_epoch + 1}, step {module.global_step}: the dev trials cannot be scored: {reason}. "
+        "The embeddings have collapsed into zero, so nothing tells speakers apart: look at the layer before them (a "
+        "rectifier that is dead?), lower the learning rate, or ask curvox diagnose"
+    )
+    return NotFiniteError(message, Death("zeros", module.global_step, "", False, names, message))
 
 
 def recording_names(module: SpeakerModule, batch: dict[str, Tensor], rows: Sequence[int]) -> list[str]:

@@ -16,11 +16,13 @@ from torch.utils.data import DataLoader
 
 from curvox.audio import augment, mask_features
 from curvox.embedder import DevResult, Embedder, batches_by_length, pad
+from curvox.errors import InputError
 from curvox.losses import AbstractLoss, LossOutput
 from curvox.losses.sharding import shard_centres, sharded_parameters
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
 from curvox.training.data import PlannedBatches, PreparedData
+from curvox.training.death import died_of_zeros
 from curvox.training.guard import check_embeddings, check_gradients, check_loss, check_state, compute_loss
 from curvox.training.optimizers import build_optimizer
 from curvox.training.options import Augmentation
@@ -203,7 +205,12 @@ class SpeakerModule(pl.LightningModule):
 
     def _dev_result(self, points: np.ndarray) -> DevResult:
         data = self.data
-        scores = score_pairs(self.embedder.space, points, data.dev_enrolments, data.dev_tests)
+        try:
+            scores = score_pairs(self.embedder.space, points, data.dev_enrolments, data.dev_tests)
+        except InputError as error:
+            if points.any(axis=1).all():
+                raise
+            raise died_of_zeros(self, points, str(error)) from error
         eer = equal_error_rate(scores, data.dev_labels)
         targets = int(data.dev_labels.sum())
         return DevResult(
