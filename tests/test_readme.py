@@ -12,13 +12,14 @@ def snippets() -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
-def test_readme__shows_the_model_and_a_loss_alone() -> None:
-    assert len(snippets()) == 2
-    assert "load(" in snippets()[0]
-    assert "HAMSoftmax(" in snippets()[1]
+def test_readme__shows_the_doctor_the_model_and_a_loss_alone() -> None:
+    assert len(snippets()) == 3
+    assert "diagnose(" in snippets()[0]
+    assert "load(" in snippets()[1]
+    assert "HAMSoftmax(" in snippets()[2]
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_readme__snippet_runs(
     number: int,
     tiny_run: Path,
@@ -32,4 +33,4 @@ def test_readme__snippet_runs(
         shutil.copy(source, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     exec(compile(snippets()[number], f"README snippet {number}", "exec"), {})
-    assert len(capsys.readouterr().out.split()) == (3, 2)[number]
+    assert len(capsys.readouterr().out.split()) == (1, 3, 2)[number]

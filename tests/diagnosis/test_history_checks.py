@@ -222,3 +222,10 @@ def test_history__of_a_real_training(rate: float, expected: dict[str, str]):
 
 def nn_norm(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.stack([tensor.norm() for tensor in tensors]).norm()
+
+
+@pytest.mark.parametrize(("left", "expected"), [(0.1, {"overfitting": "warning"}), (0.5, {})])
+def test_overfitting__of_recordings_learnt_by_heart_needs_a_smaller_rise(left: float, expected: dict[str, str]):
+    eers = [0.45, 0.42, 0.41, 0.43, 0.445, 0.45, 0.455]
+    losses = [3.0, 2.5, 2.0, 1.5, 1.2, left * 2.0, left * 2.0]
+    assert found(history(eers=eers, losses=losses)) == expected

@@ -40,6 +40,7 @@ SPACE = (
         "costs more and gives nothing then.",
         "Raise c or the radius that the lift can reach, or take a flat space.",
         "loss: {space: {name: poincare_ball, c: 1.0}}",
+        ("scale_too_large",),
     ),
 )
 

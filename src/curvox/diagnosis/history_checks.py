@@ -42,7 +42,8 @@ def _overfitting(history: VitalHistory) -> Checked:
     falls = loss < losses[best] - limits.LOSS_FALL * abs(losses[best])
     apart = falls and len(epochs) - 1 - best >= width
     # the smaller of both, so that one bad epoch at the end is not taken for the trend
-    severity = _severity_of_rise(float(min(eer, eers[-width:].min())) - lowest, lowest) if apart else None
+    rise = float(min(eer, eers[-width:].min())) - lowest
+    severity = _severity_of_rise(rise, lowest, by_heart=loss < limits.SOLVED_LOSS * losses[best]) if apart else None
     if severity is None:
         return Checked(("overfitting",))
     evidence = (
@@ -53,10 +54,12 @@ def _overfitting(history: VitalHistory) -> Checked:
     return Checked(("overfitting",), (Finding("overfitting", severity, evidence),))
 
 
-def _severity_of_rise(rise: float, best: float) -> Severity | None:
+def _severity_of_rise(rise: float, best: float, *, by_heart: bool) -> Severity | None:
     if rise > limits.EER_RISE_FAILURE + limits.EER_RISE_FAILURE_SHARE * best:
         return "failure"
-    if rise > limits.EER_RISE_WARNING + limits.EER_RISE_WARNING_SHARE * best:
+    if rise > limits.EER_RISE_WARNING + limits.EER_RISE_WARNING_SHARE * best or (
+        by_heart and rise > limits.SOLVED_RISE
+    ):
         return "warning"
     return None
 

@@ -114,7 +114,7 @@ def _split_speakers(pairs: EmbeddingPairs) -> Checked:
         Evidence("labels that fall into two groups", float(len(found)), f"0 of {len(splits)}"),
         Evidence("distance of the groups over that of different speakers", worst.distance, "below 0.6"),
     )
-    severity = _severity(len(found), len(splits), limits.FEWEST_SPLIT)
+    severity = _severity(len(found), limits.FEWEST_SPLIT, limits.SPLIT_SHARE * len(splits))
     return Checked((name,), (Finding(name, severity, evidence, _named(pairs.items, [s.label for s in found])),))
 
 
@@ -181,7 +181,7 @@ def _merged_speakers(pairs: EmbeddingPairs) -> Checked:
         ),
         Evidence("distance to the other label over that to the own", ratio, "1.1 and more"),
     )
-    severity = _severity(len(found), int(judged.sum()), limits.FEWEST_MERGED)
+    severity = _severity(len(found), limits.FEWEST_MERGED, limits.MERGED_SHARE_OF_LABELS * int(judged.sum()))
     where = _named(pairs.items, [int(labels[one]) for pair in found for one in pair[:2]])
     return Checked((name,), (Finding(name, severity, evidence, where),))
 
@@ -236,9 +236,8 @@ def _has_sessions(pairs: EmbeddingPairs) -> bool:
     return enough and bool(one_session.any())
 
 
-def _severity(found: int, judged: int, fewest: int) -> Severity:
-    many = found >= fewest and found >= limits.SUSPECT_SHARE * judged
-    return "warning" if many else "note"
+def _severity(found: int, fewest: int, share: float) -> Severity:
+    return "warning" if found >= fewest and found >= share else "note"
 
 
 def _named(items: EmbeddedSet, labels: list[int]) -> str:

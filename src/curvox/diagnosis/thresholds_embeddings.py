@@ -24,8 +24,8 @@ FEWEST_SPEAKERS_FOR_RANK = 6
 FEWEST_DIMENSIONS_FOR_RANK = 6
 """The rank of a set is low anyway with fewer recordings, speakers or dimensions."""
 
-COLLAPSED_RANK = 2.5
-"""Effective rank below which many speakers cannot be held apart: two coordinates, or three that are hardly used."""
+COLLAPSED_RANK = 2.0
+"""Effective rank below which many speakers cannot be held apart: one coordinate, or two that are hardly used."""
 
 LOW_RANK = 3.3
 """Below this it is a warning: encoders at the start of their training have 5 and more, trained ones 12 to 20 of 32."""

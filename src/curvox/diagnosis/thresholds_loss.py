@@ -46,9 +46,9 @@ a warning, and a failure. The usual 30 and 64 are 2.5 to 17 times that, from 6,0
 USED = 3.0
 """How many times as far apart as most embeddings of a batch are they may come to be, within the ball's own bound."""
 
-BALL_FACTOR, BALL_FACTOR_FAR = 50.0, 200.0
-"""The same on the ball, where the widest gap is that of points at the rim, which few ever have: sound runs with the
-lift `clip` and a scale of 30 are at 120."""
+BALL_FACTOR, BALL_FACTOR_FAR = 100.0, 300.0
+"""The same on the ball, where points come to use more and more of the room while they are trained: sound runs with a
+scale of 30 are between 50 and 100 here and there."""
 
 ACTIVE_UNTIL = 0.95
 """AUC of a batch up to which a loss without any gradient has stopped too early."""

@@ -93,6 +93,10 @@ EER_RISE_WARNING, EER_RISE_WARNING_SHARE = 0.025, 0.08
 EER_RISE_FAILURE, EER_RISE_FAILURE_SHARE = 0.03, 0.25
 """A rise that no dev set of a hundred target trials has by chance."""
 
+SOLVED_RISE, SOLVED_LOSS = 0.03, 0.2
+"""A smaller rise is a warning where what is left of the training loss of the best epoch is less than this share: the
+recordings have been learnt by heart since."""
+
 RAMP = 0.05
 """Growth of the margin scale that counts as a ramp."""
 
