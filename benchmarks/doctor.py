@@ -49,7 +49,7 @@ SMOKE = (
     "frozen_parameters/all but the last/voices/1",
     "silent_recordings/zeros/voices/1",
     "dimensional_collapse/rank 1/voices/1",
-    "healthy/contrastive hinge, usual/openvoices/3",
+    "healthy/contrastive hinge, usual/openvoices/5",
     "healthy/aam, usual/voices/1",
 )
 """A handful of all kinds."""
@@ -148,7 +148,9 @@ def report(outcomes: Sequence[Outcome], seconds: float) -> str:
     head = (
         f"`python benchmarks/doctor.py --data DATA`, {date.today().isoformat()}, {machine()}; {len(outcomes)} runs, "
         f"{busy_s / 60:.0f} minutes of one thread, {seconds / 60:.0f} minutes in all.\n\n"
-        "Thresholds are set on the seeds of `dev` (1, 2) and tested on those of `test` (3, 4)."
+        "Thresholds are set on the seeds of `dev` (1, 2) and tested on those of `test` (5, 6). The first test set, seeds 3 and\n"
+        "4, had 90 of 95 right and no failure in 27 healthy runs; three misses of channel_shortcut led to a wider threshold, so\n"
+        "these seeds count as seen."
     )
     sections = [("Shares", _shares(outcomes))]
     for part in PARTS:

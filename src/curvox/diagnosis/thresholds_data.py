@@ -48,7 +48,7 @@ CHANNEL_SPEAKERS = 0.5
 """Share of speakers with two sessions, below which sessions are no matter of the corpus."""
 
 FEWEST_CHANNEL_SPEAKERS = 4
-WITHIN_SESSION, ACROSS_SESSIONS, CHANNEL_LOSS = 0.85, 0.75, 0.15
+WITHIN_SESSION, ACROSS_SESSIONS, CHANNEL_LOSS = 0.85, 0.85, 0.15
 """How often same-speaker pairs are closer than different ones: at least, in one session; at most, across sessions; and
 the least difference of both."""
 

@@ -20,7 +20,7 @@ LossMaker = Callable[[int, int], AbstractLoss]
 """From the size of the embeddings and the number of speakers to a loss."""
 
 DEV_SEEDS = (1, 2)
-"""Thresholds are set on cases of these seeds, and tested on those of all others."""
+"""Thresholds are set on cases of these seeds, and tested on those of all others; 3 and 4 have been a test set before."""
 
 PAIRS = ("data.recordings_per_speaker=2",)
 """What the recipe of a loss of pairs needs."""
@@ -131,7 +131,7 @@ class Variant:
     cause: str
     kind: str
     corpus: str = "voices"
-    seeds: tuple[int, ...] = (1, 3)
+    seeds: tuple[int, ...] = (1, 5)
     loss: Mapping[str, Any] = field(default_factory=lambda: {"name": "am_softmax"})
     changes: tuple[str, ...] = ()
     make_loss: LossMaker | None = None

@@ -40,14 +40,14 @@ def _flat_pairs(dim: int, speakers: int) -> AbstractLoss:
 
 SPACE = (
     Variant("points_at_origin", "gain 1e-4", loss=_on_ball("ham_softmax", ball("exp_map", gain=1e-4))),
-    Variant("points_at_origin", "clip 0.003", "openvoices", (2, 4), _on_ball("h_softmax", ball("clip", radius=3e-3))),
+    Variant("points_at_origin", "clip 0.003", "openvoices", (2, 6), _on_ball("h_softmax", ball("clip", radius=3e-3))),
     Variant("float32_distance_error", "1e-6", make_loss=_at_rim(1e-6)),
-    Variant("float32_distance_error", "3e-7", "openvoices", (2, 4), make_loss=_at_rim(3e-7, HAMSoftmax)),
+    Variant("float32_distance_error", "3e-7", "openvoices", (2, 6), make_loss=_at_rim(3e-7, HAMSoftmax)),
     Variant("dead_radius", "ham as published", loss=_on_ball("ham_softmax")),
-    Variant("dead_radius", "h as published", "openvoices", (2, 4), _on_ball("h_softmax")),
-    Variant("dead_radius", "clip 0.9", "voices", (2, 4), _on_ball("h_softmax", ball("clip", radius=0.9))),
+    Variant("dead_radius", "h as published", "openvoices", (2, 6), _on_ball("h_softmax")),
+    Variant("dead_radius", "clip 0.9", "voices", (2, 6), _on_ball("h_softmax", ball("clip", radius=0.9))),
     Variant("curvature_without_effect", "1e-5", loss=_on_ball("h_softmax", ball("exp_map", c=1e-5))),
-    Variant("curvature_without_effect", "1e-4", "openvoices", (2, 4), _on_ball("ham_softmax", ball("exp_map", c=1e-4))),
+    Variant("curvature_without_effect", "1e-4", "openvoices", (2, 6), _on_ball("ham_softmax", ball("exp_map", c=1e-4))),
 )  # fmt: skip
 
 
@@ -71,19 +71,19 @@ _TRIPLET, _CONTRASTIVE = {"name": "triplet"}, {"name": "contrastive_hinge"}
 
 EMBEDDINGS = (
     Variant("collapse", "constant", change_encoder=behind(Constant)),
-    Variant("collapse", "dead relu", "openvoices", (2, 4), {**_TRIPLET, "space": "euclidean"}, PAIRS,
+    Variant("collapse", "dead relu", "openvoices", (2, 6), {**_TRIPLET, "space": "euclidean"}, PAIRS,
             change_encoder=behind(_dead)),
-    Variant("collapse", "offset", "voices", (2, 4), _TRIPLET, PAIRS, change_encoder=behind(lambda dim: Offset(1e5))),
+    Variant("collapse", "offset", "voices", (2, 6), _TRIPLET, PAIRS, change_encoder=behind(lambda dim: Offset(1e5))),
     Variant("dimensional_collapse", "rank 1", change_encoder=behind(_narrow(1))),
-    Variant("dimensional_collapse", "rank 2", "openvoices", (2, 4), _TRIPLET, PAIRS, change_encoder=behind(_narrow(2))),
-    Variant("dimensional_collapse", "rank 3", "voices", (2, 4), {"name": "aam_softmax"},
+    Variant("dimensional_collapse", "rank 2", "openvoices", (2, 6), _TRIPLET, PAIRS, change_encoder=behind(_narrow(2))),
+    Variant("dimensional_collapse", "rank 3", "voices", (2, 6), {"name": "aam_softmax"},
             change_encoder=behind(_narrow(3))),
     Variant("concentration", "1,024 of noise", change_encoder=behind(lambda dim: Noise(1024, 1.0), more=1024)),
-    Variant("concentration", "2,048 of noise", "openvoices", (2, 4), _TRIPLET, PAIRS,
+    Variant("concentration", "2,048 of noise", "openvoices", (2, 6), _TRIPLET, PAIRS,
             change_encoder=behind(lambda dim: Noise(2048, 1.0), more=2048)),
-    Variant("hubness", "one in fifty", "voices", (1, 3), _CONTRASTIVE, PAIRS, _flat_pairs,
+    Variant("hubness", "one in fifty", "voices", (1, 5), _CONTRASTIVE, PAIRS, _flat_pairs,
             behind(_with_hubs(0.02), more=96)),
-    Variant("hubness", "one in eighty", "openvoices", (2, 4), _CONTRASTIVE, PAIRS, _flat_pairs,
+    Variant("hubness", "one in eighty", "openvoices", (2, 6), _CONTRASTIVE, PAIRS, _flat_pairs,
             behind(_with_hubs(0.012), more=96)),
 )  # fmt: skip
 

@@ -47,16 +47,16 @@ def _rate(rate: float, name: str = "adam") -> tuple[str, ...]:
 
 
 NUMBERS = (
-    Variant("not_finite", "root", "voices", (1, 3), PAIR_LOSS, PAIRS, _own(root_at_zero)),
-    Variant("not_finite", "logarithm", "openvoices", (2, 4), PAIR_LOSS, PAIRS, _own(logarithm_of_zero)),
-    Variant("not_finite", "arc", "voices", (2, 4), PAIR_LOSS, PAIRS, _own(arc_of_one, Hypersphere)),
+    Variant("not_finite", "root", "voices", (1, 5), PAIR_LOSS, PAIRS, _own(root_at_zero)),
+    Variant("not_finite", "logarithm", "openvoices", (2, 6), PAIR_LOSS, PAIRS, _own(logarithm_of_zero)),
+    Variant("not_finite", "arc", "voices", (2, 6), PAIR_LOSS, PAIRS, _own(arc_of_one, Hypersphere)),
     Variant("not_finite", "silence", change_encoder=self_scaled, prepare=on_some(silence, 0.01)),
-    Variant("half_precision_overflow", "loss", "voices", (1, 3), PAIR_LOSS, PAIRS, _own(half_precision(60.0))),
+    Variant("half_precision_overflow", "loss", "voices", (1, 5), PAIR_LOSS, PAIRS, _own(half_precision(60.0))),
     Variant(
         "half_precision_overflow",
         "layer",
         "openvoices",
-        (2, 4),
+        (2, 6),
         change_encoder=within("pool_norm", lambda: InHalf(3e4)),
     ),
 )
@@ -66,45 +66,45 @@ PARAMETERS = (
         "frozen_parameters", "all but the last",
         change_encoder=frozen("entry", "blocks", "aggregate", "pool", "pool_norm"),
     ),
-    Variant("frozen_parameters", "blocks", "openvoices", (2, 4), change_encoder=frozen("entry", "blocks")),
+    Variant("frozen_parameters", "blocks", "openvoices", (2, 6), change_encoder=frozen("entry", "blocks")),
     Variant(
-        "frozen_parameters", "detached", "voices", (2, 4), {"name": "triplet"}, PAIRS,
+        "frozen_parameters", "detached", "voices", (2, 6), {"name": "triplet"}, PAIRS,
         change_encoder=within("pool_norm", Detached),
     ),
     Variant("unused_parameters", "a head", change_encoder=with_idle(32, 64, 32)),
-    Variant("unused_parameters", "a large head", "openvoices", (2, 4), {"name": "aam_softmax"},
+    Variant("unused_parameters", "a large head", "openvoices", (2, 6), {"name": "aam_softmax"},
             change_encoder=with_idle(96, 256, 256, 32)),
 )  # fmt: skip
 
 GRADIENTS = (
     Variant("exploding_gradient", "spikes", change_encoder=within("pool_norm", lambda: GradientTimes(1e4, every=8))),
     Variant(
-        "exploding_gradient", "recurrent", "openvoices", (2, 4),
+        "exploding_gradient", "recurrent", "openvoices", (2, 6),
         change_encoder=within("pool_norm", lambda: Chaos(96, turns=40, gain=2.5)),
     ),
     Variant("vanishing_gradient", "1e-7", change_encoder=within("entry", lambda: GradientTimes(1e-7))),
-    Variant("vanishing_gradient", "rounded", "openvoices", (2, 4), {"name": "aam_softmax"},
+    Variant("vanishing_gradient", "rounded", "openvoices", (2, 6), {"name": "aam_softmax"},
             change_encoder=within("aggregate", lambda: Steps(4.0))),
-    Variant("vanishing_gradient", "triplet 1e-6", "voices", (2, 4), {"name": "triplet"}, PAIRS,
+    Variant("vanishing_gradient", "triplet 1e-6", "voices", (2, 6), {"name": "triplet"}, PAIRS,
             change_encoder=within("pool_norm", lambda: GradientTimes(1e-6))),
 )  # fmt: skip
 
 FEW_ITEMS = (
     Variant("few_items_rule", "the worst",
             make_loss=lambda dim, speakers: Reweighted(AMSoftmax(dim, speakers), ruled_by_the_worst(20.0))),
-    Variant("few_items_rule", "the first of the batch", "openvoices", (2, 4),
+    Variant("few_items_rule", "the first of the batch", "openvoices", (2, 6),
             make_loss=lambda dim, speakers: Reweighted(AMSoftmax(dim, speakers), first_counts(1000.0))),
-    Variant("few_items_rule", "the first of the pairs", "voices", (2, 4), PAIR_LOSS, PAIRS,
+    Variant("few_items_rule", "the first of the pairs", "voices", (2, 6), PAIR_LOSS, PAIRS,
             make_loss=lambda dim, speakers: Reweighted(ContrastiveHinge(dim), first_counts(1000.0))),
 )  # fmt: skip
 
 RATES = (
     Variant("learning_rate_too_high", "adam 1", changes=_rate(1.0)),
-    Variant("learning_rate_too_high", "adam 0.5", "openvoices", (2, 4), {"name": "aam_softmax"}, _rate(0.5)),
-    Variant("learning_rate_too_high", "sgd 10", "voices", (2, 4), changes=_rate(10.0, "sgd")),
+    Variant("learning_rate_too_high", "adam 0.5", "openvoices", (2, 6), {"name": "aam_softmax"}, _rate(0.5)),
+    Variant("learning_rate_too_high", "sgd 10", "voices", (2, 6), changes=_rate(10.0, "sgd")),
     Variant("learning_rate_too_low", "adam 1e-8", changes=_rate(1e-8)),
-    Variant("learning_rate_too_low", "adam 1e-7", "openvoices", (2, 4), {"name": "triplet"}, (*PAIRS, *_rate(1e-7))),
-    Variant("learning_rate_too_low", "sgd 1e-7", "voices", (2, 4), changes=_rate(1e-7, "sgd")),
+    Variant("learning_rate_too_low", "adam 1e-7", "openvoices", (2, 6), {"name": "triplet"}, (*PAIRS, *_rate(1e-7))),
+    Variant("learning_rate_too_low", "sgd 1e-7", "voices", (2, 6), changes=_rate(1e-7, "sgd")),
 )
 
 _TUNED = (*PAIRS, *_rate(7e-4), "training.schedule.name=constant", "data.batch_size=12")
@@ -112,7 +112,7 @@ _TUNED = (*PAIRS, *_rate(7e-4), "training.schedule.name=constant", "data.batch_s
 OVERFITTING = tuple(
     Variant("overfitting", "tuned on 6 speakers", corpus, seeds, {"name": "supervised_contrastive"}, _TUNED,
             prepare=at_most(3, speakers=6, spread=False), epochs=10, steps=4, pretraining=6)
-    for corpus, seeds in (("voices", (1, 3)), ("openvoices", (2, 4)))
+    for corpus, seeds in (("voices", (1, 5)), ("openvoices", (2, 6)))
 )  # fmt: skip
 
 TRAINING_VARIANTS = (*NUMBERS, *PARAMETERS, *GRADIENTS, *FEW_ITEMS, *RATES, *OVERFITTING)
