@@ -20,7 +20,7 @@ LossMaker = Callable[[int, int], AbstractLoss]
 """From the size of the embeddings and the number of speakers to a loss."""
 
 DEV_SEEDS = (1, 2)
-"""Thresholds are set on cases of these seeds, and tested on those of all others; 3 and 4 have been a test set before."""
+"""Thresholds are set on cases of these seeds, and tested on those of all others. 3 and 4 were a test set before."""
 
 PAIRS = ("data.recordings_per_speaker=2",)
 """What the recipe of a loss of pairs needs."""
