@@ -148,9 +148,9 @@ def report(outcomes: Sequence[Outcome], seconds: float) -> str:
     head = (
         f"`python benchmarks/doctor.py --data DATA`, {date.today().isoformat()}, {machine()}; {len(outcomes)} runs, "
         f"{busy_s / 60:.0f} minutes of one thread, {seconds / 60:.0f} minutes in all.\n\n"
-        "Thresholds are set on the seeds of `dev` (1, 2) and tested on those of `test` (5, 6). The first test set, seeds "
-        "3 and 4, had 90 of 95 right and no failure in 27 healthy runs; three misses of channel_shortcut led to a wider "
-        "threshold, so that these seeds count as seen."
+        "Thresholds are set on the seeds of `dev` (1, 2) and tested on those of `test` (5, 6). The first test set, "
+        "seeds 3 and 4, had 90 of 95 right and no failure in 27 healthy runs; three misses of channel_shortcut led to "
+        "a wider threshold, so that these seeds count as seen."
     )
     sections = [("Shares", _shares(outcomes))]
     for part in PARTS:
