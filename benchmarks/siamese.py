@@ -242,7 +242,7 @@ def _picture(outcomes: dict[str, list[Outcome]]) -> str:
             every = max(1, int(known.sum()) // 8)
             right.plot(steps[known], values[known], label=case.title.replace("`", ""), markevery=every, **style)
         left.set(xlabel="epoch", ylabel="EER on the dev trials, %", ylim=(0, 55))
-        right.set(xlabel="step", ylabel="uniformity of a batch (0: all embeddings are one)")
+        right.set(xlabel="step", ylabel="uniformity of a batch (0: one point)")
         left.locator_params(axis="x", integer=True)
         for panel in (left, right):
             panel.grid(True, color=GRID)
