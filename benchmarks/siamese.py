@@ -5,7 +5,7 @@
 Trains a small ECAPA-TDNN on openvoices with the hinge, the KL divergence and the triplet loss as they are commonly
 written, and with what the doctor says to take instead; asks the doctor about each on one batch and after its run; takes
 error rates on the dev and the test trials. Runs that are there already with the same recipe are used as they are.
-Writes benchmarks/results/siamese.md and docs/pictures/siamese.svg. A run takes about a minute on one core, of which a
+Writes benchmarks/results/siamese.md and docs/figures/siamese.svg. A run takes about a minute on one core, of which a
 half goes into embedding the dev and the test trials.
 """
 
@@ -46,9 +46,9 @@ from curvox.training import (
 from curvox.training.building import first_model
 
 RESULTS = Path(__file__).parent / "results" / "siamese.md"
-PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "siamese.svg"
+PICTURE = Path(__file__).parent.parent / "docs" / "figures" / "siamese.svg"
 EPOCHS = 4
-_SHOWN = "![EER on the dev trials and uniformity of the batches for six losses](pictures/siamese.svg)"
+_SHOWN = "![EER on the dev trials and uniformity of the batches for six losses](figures/siamese.svg)"
 RESAMPLES = 500
 
 
