@@ -84,7 +84,7 @@ def test_babble__is_of_as_many_voices_as_asked(musan: Path, tmp_path: Path) -> N
     place = tmp_path / "speech" / "tones"
     place.mkdir(parents=True)
     for number in range(40):
-        tone = 0.5 * np.sin(2 * np.pi * 100 * (number + 1) * np.arange(16000) / 16000) / (1 + number % 4)
+        tone = 0.5 * np.sin(2 * np.pi * 100 * (number + 1) * np.arange(16000) / 16000) / 4 ** (number % 4)
         soundfile.write(place / f"{number}.wav", tone, 16000)
     voices = NoiseRecordings(noise_files(tmp_path, ["speech"]), sampling_rate_hz=16000, cache=tmp_path / "cache")
     batch = waveforms(100, 1600)

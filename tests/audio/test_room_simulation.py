@@ -48,6 +48,7 @@ def test_simulated_rooms__are_a_function_of_seed_and_number() -> None:
         np.testing.assert_array_equal(whole(first, index), whole(again, index))
         np.testing.assert_array_equal(whole(first, index), whole(more, index))
         assert not np.array_equal(whole(first, index), whole(other, index))
+        assert not np.array_equal(whole(more, index), whole(more, index + 2))
 
 
 @pytest.mark.usefixtures("library")

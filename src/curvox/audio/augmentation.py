@@ -141,7 +141,7 @@ def _shape_spectra(
     changed = waveforms.clone()
     for has_noise, has_channel in ((True, False), (True, True), (False, True)):
         rows = np.flatnonzero((noisy == has_noise) & (filtered == has_channel))
-        for some in few_at_a_time(rows):
+        for some in few_at_a_time(rows, waveforms.device):
             own = picked(streams, some)
             at = torch.from_numpy(some).to(waveforms.device)
             items = waveforms[at].to(torch.float32)

@@ -81,7 +81,8 @@ def add_recorded_noise(
     drawn = {row: kind for row, stream in enumerate(streams) if (kind := _draw_kind(stream, options)) is not None}
     n_samples = waveforms.shape[1]
     changed = waveforms.clone()
-    for some in few_at_a_time(np.array(list(drawn), dtype=np.int64)):
+    rows = np.array(list(drawn), dtype=np.int64)
+    for some in few_at_a_time(rows, waveforms.device):
         draws = [_draw_noise(streams[row], drawn[row], n_samples, recordings, options) for row in some.tolist()]
         stretches, snrs_db = zip(*draws, strict=True)
         at = torch.from_numpy(some).to(waveforms.device)

@@ -43,7 +43,7 @@ def reverberate(
     # The longest response decides, not those that were drawn: an item must not depend on its batch.
     n_fft = fast_length(n_samples + responses.longest_samples)
     changed = waveforms.clone()
-    for some in few_at_a_time(rows):
+    for some in few_at_a_time(rows, waveforms.device):
         at = torch.from_numpy(some).to(waveforms.device)
         items = waveforms[at].float()
         kernels = torch.from_numpy(_kernels(picked(streams, some), responses, n_fft)).to(waveforms.device)

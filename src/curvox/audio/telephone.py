@@ -75,7 +75,7 @@ def through_telephone(
     rows = np.flatnonzero(chosen(streams, options.probability))
     companded = torch.from_numpy(chosen(streams, options.mu_law_probability)).to(waveforms.device)
     changed = waveforms.clone()
-    for some in few_at_a_time(rows):
+    for some in few_at_a_time(rows, waveforms.device):
         at = torch.from_numpy(some).to(waveforms.device)
         line = _through_line(waveforms[at].float(), companded[at], sampling_rate_hz, options)
         changed[at] = line.to(waveforms.dtype)
@@ -103,9 +103,7 @@ def _through_line(
     spectra = torch.fft.rfft(waveforms, n=n_fft)[:, : len(hz)] * _band(hz, options)
     line = torch.fft.irfft(spectra, n=n_line) * (n_line / n_fft)
     line = torch.where(companded[:, None], mu_law(line), line)
-    spectra = torch.fft.rfft(line)
-    spectra[:, -1] = 0.0  # half the line's rate, which the longer transform would count twice
-    return torch.fft.irfft(spectra, n=n_fft)[:, :n_samples] * (n_fft / n_line)
+    return torch.fft.irfft(torch.fft.rfft(line), n=n_fft)[:, :n_samples] * (n_fft / n_line)
 
 
 def _lengths(n_samples: int, sampling_rate_hz: int) -> tuple[int, int]:

@@ -29,10 +29,14 @@ def require_batch(waveforms: Tensor) -> None:
         )
 
 
-def few_at_a_time(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Cut row numbers into runs of at most eight; nothing where there are none."""
-    for start in range(0, len(rows), _ITEMS_AT_A_TIME):
-        yield rows[start : start + _ITEMS_AT_A_TIME]
+def few_at_a_time(rows: np.ndarray, device: torch.device) -> Iterator[np.ndarray]:
+    """Cut row numbers into runs that ``device`` likes: at most eight on a CPU, all together elsewhere.
+
+    Nothing comes where there are none.
+    """
+    at_a_time = _ITEMS_AT_A_TIME if device.type == "cpu" else max(1, len(rows))
+    for start in range(0, len(rows), at_a_time):
+        yield rows[start : start + at_a_time]
 
 
 def picked(streams: Sequence[np.random.Generator], rows: np.ndarray) -> list[np.random.Generator]:
