@@ -105,3 +105,12 @@ def test_run__with_every_stage_is_the_same_with_any_number_of_workers(
         train(recipe, tmp_path / f"run{workers}", cache=tmp_path / "cache")
         weights.append(read_state(tmp_path / f"run{workers}" / "last")["state_dict"])
     torch.testing.assert_close(weights[0], weights[1], rtol=0, atol=0)
+
+
+def test_augmentation__tells_how_far_decoding_is(everything: dict[str, Any], tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    for _ in range(2):  # what is decoded already is not decoded again
+        build_augmentation(everything).open(
+            sampling_rate_hz=16000, seed=1, cache=tmp_path, progress=lambda done, total: told.append((done, total))
+        )
+    assert told == [(n, 8) for n in range(1, 9)] + [(n, 18) for n in range(1, 19)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +25,22 @@ class NoiseRecordings:
         files: the recordings of each kind.
         sampling_rate_hz: what they are resampled to.
         cache: folder of the store.
+        progress: called with (recordings done, of how many) while they are decoded.
 
     Raises:
         AudioError: a recording cannot be read.
     """
 
     def __init__(
-        self, files: Mapping[str, Sequence[Path]], *, sampling_rate_hz: int, cache: str | os.PathLike[str]
+        self,
+        files: Mapping[str, Sequence[Path]],
+        *,
+        sampling_rate_hz: int,
+        cache: str | os.PathLike[str],
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         paths = [path for kind in files.values() for path in kind]
-        self._store = WaveformStore.build(paths, sampling_rate_hz=sampling_rate_hz, cache=cache)
+        self._store = WaveformStore.build(paths, sampling_rate_hz=sampling_rate_hz, cache=cache, progress=progress)
         self._places: dict[str, tuple[int, int]] = {}
         end = 0
         for kind, of_kind in files.items():

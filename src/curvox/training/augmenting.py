@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,13 +55,16 @@ class Augmentation:
         if self.recorded_noise is not None:
             noise_files(self.recorded_noise.path, self.recorded_noise.kinds())
 
-    def open(self, *, sampling_rate_hz: int, seed: int, cache: Path) -> Augmenter:
+    def open(
+        self, *, sampling_rate_hz: int, seed: int, cache: Path, progress: Callable[[int, int], None] | None = None
+    ) -> Augmenter:
         """Decode or simulate what the stages need.
 
         Args:
             sampling_rate_hz: of the waveforms that are to be changed.
             seed: of the simulated rooms.
             cache: folder where decoded recordings are kept.
+            progress: called with (recordings done, of how many) while they are decoded, for rooms and noise in turn.
 
         Raises:
             AudioError: a recording cannot be read.
@@ -69,12 +72,12 @@ class Augmentation:
         """
         responses = recordings = None
         if isinstance(self.rooms, RecordedRoomOptions):
-            responses = self.rooms.responses(sampling_rate_hz=sampling_rate_hz, cache=cache)
+            responses = self.rooms.responses(sampling_rate_hz=sampling_rate_hz, cache=cache, progress=progress)
         elif self.rooms is not None:
             responses = self.rooms.responses(sampling_rate_hz=sampling_rate_hz, seed=seed)
         if self.recorded_noise is not None and self.recorded_noise.kinds():
             files = noise_files(self.recorded_noise.path, self.recorded_noise.kinds())
-            recordings = NoiseRecordings(files, sampling_rate_hz=sampling_rate_hz, cache=cache)
+            recordings = NoiseRecordings(files, sampling_rate_hz=sampling_rate_hz, cache=cache, progress=progress)
         return Augmenter(self, sampling_rate_hz, responses, recordings)
 
 

@@ -69,7 +69,8 @@ def train(
             accelerator, another number of devices or of workers is allowed.
         cache: where decoded audio is kept between runs; default ``.cache`` beside the run folder.
         console: where progress goes.
-        decoding_progress: called with (recordings done, of how many) while audio is decoded.
+        decoding_progress: called with (recordings done, of how many) while audio is decoded: that of the corpus, then
+            what augmentation adds to it.
         build: makes embedder and loss in the place of the recipe's ``encoder`` and ``loss``, such as
             ``with_loss(MyLoss)``; called twice, the first time for nothing but the checks. `load_embedder` reads the
             checkpoints as long as the encoder is the recipe's. A resume, and `observe_run`, need the same ``build``.
@@ -100,7 +101,9 @@ def train(
     data = prepare_data(recipe.data, seed=recipe.seed, cache=cache, progress=decoding_progress)
     data = data if prepare is None else prepare(data)
     _report_unreadable(data, console)
-    augmenter = augmentation.open(sampling_rate_hz=recipe.data.sampling_rate_hz, seed=recipe.seed, cache=cache)
+    augmenter = augmentation.open(
+        sampling_rate_hz=recipe.data.sampling_rate_hz, seed=recipe.seed, cache=cache, progress=decoding_progress
+    )
     module = _build_module(recipe, data, trainer, augmenter, start, build)
     checkpoints.model = module.embedder
     if trainer.is_global_zero and not resume:
