@@ -1,4 +1,4 @@
-"""``curvox corpus``: look at a corpus before training on it."""
+"""``curvox data``: prepare, check and convert corpora before training on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Check and convert corpora.", no_args_is_help=True)
+app = typer.Typer(help="Prepare, check and convert corpora.", no_args_is_help=True)
 
 
 @app.command("check")
