@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from curvox.corpora.corpus import Utterance
@@ -48,7 +48,9 @@ class Work:
         return self.draft.root
 
     def add(self, utterance: Utterance) -> None:
-        """Take an utterance."""
+        """Take an utterance, without the further columns that are empty for it."""
+        if not all(utterance.extra.values()):
+            utterance = replace(utterance, extra={name: text for name, text in utterance.extra.items() if text})
         self.draft.rows.append(Row(utterance, utterance.path, None))
 
     def problem(self, file: str, line: int | None, message: str) -> None:
