@@ -21,11 +21,15 @@ def prepare(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for manifest.tsv and trials; the corpus' own, or another.")
     ],
+    dev_speakers: Annotated[
+        int | None, typer.Option(help="Make so many of the speakers to train on the split dev; default none.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of that choice.")] = 0,
 ) -> None:
     """Read the layout of a published corpus; write its manifest and official trials."""
     from curvox.corpora import prepare_corpus
 
-    prepared = prepare_corpus(corpus, folder, output)
+    prepared = prepare_corpus(corpus, folder, output, dev_speakers=dev_speakers, seed=seed)
     found = prepared.corpus
     print(f"{prepared.manifest}: {len(found.speakers)} speakers, {len(found)} utterances")
     for name in found.splits:

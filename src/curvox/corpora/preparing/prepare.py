@@ -14,8 +14,9 @@ from curvox.corpora.preparing.tree import open_folder
 from curvox.corpora.problems import Draft, refuse
 from curvox.corpora.trial_checks import check_trials
 from curvox.corpora.trial_formats import write_trials
+from curvox.corpora.trial_making import holdout_speakers
 from curvox.corpora.tsv import MANIFEST, write_manifest
-from curvox.errors import OutputExistsError
+from curvox.errors import InputError, OutputExistsError
 from curvox.tables import Entry, Table
 
 _HERE = "curvox.corpora.preparing"
@@ -51,7 +52,9 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare_corpus(name: str, folder: str | Path, output: str | Path) -> Prepared:
+def prepare_corpus(
+    name: str, folder: str | Path, output: str | Path, *, dev_speakers: int | None = None, seed: int = 0
+) -> Prepared:
     """Read the folder of a published corpus and write ``manifest.tsv``, and ``trials/`` where it has official ones.
 
     No recording is opened. Where ``output`` is the folder of the corpus or one above it, the manifest stands alone;
@@ -61,12 +64,16 @@ def prepare_corpus(name: str, folder: str | Path, output: str | Path) -> Prepare
         name: a name of :data:`PREPARATIONS`.
         folder: the corpus, as it is unpacked.
         output: the folder to write to; made if need be. Nothing in it is written over.
+        dev_speakers: so many of the speakers to train on become the split "dev", at least 1; for corpora that have
+            none. The same number and seed choose the same speakers.
+        seed: of that choice, at least 0.
 
     Raises:
         UnknownNameError: there is no such preparation; the message lists the nearest names.
         CorpusError: the folder is not that of the corpus, metadata are missing or wrong, speakers are not listed,
             trials name absent recordings; everything found is told, up to 20 problems.
         OutputExistsError: a file to write exists.
+        InputError: ``dev_speakers`` or ``seed`` is out of range, or the corpus has a split "dev" of its own.
     """
     preparation: Preparation = PREPARATIONS.load(name)
     out = absolute(output)
@@ -78,6 +85,8 @@ def prepare_corpus(name: str, folder: str | Path, output: str | Path) -> Prepare
     work.refuse_problems()
     corpus = Corpus(root, tuple(row.utterance for row in work.draft.rows), name)
     _check_trials(work, corpus)
+    if dev_speakers is not None:
+        corpus = _with_dev(corpus, dev_speakers, seed)
     return _write(work, _placed(corpus, out), out)
 
 
@@ -85,6 +94,17 @@ def _check_trials(work: Work, corpus: Corpus) -> None:
     found = [p for official in work.trials for p in check_trials(official.trials, corpus, official.enrolments)]
     what = f"{work.title} at {work.folder} and its trials (complete the corpus, or move the list elsewhere)"
     refuse(found, what)
+
+
+def _with_dev(corpus: Corpus, dev_speakers: int, seed: int) -> Corpus:
+    if "dev" in corpus.splits:
+        raise InputError(f'"{corpus.name}" has a split "dev" of its own; leave dev_speakers out')
+    trained_on = corpus.split("train") if corpus.splits else corpus
+    unsplit = Corpus(corpus.root, tuple(replace(u, split="") for u in trained_on.utterances), trained_on.name)
+    divided = holdout_speakers(unsplit, dev_speakers=dev_speakers, seed=seed)
+    splits = {u.speaker: u.split for u in divided.utterances}
+    utterances = tuple(replace(u, split=splits.get(u.speaker, u.split)) for u in corpus.utterances)
+    return Corpus(corpus.root, utterances, corpus.name)
 
 
 def _placed(corpus: Corpus, out: Path) -> Corpus:
