@@ -174,3 +174,8 @@ def test_librispeech__subsets_that_are_not_there_are_not_missed(dummy: Dummy, tm
     shutil.rmtree(folder / "train-clean-100")
     corpus = prepare_corpus("librispeech", folder, tmp_path / "out").corpus
     assert corpus.speakers == ("20", "367", "84")
+
+
+def test_librispeech__says_how_many_listed_speakers_have_no_recording(dummy: Dummy, tmp_path: Path) -> None:
+    prepared = prepare_corpus("librispeech", dummy("librispeech"), tmp_path / "out")
+    assert "SPEAKERS.TXT: 1 of its 6 speakers have no recording here" in prepared.notes
