@@ -36,7 +36,7 @@ def test_help__names_every_command_and_brings_no_torch() -> None:
         "print('torch' in sys.modules, 'lightning' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for command in ("train", "eval", "embed", "verify", "losses", "demo", "cite", "corpus"):
+    for command in ("train", "eval", "embed", "verify", "losses", "demo", "cite", "data"):
         assert command in shown
     assert shown.strip().endswith("False False")
 
@@ -166,28 +166,28 @@ def test_train__interrupted_says_how_to_go_on(tiny_recipe_file: Path, voices: Pa
     assert read_state(tmp_path / "tiny" / "last")["global_step"] > 0
 
 
-def test_corpus_check__names_line_and_column(voices: Path, tmp_path: Path) -> None:
-    good = curvox("corpus", "check", voices)
+def test_data_check__names_line_and_column(voices: Path, tmp_path: Path) -> None:
+    good = curvox("data", "check", voices)
     assert good.returncode == 0
     assert "no problems" in good.stdout
     folder = tmp_path / "voices"
     shutil.copytree(voices, folder)
     lines = (folder / "manifest.tsv").read_text().splitlines()
     (folder / "manifest.tsv").write_text("\n".join([*lines, lines[3]]) + "\n")
-    bad = curvox("corpus", "check", folder)
+    bad = curvox("data", "check", folder)
     assert bad.returncode == 1
     assert f"line {len(lines) + 1}" in bad.stdout
     assert "line 4" in bad.stdout
 
 
-def test_corpus_convert__writes_a_manifest_that_reads_the_same(voices: Path, tmp_path: Path) -> None:
+def test_data_convert__writes_a_manifest_that_reads_the_same(voices: Path, tmp_path: Path) -> None:
     from curvox.corpora import read_corpus
 
-    result = curvox("corpus", "convert", voices, "-o", tmp_path / "manifest.tsv")
+    result = curvox("data", "convert", voices, "-o", tmp_path / "manifest.tsv")
     assert result.returncode == 0, result.stderr
     again = read_corpus(tmp_path / "manifest.tsv", audio_root=voices)
     assert again.utterances == read_corpus(voices).utterances
-    refused(curvox_here("corpus", "convert", voices, "-o", tmp_path / "manifest.tsv"), "exists")
+    refused(curvox_here("data", "convert", voices, "-o", tmp_path / "manifest.tsv"), "exists")
 
 
 def test_demo__refuses_a_folder_that_is_not_its_own(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import pytest
 import soundfile
 
 from curvox.corpora import Corpus, Utterance
+from curvox.testing.dummies import DUMMIES
 
 WriteWav = Callable[..., Path]
+Dummy = Callable[[str], Path]
 
 
 @pytest.fixture
@@ -51,3 +53,9 @@ def voices(tmp_path: Path, write_wav: WriteWav) -> Corpus:
                 )
             )
     return Corpus(tmp_path / "voices", tuple(utterances), "voices")
+
+
+@pytest.fixture
+def dummy(tmp_path: Path) -> Dummy:
+    """Lay out the dummy of a published corpus, and return its folder."""
+    return lambda name: DUMMIES.load(name)(tmp_path / name)

@@ -79,6 +79,13 @@ def test_options__are_checked_against_the_constructor_they_feed(section: str, op
         ({"wave": {}}, 'unknown key "augmentation.wave": did you mean "waveforms"'),
         ({"waveforms": {"snr_lo_db": 1.0}}, 'did you mean "snr_low_db"'),
         ({"features": 3}, "expected a mapping"),
+        ({"rooms": 3}, "augmentation.rooms: expected a mapping"),
+        ({"rooms": {"path": "x", "rt60_low_s": 0.2}}, 'unknown key "augmentation.rooms.rt60_low_s"'),
+        ({"rooms": {"large_rooms": True}}, 'unknown key "augmentation.rooms.large_rooms"'),
+        ({"rooms": {"path": "no/such"}}, "laid out as RIRS_NOISES"),
+        ({"recorded_noise": {}}, "augmentation.recorded_noise: missing key path"),
+        ({"recorded_noise": {"path": "no/such"}}, "laid out as MUSAN"),
+        ({"clipping": {"probability": "often"}}, "augmentation.clipping.probability"),
     ],
 )
 def test_augmentation__is_checked_too(options: Any, said: str) -> None:

@@ -9,44 +9,73 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from curvox.audio.decoding import Failure, Segment
+from curvox.audio.noise_recordings import NoiseRecordings, noise_files
 from curvox.audio.quality import RecordingQuality, measure_quality
 from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read_audio, read_audio_info
+from curvox.audio.room_responses import RecordedRoomOptions, RoomResponses
+from curvox.audio.room_simulation import SimulatedRoomOptions, require_room_simulation
 from curvox.audio.samples import from_int16, to_int16
+from curvox.audio.speed import change_speed
 from curvox.audio.store import WaveformStore
 
 if TYPE_CHECKING:
     from curvox.audio.augmentation import AugmentationOptions, augment
+    from curvox.audio.clipping import ClippingOptions, clip_peaks
     from curvox.audio.filter_bank import FilterBank, subtract_mean
     from curvox.audio.masking import MaskOptions, mask_features
+    from curvox.audio.recorded_noise import RecordedNoiseOptions, add_recorded_noise
+    from curvox.audio.reverberation import reverberate
+    from curvox.audio.telephone import TelephoneOptions, through_telephone
 
 __all__ = [
     "AUDIO_SUFFIXES",
     "AudioInfo",
     "AugmentationOptions",
+    "ClippingOptions",
     "Failure",
     "FilterBank",
     "MaskOptions",
+    "NoiseRecordings",
+    "RecordedNoiseOptions",
+    "RecordedRoomOptions",
     "RecordingQuality",
+    "RoomResponses",
     "Segment",
+    "SimulatedRoomOptions",
+    "TelephoneOptions",
     "WaveformStore",
+    "add_recorded_noise",
     "augment",
+    "change_speed",
     "check_waveform",
+    "clip_peaks",
     "from_int16",
     "mask_features",
     "measure_quality",
+    "noise_files",
     "read_audio",
     "read_audio_info",
+    "require_room_simulation",
+    "reverberate",
     "subtract_mean",
+    "through_telephone",
     "to_int16",
 ]
 
 _TORCH_PARTS = {
     "AugmentationOptions": "augmentation",
     "augment": "augmentation",
+    "ClippingOptions": "clipping",
+    "clip_peaks": "clipping",
     "FilterBank": "filter_bank",
     "subtract_mean": "filter_bank",
     "MaskOptions": "masking",
     "mask_features": "masking",
+    "RecordedNoiseOptions": "recorded_noise",
+    "add_recorded_noise": "recorded_noise",
+    "reverberate": "reverberation",
+    "TelephoneOptions": "telephone",
+    "through_telephone": "telephone",
 }
 
 

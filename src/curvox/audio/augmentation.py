@@ -6,21 +6,22 @@ noise: noise is synthesised, babble is made of the other items of the batch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from curvox.audio.option_ranges import check_ranges, require_count
 from curvox.audio.streams import Seed, chosen, item_streams, uniform
+from curvox.audio.waveform_batches import amplitude, column, fast_length, few_at_a_time, picked, require_batch
 from curvox.errors import InputError, require_positive
 
 _PURPOSE = 1
 _OCTAVE_BASE_HZ = 100.0
 _RESPONSE_POINTS = 257
 _STOP_DB = -40.0
-_ITEMS_AT_A_TIME = 8
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,8 @@ class AugmentationOptions:
     gain_high_db: float = 6.0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not np.isfinite(value):
-                raise InputError(f"{field.name} must be finite, got {value!r}")
-            if field.name.endswith("_probability") and not 0 <= value <= 1:
-                raise InputError(f"{field.name} must be between 0 and 1, got {value!r}")
-            if "_low_" in field.name:
-                high = field.name[::-1].replace("_wol_", "_hgih_", 1)[::-1]
-                if hasattr(self, high) and value > getattr(self, high):
-                    raise InputError(f"{field.name} must be at most {high}, got {value!r} and {getattr(self, high)!r}")
-        if self.babble_voices < 1:
-            raise InputError(f"babble_voices must be at least 1, got {self.babble_voices!r}")
+        check_ranges(self)
+        require_count(self.babble_voices, "babble_voices")
         if self.channel_low_edge_low_hz <= 0 or self.channel_ripple_db < 0:
             raise InputError("channel_low_edge_low_hz must be above 0 and channel_ripple_db at least 0")
         if self.channel_low_edge_high_hz >= self.channel_high_edge_low_hz:
@@ -92,11 +83,7 @@ def augment(
     Raises:
         InputError: a wrong shape or type, or not one seed an item.
     """
-    if waveforms.ndim != 2 or not waveforms.is_floating_point():
-        raise InputError(
-            f"waveforms must be floating-point of shape (batch, samples), got {tuple(waveforms.shape)} of "
-            f"{waveforms.dtype}; divide 16-bit integers by 32768"
-        )
+    require_batch(waveforms)
     require_positive(sampling_rate_hz, "sampling_rate_hz")
     options = options or AugmentationOptions()
     streams = item_streams(seeds, len(waveforms), _PURPOSE)
@@ -112,7 +99,7 @@ def augment(
     changed = add_babble(waveforms, streams, babbled, options)
     changed = _shape_spectra(changed, streams, noisy, filtered, sampling_rate_hz, options)
     gains_db = np.where(scaled, uniform(streams, options.gain_low_db, options.gain_high_db), 0.0)
-    return changed * _column(_amplitude(gains_db), changed)
+    return changed * column(amplitude(gains_db), changed)
 
 
 def add_babble(
@@ -135,10 +122,9 @@ def add_babble(
     # Voices of equal loudness, so that a loud recording does not stand for the crowd.
     voices = torch.from_numpy(mixing).to(waveforms) / levels.clamp_min(1e-8)
     babble = voices @ waveforms
-    picked = [streams[item] for item in rows.tolist()]
-    wanted = _amplitude(-uniform(picked, options.babble_snr_low_db, options.babble_snr_high_db))
+    wanted = amplitude(-uniform(picked(streams, rows), options.babble_snr_low_db, options.babble_snr_high_db))
     scale = levels[at] / babble.square().mean(1).sqrt().clamp_min(1e-8)
-    return waveforms.index_add(0, at, babble * scale[:, None] * _column(wanted, waveforms))
+    return waveforms.index_add(0, at, babble * scale[:, None] * column(wanted, waveforms))
 
 
 def _shape_spectra(
@@ -153,22 +139,19 @@ def _shape_spectra(
     n_samples = waveforms.shape[1]
     n_fft = fast_length(n_samples)
     changed = waveforms.clone()
-    # Few items at a time stay in the cache of a CPU: half the time of all at once.
     for has_noise, has_channel in ((True, False), (True, True), (False, True)):
         rows = np.flatnonzero((noisy == has_noise) & (filtered == has_channel))
-        for some in np.split(rows, range(_ITEMS_AT_A_TIME, len(rows), _ITEMS_AT_A_TIME)):
-            if not len(some):
-                continue
-            picked = [streams[item] for item in some.tolist()]
+        for some in few_at_a_time(rows, waveforms.device):
+            own = picked(streams, some)
             at = torch.from_numpy(some).to(waveforms.device)
             items = waveforms[at].to(torch.float32)
             spectra = torch.fft.rfft(items, n=n_fft)
             if has_noise:
                 powers = items.square().mean(1)
-                spectra = spectra + _noise_spectra(picked, powers, n_fft, sampling_rate_hz, options)
+                spectra = spectra + _noise_spectra(own, powers, n_fft, sampling_rate_hz, options)
             if has_channel:
                 spectra = torch.view_as_complex(
-                    torch.view_as_real(spectra) * _channels(picked, n_fft, sampling_rate_hz, options).to(at.device)
+                    torch.view_as_real(spectra) * _channels(own, n_fft, sampling_rate_hz, options).to(at.device)
                 )
             changed[at] = torch.fft.irfft(spectra, n=n_fft)[:, :n_samples].to(waveforms.dtype)
     return changed
@@ -195,7 +178,7 @@ def _noise_spectra(
     snrs_db = uniform(streams, options.snr_low_db, options.snr_high_db)
     hz = torch.arange(n_bins, device=device) * (sampling_rate_hz / n_fft)
     octaves = (hz / _OCTAVE_BASE_HZ).clamp_min(1.0).log2()
-    magnitudes = torch.exp(octaves * _column(slopes * np.log(10) / 20, octaves))
+    magnitudes = torch.exp(octaves * column(slopes * np.log(10) / 20, octaves))
     magnitudes[:, 0] = 0.0  # no constant offset
     if n_fft % 2 == 0:
         magnitudes[:, -1] = 0.0  # this bin has no phase
@@ -231,24 +214,4 @@ def channel_responses(
         np.interp(octaves, knots, options.channel_ripple_db * stream.standard_normal(len(knots))) for stream in streams
     ]
     level_db = np.maximum(2 * _STOP_DB * outside, _STOP_DB) + np.stack(ripple)
-    return _amplitude(level_db)
-
-
-def fast_length(n: int) -> int:
-    """Return the smallest length of at least ``n`` that has no prime factor above 5, which transforms fast."""
-    while True:
-        rest = n
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return n
-        n += 1
-
-
-def _amplitude(level_db: np.ndarray) -> np.ndarray:
-    return (10.0 ** (np.asarray(level_db, dtype=np.float64) / 20)).astype(np.float32)
-
-
-def _column(values: np.ndarray, like: Tensor) -> Tensor:
-    return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(like)[:, None]
+    return amplitude(level_db)

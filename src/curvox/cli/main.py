@@ -11,7 +11,7 @@ from rich.console import Console
 from curvox.cli.calibrate import calibrate
 from curvox.cli.cite import cite
 from curvox.cli.compare import compare
-from curvox.cli.corpus import app as corpus_app
+from curvox.cli.data import app as data_app
 from curvox.cli.demo import demo
 from curvox.cli.diagnose import diagnose
 from curvox.cli.embed import embed
@@ -40,7 +40,7 @@ app.command("diagnose")(diagnose)
 app.command("losses")(losses)
 app.command("demo")(demo)
 app.command("cite")(cite)
-app.add_typer(corpus_app, name="corpus")
+app.add_typer(data_app, name="data")
 
 
 def _version(wanted: bool) -> None:

@@ -14,6 +14,7 @@ from curvox.corpora.enrolments import (
 from curvox.corpora.label_tree import LabelTree, path_distance
 from curvox.corpora.lhotse_bridge import from_lhotse
 from curvox.corpora.lhotse_export import to_lhotse
+from curvox.corpora.preparing import PREPARATIONS, Prepared, prepare_corpus
 from curvox.corpora.problems import CorpusReport, Problem
 from curvox.corpora.reading import check_corpus, detect_format, read_corpus
 from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
@@ -41,6 +42,7 @@ __all__ = [
     "COLUMNS",
     "CORPORA",
     "ENROLMENT_STYLES",
+    "PREPARATIONS",
     "TRIAL_STYLES",
     "Corpus",
     "CorpusCounts",
@@ -48,6 +50,7 @@ __all__ = [
     "EnrolmentMap",
     "EpochPlan",
     "LabelTree",
+    "Prepared",
     "Problem",
     "ScoreList",
     "TrialList",
@@ -62,6 +65,7 @@ __all__ = [
     "make_trials",
     "path_distance",
     "plan_trials",
+    "prepare_corpus",
     "read_corpus",
     "read_enrolments",
     "read_scores",

@@ -24,7 +24,7 @@ def check_embeddings(module: SpeakerModule, batch: dict[str, Tensor], embeddings
         return
     kind: Kind = "embeddings"
     if not bool(torch.isfinite(batch["waveforms"]).all()):
-        cause = "the waveforms themselves are not finite: check these recordings with curvox corpus check"
+        cause = "the waveforms themselves are not finite: check these recordings with curvox data check"
     elif name := _first_non_finite(module.embedder):
         kind = "weights"
         cause = (

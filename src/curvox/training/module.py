@@ -14,18 +14,17 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from curvox.audio import augment, mask_features
 from curvox.embedder import DevResult, Embedder, batches_by_length, pad
 from curvox.errors import InputError
 from curvox.losses import AbstractLoss, LossOutput
 from curvox.losses.sharding import shard_centres, sharded_parameters
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
+from curvox.training.augmenting import Augmenter
 from curvox.training.data import PlannedBatches, PreparedData
 from curvox.training.death import died_of_zeros
 from curvox.training.guard import check_embeddings, check_gradients, check_loss, check_state, compute_loss
 from curvox.training.optimizers import build_optimizer
-from curvox.training.options import Augmentation
 from curvox.training.processes import compares_items, gather, gather_embeddings, mesh_of_processes
 from curvox.training.recipe import Recipe
 from curvox.training.schedules import learning_rate_factor, margin_scale
@@ -59,7 +58,7 @@ class SpeakerModule(pl.LightningModule):
         recipe: Recipe,
         data: PreparedData,
         loader: DataLoader,
-        augmentation: Augmentation,
+        augmenter: Augmenter,
     ):
         super().__init__()
         self.embedder = embedder
@@ -68,7 +67,7 @@ class SpeakerModule(pl.LightningModule):
         self.recipe = recipe
         self.data = data
         self.loader = loader
-        self.augmentation = augmentation
+        self.augmenter = augmenter
         self.best: DevResult | None = None
         self.latest: DevResult | None = None
         self.watched = False
@@ -145,13 +144,9 @@ class SpeakerModule(pl.LightningModule):
     def batch_features(self, batch: dict[str, Tensor]) -> Tensor:
         """Return what the encoder gets of a training batch, (B, T, n_mels), without a gradient."""
         waveforms, seeds = batch["waveforms"], batch["seeds"].tolist()
-        change, rate_hz = self.augmentation, self.embedder.sampling_rate_hz
         with torch.no_grad(), torch.autocast(waveforms.device.type, enabled=False):
-            if change.waveforms is not None:
-                waveforms = augment(waveforms, seeds, sampling_rate_hz=rate_hz, options=change.waveforms)
-            features, _ = self.embedder.features(waveforms)
-            if change.features is not None:
-                features = mask_features(features, seeds, options=change.features)
+            features, _ = self.embedder.features(self.augmenter.change_waveforms(waveforms, seeds))
+            features = self.augmenter.change_features(features, seeds)
         return features
 
     def _log_step(self, output: LossOutput, items: int) -> None:

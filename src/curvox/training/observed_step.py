@@ -11,11 +11,11 @@ from torch.utils.data import DataLoader
 from curvox.diagnosis import StepProbe
 from curvox.diagnosis.step_probe import probe_step
 from curvox.errors import CheckpointError
+from curvox.training.augmenting import Augmentation, Augmenter
 from curvox.training.data import PlannedBatches, PreparedData, training_loader
 from curvox.training.module import SpeakerModule
 from curvox.training.observed_model import ObservedModel
 from curvox.training.optimizers import build_optimizer
-from curvox.training.options import Augmentation
 from curvox.training.recipe import Recipe
 from curvox.training.schedules import margin_scale
 
@@ -39,7 +39,7 @@ def observed_step(recipe: Recipe, data: PreparedData, model: ObservedModel) -> S
     epoch, place = divmod(model.step, len(batches))
     warmup = recipe.training.margin_warmup
     loss.set_margin_scale(margin_scale(model.step, warmup=warmup, steps_per_epoch=len(batches)))
-    module = SpeakerModule(embedder, loss, recipe, data, loader, Augmentation(None, None))
+    module = SpeakerModule(embedder, loss, recipe, data, loader, Augmenter(Augmentation(), embedder.sampling_rate_hz))
     plan = batches.plan(epoch)
     keys = zip(plan.indices[place], plan.starts_samples[place], plan.item_seeds[place], strict=True)
     batch = loader.dataset.__getitems__([tuple(map(int, key)) for key in keys])  # pyright: ignore

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from curvox.audio import AugmentationOptions, FilterBank, MaskOptions
+from curvox.audio import (
+    AugmentationOptions,
+    ClippingOptions,
+    FilterBank,
+    MaskOptions,
+    RecordedNoiseOptions,
+    RecordedRoomOptions,
+    SimulatedRoomOptions,
+    TelephoneOptions,
+)
 from curvox.encoders import ENCODERS
-from curvox.errors import RecipeError, nearest
+from curvox.errors import InputError, RecipeError, nearest
+from curvox.training.augmenting import Augmentation
 
 
 def build_filter_bank(options: Mapping[str, Any], sampling_rate_hz: int) -> FilterBank:
@@ -27,24 +36,43 @@ def build_encoder(options: Mapping[str, Any], n_mels: int) -> Any:
     return cls(n_mels=n_mels, **check_options(cls, rest, where="encoder", given={"n_mels"}))
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """What is changed by chance in a training batch; None leaves that stage alone."""
-
-    waveforms: AugmentationOptions | None
-    features: MaskOptions | None
+_AUGMENTATION = {
+    "recorded_noise": RecordedNoiseOptions,
+    "waveforms": AugmentationOptions,
+    "clipping": ClippingOptions,
+    "telephone": TelephoneOptions,
+    "features": MaskOptions,
+}
 
 
 def build_augmentation(options: Mapping[str, Any]) -> Augmentation:
-    """Build the augmentation from the recipe's ``augmentation``: keys ``waveforms`` and ``features``, each optional."""
+    """Build the augmentation from the recipe's ``augmentation``: a mapping of options for each stage, all optional.
+
+    Raises:
+        RecipeError: an unknown key, a wrong value, or a folder that is missing or holds other files.
+        MissingExtraError: rooms are to be simulated and pyroomacoustics is not installed.
+    """
     for key in options:
-        if key not in ("waveforms", "features"):
-            raise RecipeError(f'unknown key "augmentation.{key}": {nearest(str(key), ("waveforms", "features"))}')
-    waveforms, features = options.get("waveforms"), options.get("features")
-    return Augmentation(
-        None if waveforms is None else _construct(AugmentationOptions, waveforms, "augmentation.waveforms"),
-        None if features is None else _construct(MaskOptions, features, "augmentation.features"),
-    )
+        if key not in ("rooms", *_AUGMENTATION):
+            raise RecipeError(f'unknown key "augmentation.{key}": {nearest(str(key), ("rooms", *_AUGMENTATION))}')
+    chosen: dict[str, Any] = {
+        key: None if options.get(key) is None else _construct(cls, options[key], f"augmentation.{key}")
+        for key, cls in _AUGMENTATION.items()
+    }
+    augmentation = Augmentation(rooms=_rooms(options.get("rooms")), **chosen)
+    try:
+        augmentation.check_sources()
+    except InputError as error:
+        raise RecipeError(f"augmentation: {error}") from error
+    return augmentation
+
+
+def _rooms(options: Any) -> RecordedRoomOptions | SimulatedRoomOptions | None:
+    """Rooms from a folder where a path is given, simulated ones where none is."""
+    if options is None:
+        return None
+    has_path = isinstance(options, Mapping) and "path" in options
+    return _construct(RecordedRoomOptions if has_path else SimulatedRoomOptions, options, "augmentation.rooms")
 
 
 def _construct(cls: type, options: Any, where: str) -> Any:

@@ -152,7 +152,7 @@ class Recipe(Section):
     data: DataRecipe = DataRecipe()
     features: Options = {}
     augmentation: Options = {}
-    """``waveforms`` and ``features``, each a mapping of options ({} for the defaults) or absent for none."""
+    """The stages, such as ``waveforms``; each a mapping of options ({} for the defaults) or absent for none."""
     encoder: Options = {"name": "ecapa_tdnn"}
     loss: Options
     training: TrainingRecipe = TrainingRecipe()

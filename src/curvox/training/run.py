@@ -16,6 +16,7 @@ from rich.console import Console
 
 from curvox.embedder import DevResult, replace_text, settle_folder
 from curvox.errors import OutputExistsError, RecipeError
+from curvox.training.augmenting import Augmenter
 from curvox.training.building import Build, Prepare, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
@@ -23,7 +24,7 @@ from curvox.training.data import PreparedData, prepare_data, training_loader
 from curvox.training.death import FAILURE, NotFiniteError, write_death
 from curvox.training.memory import keep_freed_memory
 from curvox.training.module import SpeakerModule
-from curvox.training.options import Augmentation, build_augmentation
+from curvox.training.options import build_augmentation
 from curvox.training.recipe import Recipe, dump_recipe, read_recipe
 from curvox.training.start import Start, apply_start, read_start
 from curvox.training.trainer import fit, make_trainer
@@ -68,7 +69,8 @@ def train(
             accelerator, another number of devices or of workers is allowed.
         cache: where decoded audio is kept between runs; default ``.cache`` beside the run folder.
         console: where progress goes.
-        decoding_progress: called with (recordings done, of how many) while audio is decoded.
+        decoding_progress: called with (recordings done, of how many) while audio is decoded: that of the corpus, then
+            what augmentation adds to it.
         build: makes embedder and loss in the place of the recipe's ``encoder`` and ``loss``, such as
             ``with_loss(MyLoss)``; called twice, the first time for nothing but the checks. `load_embedder` reads the
             checkpoints as long as the encoder is the recipe's. A resume, and `observe_run`, need the same ``build``.
@@ -99,7 +101,10 @@ def train(
     data = prepare_data(recipe.data, seed=recipe.seed, cache=cache, progress=decoding_progress)
     data = data if prepare is None else prepare(data)
     _report_unreadable(data, console)
-    module = _build_module(recipe, data, trainer, augmentation, start, build)
+    augmenter = augmentation.open(
+        sampling_rate_hz=recipe.data.sampling_rate_hz, seed=recipe.seed, cache=cache, progress=decoding_progress
+    )
+    module = _build_module(recipe, data, trainer, augmenter, start, build)
     checkpoints.model = module.embedder
     if trainer.is_global_zero and not resume:
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +147,7 @@ def _build_module(
     recipe: Recipe,
     data: PreparedData,
     trainer: pl.Trainer,
-    augmentation: Augmentation,
+    augmenter: Augmenter,
     start: Start | None,
     build: Build,
 ) -> SpeakerModule:
@@ -150,7 +155,7 @@ def _build_module(
         data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
     )
     embedder, loss = first_model(recipe, len(data.train.speaker_names), build)
-    module = SpeakerModule(embedder, loss, recipe, data, loader, augmentation)
+    module = SpeakerModule(embedder, loss, recipe, data, loader, augmenter)
     if start is not None:
         apply_start(start, module)
     return module

@@ -1,4 +1,4 @@
-"""``curvox corpus``: look at a corpus before training on it."""
+"""``curvox data``: prepare, check and convert corpora before training on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,41 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Check and convert corpora.", no_args_is_help=True)
+# Written out, for the table of preparations brings NumPy with it.
+PUBLISHED = "voxceleb1, voxceleb2, cnceleb1, cnceleb2, librispeech, vctk, audiomnist, speech_commands"
+
+app = typer.Typer(help="Prepare, check and convert corpora.", no_args_is_help=True)
+
+
+@app.command("prepare")
+def prepare(
+    corpus: Annotated[str, typer.Argument(help=f"Published corpus: {PUBLISHED}.")],
+    folder: Annotated[Path, typer.Argument(help="Its folder, as unpacked.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for manifest.tsv and trials; the corpus' own, or another.")
+    ],
+    dev_speakers: Annotated[
+        int | None, typer.Option(help="Make so many of the speakers to train on the split dev; default none.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of that choice.")] = 0,
+) -> None:
+    """Read the layout of a published corpus; write its manifest and official trials."""
+    from curvox.corpora import prepare_corpus
+
+    prepared = prepare_corpus(corpus, folder, output, dev_speakers=dev_speakers, seed=seed)
+    found = prepared.corpus
+    print(f"{prepared.manifest}: {len(found.speakers)} speakers, {len(found)} utterances")
+    for name in found.splits:
+        counts = found.split(name).counts
+        print(f"  {name}: {counts.speakers} speakers, {counts.utterances} utterances")
+    for path in (*prepared.trials, *prepared.enrolments):
+        print(path)
+    for note in prepared.notes:
+        print(f"note: {note}")
+    if prepared.audio_root is not None:
+        print(
+            f"read it with --audio-root {prepared.audio_root}, or -s data.audio_root={prepared.audio_root} in training"
+        )
 
 
 @app.command("check")

@@ -1,0 +1,69 @@
+"""Speech Commands: single words of thousands of volunteers; a folder for each word, the speaker's hash in the name.
+
+Layout: the README of speech_commands_v0.02.tar.gz; P. Warden, "Speech Commands: a dataset for limited-vocabulary speech
+recognition", arXiv:1804.03209. The two lists hold out whole speakers: the validation list is the split "dev", the
+testing list "test", all the rest "train". The folder of background noise is no speech, and is left out.
+"""
+
+from __future__ import annotations
+
+import re
+
+from curvox.corpora.corpus import Utterance
+from curvox.corpora.nearness import NameIndex
+from curvox.corpora.preparing.metadata import numbered_lines
+from curvox.corpora.preparing.preparation import Need, Preparation, Work
+from curvox.corpora.preparing.tree import recordings
+
+LISTS = {"validation_list.txt": "dev", "testing_list.txt": "test"}
+NOISE = "_background_noise_"
+_NAME = re.compile(r"(?P<speaker>[0-9a-f]+)_nohash_\d+\.\w+")
+_HINTS = 25
+
+
+def read_speech_commands(work: Work) -> None:
+    """Read the folder of Speech Commands."""
+    splits = {line.strip(): split for file, split in LISTS.items() for _, line in numbered_lines(work, file)}
+    noises = 0
+    for word, name in recordings(work, ".", depth=2, suffixes=(".wav", ".flac")):
+        path = f"{word}/{name}"
+        found = _NAME.fullmatch(name)
+        if word == NOISE:
+            noises += 1
+        elif found is None:
+            work.problem(path, None, f'expected a name as "00176480_nohash_0.wav", got "{name}"; restore it')
+        else:
+            work.add(
+                Utterance(
+                    utterance=path,
+                    path=path,
+                    corpus=work.draft.name,
+                    speaker=found["speaker"],
+                    language="en",
+                    split=splits.get(path, "train"),
+                    extra={"word": word},
+                )
+            )
+    if noises:
+        work.notes.append(f"{NOISE}: {noises} recordings of noise were left out")
+    _check_lists(work)
+
+
+def _check_lists(work: Work) -> None:
+    present = {row.utterance.path for row in work.draft.rows}
+    near = NameIndex(present)
+    hinted = 0
+    for file in LISTS:
+        for number, line in numbered_lines(work, file):
+            if line.strip() not in present:
+                hinted += 1
+                hint = f": {near.hint(line.strip())}" if hinted <= _HINTS else ""
+                work.problem(file, number, f'names "{line.strip()}", which is not there{hint}')
+
+
+SPEECH_COMMANDS = Preparation(
+    "Speech Commands",
+    f"bed/00176480_nohash_0.wav, {' and '.join(LISTS)}",
+    tuple(Need((file,), "speech_commands_v0.02.tar.gz, unpacked") for file in LISTS),
+    read_speech_commands,
+)

@@ -1,0 +1,41 @@
+"""VoxCeleb2: as VoxCeleb1, with more speakers, and published as m4a (AAC).
+
+Layout and metadata: https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox2.html; J. S. Chung, A. Nagrani, A. Zisserman,
+"VoxCeleb2: deep speaker recognition", Interspeech 2018. The fields of the metadata end in spaces.
+
+The set "dev" becomes the split "train"; "test" stays "test". There are no official trials of its own.
+"""
+
+from __future__ import annotations
+
+from curvox.corpora.preparing.metadata import speaker_table
+from curvox.corpora.preparing.official_trials import names_of
+from curvox.corpora.preparing.preparation import Need, Preparation, Work
+from curvox.corpora.preparing.videos import add_videos
+
+META = "vox2_meta.csv"
+FOLDERS = tuple(f"{part}{kind}" for part in ("", "dev/", "test/") for kind in ("aac", "wav"))
+_COLUMNS = {"speaker": "VoxCeleb2 ID", "gender": "Gender", "set": "Set"}
+
+
+def read_voxceleb2(work: Work) -> None:
+    """Read the folder of VoxCeleb2; recordings that have to be converted before they can be used are noted."""
+    roster = speaker_table(work, META, _COLUMNS)
+    work.refuse_problems()
+    add_videos(work, roster, FOLDERS, (".m4a", ".wav", ".flac"))
+    roster.close(work)
+    names_of(work)
+    if m4a := sum(row.utterance.path.lower().endswith(".m4a") for row in work.draft.rows):
+        convert = "`ffmpeg -i 00001.m4a -ac 1 -ar 16000 00001.flac`"
+        work.notes.append(f"{m4a} recordings are m4a, which cannot be decoded here: convert them, with {convert}")
+
+
+VOXCELEB2 = Preparation(
+    "VoxCeleb2",
+    f"dev/aac/id00012/VIDEO/00001.m4a, or .wav or .flac, and {META}",
+    (
+        Need(FOLDERS, "the unpacked recordings"),
+        Need((META,), f"https://www.robots.ox.ac.uk/~vgg/data/voxceleb/meta/{META}"),
+    ),
+    read_voxceleb2,
+)

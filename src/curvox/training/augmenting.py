@@ -1,0 +1,112 @@
+"""What is changed by chance in a training batch, stage by stage, and what those stages need from the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from curvox.audio import (
+    AugmentationOptions,
+    ClippingOptions,
+    MaskOptions,
+    NoiseRecordings,
+    RecordedNoiseOptions,
+    RecordedRoomOptions,
+    RoomResponses,
+    SimulatedRoomOptions,
+    TelephoneOptions,
+    add_recorded_noise,
+    augment,
+    clip_peaks,
+    mask_features,
+    noise_files,
+    require_room_simulation,
+    reverberate,
+    through_telephone,
+)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is changed by chance in a training batch, in the order of the way from a mouth to a file; None leaves a
+    stage out."""
+
+    rooms: RecordedRoomOptions | SimulatedRoomOptions | None = None
+    recorded_noise: RecordedNoiseOptions | None = None
+    waveforms: AugmentationOptions | None = None
+    clipping: ClippingOptions | None = None
+    telephone: TelephoneOptions | None = None
+    features: MaskOptions | None = None
+
+    def check_sources(self) -> None:
+        """Check, without decoding anything, that what the stages need is there.
+
+        Raises:
+            InputError: a folder is missing or holds other files.
+            MissingExtraError: rooms are to be simulated and pyroomacoustics is not installed.
+        """
+        if isinstance(self.rooms, RecordedRoomOptions):
+            self.rooms.files()
+        elif self.rooms is not None:
+            require_room_simulation()
+        if self.recorded_noise is not None:
+            noise_files(self.recorded_noise.path, self.recorded_noise.kinds())
+
+    def open(
+        self, *, sampling_rate_hz: int, seed: int, cache: Path, progress: Callable[[int, int], None] | None = None
+    ) -> Augmenter:
+        """Decode or simulate what the stages need.
+
+        Args:
+            sampling_rate_hz: of the waveforms that are to be changed.
+            seed: of the simulated rooms.
+            cache: folder where decoded recordings are kept.
+            progress: called with (recordings done, of how many) while they are decoded, for rooms and noise in turn.
+
+        Raises:
+            AudioError: a recording cannot be read.
+            InputError, MissingExtraError: as `check_sources`.
+        """
+        responses = recordings = None
+        if isinstance(self.rooms, RecordedRoomOptions):
+            responses = self.rooms.responses(sampling_rate_hz=sampling_rate_hz, cache=cache, progress=progress)
+        elif self.rooms is not None:
+            responses = self.rooms.responses(sampling_rate_hz=sampling_rate_hz, seed=seed)
+        if self.recorded_noise is not None and self.recorded_noise.kinds():
+            files = noise_files(self.recorded_noise.path, self.recorded_noise.kinds())
+            recordings = NoiseRecordings(files, sampling_rate_hz=sampling_rate_hz, cache=cache, progress=progress)
+        return Augmenter(self, sampling_rate_hz, responses, recordings)
+
+
+@dataclass(frozen=True)
+class Augmenter:
+    """Changes training batches as ``options`` say, with the responses and recordings that they need."""
+
+    options: Augmentation
+    sampling_rate_hz: int
+    responses: RoomResponses | None = None
+    recordings: NoiseRecordings | None = None
+
+    def change_waveforms(self, waveforms: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Change waveforms (B, S), each by its own seed: room, noise, channel, clipping, telephone line."""
+        options, rate_hz = self.options, self.sampling_rate_hz
+        if options.rooms is not None and self.responses is not None:
+            probability = options.rooms.probability
+            waveforms = reverberate(waveforms, seeds, responses=self.responses, probability=probability)
+        if options.recorded_noise is not None and self.recordings is not None:
+            waveforms = add_recorded_noise(waveforms, seeds, recordings=self.recordings, options=options.recorded_noise)
+        if options.waveforms is not None:
+            waveforms = augment(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.waveforms)
+        if options.clipping is not None:
+            waveforms = clip_peaks(waveforms, seeds, options=options.clipping)
+        if options.telephone is not None:
+            waveforms = through_telephone(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.telephone)
+        return waveforms
+
+    def change_features(self, features: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Hide bands of features (B, T, n_mels), each item by its own seed."""
+        masks = self.options.features
+        return features if masks is None else mask_features(features, seeds, options=masks)
