@@ -35,7 +35,9 @@ def test_vanishing_gradient__is_found_wherever_it_is_lost(seed: int, place: int)
     layers = list(tiny_encoder())
     layers.insert(place, GradientTimes(1e-7))
     setup = training(seed, encoder=nn.Sequential(*layers)).run(5)
-    assert found(setup) == {"vanishing_gradient": "failure"}
+    causes = found(setup)
+    assert causes.pop("vanishing_gradient") == "failure"
+    assert causes.keys() <= {"frozen_parameters"}  # steps so short may be rounded away, as the threads fall
 
 
 def test_vanishing_gradient__in_a_saturated_layer():
