@@ -33,6 +33,7 @@ def test_recording_facts__of_silence_say_that_nobody_speaks(tiny_tree: dict[str,
 
     class Silent:
         sampling_rate_hz = 16000
+        lengths_samples = np.full(len(data.train.store.lengths_samples), 16000)
 
         def samples(self, place: int) -> int:
             return 16000

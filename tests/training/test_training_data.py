@@ -32,7 +32,7 @@ def test_run__refuses_unreadable_recordings_unless_allowed(
     folder = with_damaged_recording(voices, tmp_path / "voices", share)
     with pytest.raises(error, match=r"empty|truncated|cut"):
         train(change(tiny_tree, f"data.path={folder}", "training.epochs=1"), tmp_path / "strict")
-    allowed = change(tiny_tree, f"data.path={folder}", "training.epochs=1", "data.skip_unreadable=true")
+    allowed = change(tiny_tree, f"data.path={folder}", "training.epochs=1", "data.allowed_bad_share=0.1")
     result = train(allowed, tmp_path / "lenient")
     assert len(result.unreadable) == 1
     assert "1 recordings could not be read" in capsys.readouterr().err

@@ -12,11 +12,16 @@ from curvox.audio.decoding import Failure, Segment
 from curvox.audio.noise_recordings import NoiseRecordings, noise_files
 from curvox.audio.quality import RecordingQuality, measure_quality
 from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read_audio, read_audio_info
+from curvox.audio.recording_files import RecordingFiles
+from curvox.audio.remote import is_url
+from curvox.audio.retrying import UnreachableError
 from curvox.audio.room_responses import RecordedRoomOptions, RoomResponses
 from curvox.audio.room_simulation import SimulatedRoomOptions, require_room_simulation
 from curvox.audio.samples import from_int16, to_int16
+from curvox.audio.shard_store import ShardStore, check_cache, is_shard_folder
 from curvox.audio.speed import change_speed
 from curvox.audio.store import WaveformStore
+from curvox.audio.waveform_source import AbstractWaveforms
 
 if TYPE_CHECKING:
     from curvox.audio.augmentation import AugmentationOptions, augment
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUDIO_SUFFIXES",
+    "AbstractWaveforms",
     "AudioInfo",
     "AugmentationOptions",
     "ClippingOptions",
@@ -38,18 +44,24 @@ __all__ = [
     "NoiseRecordings",
     "RecordedNoiseOptions",
     "RecordedRoomOptions",
+    "RecordingFiles",
     "RecordingQuality",
     "RoomResponses",
     "Segment",
+    "ShardStore",
     "SimulatedRoomOptions",
     "TelephoneOptions",
+    "UnreachableError",
     "WaveformStore",
     "add_recorded_noise",
     "augment",
     "change_speed",
+    "check_cache",
     "check_waveform",
     "clip_peaks",
     "from_int16",
+    "is_shard_folder",
+    "is_url",
     "mask_features",
     "measure_quality",
     "noise_files",

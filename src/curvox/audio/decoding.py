@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from curvox.audio.reading import read_audio
 from curvox.audio.samples import to_int16
+from curvox.audio.waveform_source import AbstractWaveforms
 from curvox.errors import AudioError, InputError
 
 FORMAT_VERSION = 1
@@ -43,6 +44,24 @@ class DecodingJob:
     threads: int
     progress: Callable[[int, int], None] | None
     on_error: str
+    source: AbstractWaveforms | None = None
+    """Where the recordings are instead, ``indices`` in it; ``state`` tells its content from another."""
+    indices: tuple[int, ...] = ()
+    state: str = ""
+
+    @classmethod
+    def copying(
+        cls,
+        source: AbstractWaveforms,
+        indices: Sequence[int],
+        names: Sequence[str],
+        state: str,
+        threads: int,
+        progress: Callable[[int, int], None] | None,
+        on_error: str,
+    ) -> DecodingJob:
+        job = cls.of(names, None, source.sampling_rate_hz, threads, progress, on_error)
+        return replace(job, source=source, indices=tuple(map(int, indices)), state=state)
 
     @classmethod
     def of(
@@ -74,6 +93,8 @@ class DecodingJob:
 
     def decode(self, index: int) -> np.ndarray:
         """Read one recording as int16; what overshoots [-1, 1) saturates, as in any 16-bit file."""
+        if self.source is not None:
+            return np.asarray(self.source[self.indices[index]])
         start_s, duration_s = self.segments[index]
         waveform = read_audio(
             self.paths[index], sampling_rate_hz=self.sampling_rate_hz, start_s=start_s, duration_s=duration_s
@@ -82,6 +103,9 @@ class DecodingJob:
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(f"{FORMAT_VERSION} {self.sampling_rate_hz}\n".encode())
+        if self.source is not None:
+            digest.update("\0".join([self.state, *map(str, self.paths)]).encode())
+            return digest.hexdigest()
         for path, segment in zip(self.paths, self.segments, strict=True):
             try:
                 found = path.stat()

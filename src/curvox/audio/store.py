@@ -11,12 +11,13 @@ import numpy as np
 
 from curvox.audio.decoding import DecodingJob, Failure, Segment
 from curvox.audio.store_file import HEAD, locked, read_index, write_store, writing_to
-from curvox.errors import AudioError, CurvoxError, InputError
+from curvox.audio.waveform_source import AbstractWaveforms, check_crop, place_of
+from curvox.errors import AudioError, CurvoxError
 
 _SUFFIX = ".waves"
 
 
-class WaveformStore:
+class WaveformStore(AbstractWaveforms):
     """Decoded recordings of one sampling rate, read-only, shared between processes through the page cache.
 
     Make one with :meth:`build`, or open an existing file with ``WaveformStore(path)``. Pickling carries the path
@@ -70,8 +71,34 @@ class WaveformStore:
             AudioError: a recording cannot be read (``raise``), or none can (``skip``).
             CurvoxError: the cache cannot be written, for example because the disk is full.
         """
-        job = DecodingJob.of(paths, segments, sampling_rate_hz, threads, progress, on_error)
-        cache = Path(cache)
+        return cls._built(DecodingJob.of(paths, segments, sampling_rate_hz, threads, progress, on_error), Path(cache))
+
+    @classmethod
+    def copy(
+        cls,
+        source: AbstractWaveforms,
+        indices: Sequence[int],
+        *,
+        names: Sequence[str],
+        state: str,
+        cache: str | os.PathLike[str],
+        threads: int = 2,
+        progress: Callable[[int, int], None] | None = None,
+        on_error: str = "raise",
+    ) -> WaveformStore:
+        """Decode recordings of another source, such as those of shards that are asked for in every epoch.
+
+        Args:
+            source: has the recordings.
+            indices: which of them, in the order of their positions in the store.
+            names: of each, for messages.
+            state: tells one content of the source from another; a store is reused when it and ``names`` are the same.
+            cache, threads, progress, on_error: as for :meth:`build`.
+        """
+        return cls._built(DecodingJob.copying(source, indices, names, state, threads, progress, on_error), Path(cache))
+
+    @classmethod
+    def _built(cls, job: DecodingJob, cache: Path) -> WaveformStore:
         fingerprint = job.fingerprint()
         path = cache / f"{fingerprint[:32]}{_SUFFIX}"
         with writing_to(path), locked(cache, path):
@@ -117,6 +144,11 @@ class WaveformStore:
         start, end = self._bounds(index)
         return end - start
 
+    def name(self, index: int) -> str:
+        """Return nothing: a store that has been written does not say which files it was."""
+        place_of(index, len(self))
+        return ""
+
     @property
     def lengths_samples(self) -> np.ndarray:
         """Number of samples of every recording, int64 (recordings,)."""
@@ -129,16 +161,11 @@ class WaveformStore:
             InputError: the crop reaches outside the recording.
         """
         begin, end = self._bounds(index)
-        if not (start >= 0 and 0 <= length <= end - begin - start):
-            raise InputError(
-                f"a crop of {length} samples from {start} is outside recording {index}, which has {end - begin}"
-            )
+        check_crop(index, start, length, end - begin)
         return self._samples[begin + start : begin + start + length]
 
     def _bounds(self, index: int) -> tuple[int, int]:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"recording {index} is not in a store of {len(self)}")
-        index %= len(self)
+        index = place_of(index, len(self))
         return int(self._offsets[index]), int(self._offsets[index + 1])
 
     def __getstate__(self) -> dict[str, Any]:

@@ -8,10 +8,13 @@ from typing import Annotated
 
 import typer
 
+from curvox.cli.shard import shard
+
 # Written out, for the table of preparations brings NumPy with it.
 PUBLISHED = "voxceleb1, voxceleb2, cnceleb1, cnceleb2, librispeech, vctk, audiomnist, speech_commands"
 
 app = typer.Typer(help="Prepare, check and convert corpora.", no_args_is_help=True)
+app.command("shard")(shard)
 
 
 @app.command("prepare")

@@ -37,6 +37,8 @@ def corpus_of(folder: Path, data: Path | None) -> Corpus:
             )
         return read_corpus(data, check_files=False)
     recipe = read_recipe(recipe_path).data
+    if data is None:
+        _refuse_shards(recipe.path)
     path = data or Path(recipe.path or "")
     if not path.exists():
         raise InputError(f"the corpus of this run, {path}, is not here; name its folder with --data")
@@ -44,6 +46,16 @@ def corpus_of(folder: Path, data: Path | None) -> Corpus:
     if data is not None:
         return read_corpus(data, check_files=False)
     return read_corpus(path, format=recipe.format, audio_root=recipe.audio_root, check_files=False)
+
+
+def _refuse_shards(path: str | None) -> None:
+    from curvox.audio import is_shard_folder
+
+    if path is not None and is_shard_folder(path):
+        raise InputError(
+            f"this run was trained on the shards {path}, whose recordings are no files of their own; name the folder "
+            "of the corpus with --data"
+        )
 
 
 def training_corpus(folder: Path, data: Path | None) -> Corpus:
@@ -55,6 +67,7 @@ def training_corpus(folder: Path, data: Path | None) -> Corpus:
     Raises:
         InputError: a bare model, which names no training split, or no corpus in either place.
     """
+    from curvox.audio import is_shard_folder
     from curvox.training import read_recipe
     from curvox.training.data import open_corpus
 
@@ -63,9 +76,11 @@ def training_corpus(folder: Path, data: Path | None) -> Corpus:
         raise InputError(f"{folder} is a bare model without a run's recipe, so its training speakers are not known")
     recipe = read_recipe(recipe_path)
     # Files are not checked here: embedding names those that it needs and cannot use.
-    changes: dict[str, Any] = {"skip_unreadable": True}
+    changes: dict[str, Any] = {"allowed_bad_share": 0.5}
     own = recipe.data.path
-    if own is None or not Path(own).exists():
+    if data is None:
+        _refuse_shards(own)
+    if own is None or is_shard_folder(own) or not Path(own).exists():
         if data is None:
             raise InputError(f"the corpus of this run, {own}, is not here; name its folder with --data")
         changes |= {"path": str(data), "format": None, "audio_root": None}

@@ -11,16 +11,19 @@ import typer
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="YAML recipe, such as recipes/openvoices_ham.yaml.")],
-    data: Annotated[Path | None, typer.Option(help="Corpus folder or manifest; else data.path of the recipe.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Corpus folder, manifest, or shards (also a URL); else data.path of the recipe.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; default the recipe's.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
     overrides: Annotated[
         list[str] | None, typer.Option("--set", "-s", help="Override a key: --set loss.margin=0.3 (repeat as needed).")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Train on the rest when recordings cannot be read.")
-    ] = False,
+    allowed_bad_share: Annotated[
+        float | None,
+        typer.Option(help="Train on the rest when recordings cannot be read, up to this share of all; default 0."),
+    ] = None,
 ) -> None:
     """Train a speaker model; leaves runs/NAME with the recipe, the best and the last checkpoint and the logs."""
     from rich.console import Console
@@ -32,9 +35,10 @@ def train(
 
     changes = list(overrides or [])
     if data is not None:
-        changes.append(f"data.path={json.dumps(str(data.resolve()), ensure_ascii=False)}")
-    if skip_unreadable:
-        changes.append("data.skip_unreadable=true")
+        place = data if "://" in data else str(Path(data).resolve())
+        changes.append(f"data.path={json.dumps(place, ensure_ascii=False)}")
+    if allowed_bad_share is not None:
+        changes.append(f"data.allowed_bad_share={float(allowed_bad_share)}")
     checked = read_recipe(recipe, changes)
     console = Console(stderr=True)
     with counting(console, "reading recordings") as progress:

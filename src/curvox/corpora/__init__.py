@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from curvox.corpora.bad_files import BadRecording, check_share, write_bad_files
 from curvox.corpora.corpus import COLUMNS, Corpus, CorpusCounts, Utterance
 from curvox.corpora.enrolments import (
     ENROLMENT_STYLES,
@@ -20,6 +21,8 @@ from curvox.corpora.reading import check_corpus, detect_format, read_corpus
 from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
 from curvox.corpora.score_files import ScoreList, align, read_scores, write_scores
 from curvox.corpora.shar import unpack_shar
+from curvox.corpora.shard_batches import default_lanes, shard_epoch_plan, shards_by_first_use
+from curvox.corpora.sharding import ShardingOptions, ShardingReport, shard_corpus
 from curvox.corpora.speaker_batches import speaker_epoch_plan
 from curvox.corpora.trial_columns import repeated_trials, same_recordings, trial_columns
 from curvox.corpora.trial_formats import TRIAL_STYLES, read_trials, write_trials
@@ -35,6 +38,7 @@ CORPORA = Table(
         "folders": Entry("curvox.corpora.folders", "read_folders", "a folder per speaker, as VoxCeleb has it"),
         "kaldi": Entry("curvox.corpora.kaldi", "read_kaldi", "wav.scp and utt2spk, with segments and spk2gender"),
         "lhotse": Entry("curvox.corpora.lhotse_bridge", "read_lhotse", "lhotse's cuts, or recordings and supervisions"),
+        "shards": Entry("curvox.corpora.shards", "read_shards", "tar files of recordings, from curvox data shard"),
     },
 )
 
@@ -44,6 +48,7 @@ __all__ = [
     "ENROLMENT_STYLES",
     "PREPARATIONS",
     "TRIAL_STYLES",
+    "BadRecording",
     "Corpus",
     "CorpusCounts",
     "CorpusReport",
@@ -53,11 +58,15 @@ __all__ = [
     "Prepared",
     "Problem",
     "ScoreList",
+    "ShardingOptions",
+    "ShardingReport",
     "TrialList",
     "TrialPlan",
     "Utterance",
     "align",
     "check_corpus",
+    "check_share",
+    "default_lanes",
     "detect_format",
     "epoch_plan",
     "from_lhotse",
@@ -73,10 +82,14 @@ __all__ = [
     "repeated_trials",
     "same_recordings",
     "shard",
+    "shard_corpus",
+    "shard_epoch_plan",
+    "shards_by_first_use",
     "speaker_epoch_plan",
     "to_lhotse",
     "trial_columns",
     "unpack_shar",
+    "write_bad_files",
     "write_enrolments",
     "write_manifest",
     "write_scores",

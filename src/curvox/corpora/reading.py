@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from curvox import corpora
+from curvox.audio.shard_index import INDEX
 from curvox.corpora.checks import check_rows, in_order
 from curvox.corpora.corpus import Corpus, count
 from curvox.corpora.folders import has_recordings
@@ -77,7 +78,8 @@ def _read(
         raise CorpusError(f"no corpus at {path}: expected a folder or a manifest")
     name = detect_format(path) if format is None else format
     draft: Draft = corpora.CORPORA.load(name)(path, root)
-    return draft, name, in_order(draft.problems + check_rows(draft, check_files=check_files))
+    # A recording in a shard is no file of its own.
+    return draft, name, in_order(draft.problems + check_rows(draft, check_files=check_files and name != "shards"))
 
 
 def detect_format(path: str | Path) -> str:
@@ -97,6 +99,8 @@ def detect_format(path: str | Path) -> str:
     if any(f.name.startswith("cuts.") for f in files) and any(f.match("recording.*.tar") for f in files):
         raise CorpusError(f"{path} is a folder of lhotse Shar; curvox.corpora.unpack_shar turns it into a corpus")
     names = {f.name for f in files}
+    if INDEX in names:
+        return "shards"
     found = {
         "tsv": MANIFEST in names,
         "kaldi": {"wav.scp", "utt2spk"} <= names,

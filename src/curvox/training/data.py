@@ -1,4 +1,4 @@
-"""From a corpus to batches: decoded once into one memory-mapped file, then cut at the cost of a slice."""
+"""From a corpus to batches: splits, dev trials, the plan of an epoch, the loader."""
 
 from __future__ import annotations
 
@@ -7,55 +7,52 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
-from curvox.audio import WaveformStore, from_int16
+from curvox.audio import ShardStore
 from curvox.corpora import (
     Corpus,
     EpochPlan,
     TrialList,
     Utterance,
+    default_lanes,
     epoch_plan,
     holdout_speakers,
     make_trials,
-    read_corpus,
     read_trials,
     shard,
+    shard_epoch_plan,
     speaker_epoch_plan,
 )
 from curvox.errors import InputError, RecipeError
+from curvox.training.bad_files import BadFiles
+from curvox.training.crops import CropDataset, CropLoader
+from curvox.training.prefetching import ShardPrefetch
 from curvox.training.prepared import PreparedData, Recordings, choose_recordings
 from curvox.training.recipe import DataRecipe
+from curvox.training.sources import Waveforms, open_sources, read_source_corpus
 
 
 def prepare_data(
     recipe: DataRecipe, *, seed: int, cache: Path, progress: Callable[[int, int], None] | None = None
 ) -> PreparedData:
-    """Read the corpus, decode both splits into ``cache`` (reused by the next run) and read or draw the dev trials.
+    """Read the corpus, open the waveforms of both splits and read or draw the dev trials.
+
+    What is decoded, and of remote shards what is needed, is kept in ``cache`` and reused by the next run.
 
     Raises:
         CorpusError: the manifest or the trials are wrong.
-        AudioError: recordings cannot be read and ``skip_unreadable`` is false.
+        AudioError: more recordings cannot be read than ``allowed_bad_share`` allows.
     """
-    corpus = open_corpus(recipe, seed)
+    corpus = open_corpus(recipe, seed, cache)
     splits = corpus.split(recipe.train_split), corpus.split(recipe.dev_split)
     train, dev = splits if recipe.most_recordings is None else (_some(s, recipe.most_recordings, seed) for s in splits)
     trials = _dev_trials(recipe, corpus, dev, seed)
     needed = {*map(str, trials.enrolments), *map(str, trials.tests)}
     heard = [u for u in corpus.utterances if u.utterance in needed]
-    chosen = [*train.utterances, *heard]
-    store = WaveformStore.build(
-        [corpus.path_of(u) for u in chosen],
-        sampling_rate_hz=recipe.sampling_rate_hz,
-        segments=[(u.start_s, u.segment_s) for u in chosen],
-        cache=cache,
-        on_error="skip" if recipe.skip_unreadable else "raise",
-        progress=progress,
-    )
-    train_items = _recordings(store, train.utterances, 0)
-    dev_items = _recordings(store, heard, len(train.utterances))
+    sources = open_sources(recipe, corpus, train.utterances, heard, cache, progress)
+    train_items = _recordings(sources.train, train.utterances)
+    dev_items = _recordings(sources.dev, heard)
     if len(train_items.speaker_names) < 2:
         raise InputError(
             f"training needs at least 2 speakers, the split {recipe.train_split!r} has {train_items.speaker_names}"
@@ -66,8 +63,8 @@ def prepare_data(
             f"the dev trials must hold both classes, got {int(labels.sum())} same-speaker and "
             f"{int((~labels).sum())} different-speaker trials"
         )
-    unreadable = tuple(f"{failure.path}: {failure.message}" for failure in store.failures)
-    return PreparedData(train_items, dev_items, enrolments, tests, labels, len(trials) - len(labels), unreadable)
+    dropped = len(trials) - len(labels)
+    return PreparedData(train_items, dev_items, enrolments, tests, labels, dropped, sources.bad)
 
 
 def _some(corpus: Corpus, most: int, seed: int) -> Corpus:
@@ -77,14 +74,9 @@ def _some(corpus: Corpus, most: int, seed: int) -> Corpus:
     return Corpus(corpus.root, tuple(corpus.utterances[row] for row in rows), corpus.name)
 
 
-def open_corpus(recipe: DataRecipe, seed: int) -> Corpus:
+def open_corpus(recipe: DataRecipe, seed: int, cache: Path | None = None) -> Corpus:
     """Read the recipe's corpus; one without splits is split by speaker when the recipe says how."""
-    if recipe.path is None:
-        raise RecipeError("no corpus given: use --data FOLDER, or data.path in the recipe")
-    # With skip_unreadable a missing recording is no fault of the corpus: decoding finds it, and the run names it.
-    corpus = read_corpus(
-        recipe.path, format=recipe.format, audio_root=recipe.audio_root, check_files=not recipe.skip_unreadable
-    )
+    corpus = read_source_corpus(recipe, cache)
     if recipe.holdout_dev_speakers is not None:
         return holdout_speakers(corpus, dev_speakers=recipe.holdout_dev_speakers, seed=seed)
     if not corpus.splits:
@@ -115,14 +107,15 @@ def _dev_trials(recipe: DataRecipe, corpus: Corpus, dev: Corpus, seed: int) -> T
     return trials
 
 
-def _recordings(store: WaveformStore, utterances: Sequence[Utterance], first: int) -> Recordings:
-    kept = [(first + i, u) for i, u in enumerate(utterances) if store.samples(first + i) > 0]
+def _recordings(waveforms: Waveforms, utterances: Sequence[Utterance]) -> Recordings:
+    readable = waveforms.source.lengths_samples[waveforms.places] > 0
+    kept = [(place, u) for place, u, is_kept in zip(waveforms.places, utterances, readable, strict=True) if is_kept]
     names = tuple(sorted({u.speaker for _, u in kept}))
     number = {name: i for i, name in enumerate(names)}
     sessions, session_names = _numbered([u.session for _, u in kept])
     channels, channel_names = _numbered([u.channel for _, u in kept])
     return Recordings(
-        store,
+        waveforms.source,
         np.array([place for place, _ in kept], dtype=np.int64),
         tuple(u.utterance for _, u in kept),
         np.array([number[u.speaker] for _, u in kept], dtype=np.int64),
@@ -151,42 +144,16 @@ def _positions(trials: TrialList, dev: Recordings) -> tuple[np.ndarray, np.ndarr
     return enrolments[kept], tests[kept], labels
 
 
-class CropDataset(Dataset):
-    """Crops of recordings; asked for a whole batch of (item, start_samples, seed) at once."""
-
-    def __init__(self, recordings: Recordings, crop_samples: int):
-        self.recordings = recordings
-        self.crop_samples = crop_samples
-
-    def __getitem__(self, key: tuple[int, int, int]) -> dict[str, Tensor]:
-        return self.__getitems__([key])
-
-    def __getitems__(self, keys: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
-        crops = np.empty((len(keys), self.crop_samples), dtype=np.int16)
-        for row, (item, start, _) in zip(crops, keys, strict=True):
-            self._cut(row, item, start)
-        items = np.array([item for item, _, _ in keys])
-        return {
-            "waveforms": torch.from_numpy(from_int16(crops)),
-            "speakers": torch.from_numpy(self.recordings.speakers[items]),
-            "items": torch.from_numpy(items),
-            "seeds": torch.tensor([seed for _, _, seed in keys]),
-        }
-
-    def _cut(self, row: np.ndarray, item: int, start: int) -> None:
-        """Fill ``row``; a recording shorter than the crop is repeated, as is usual in the field."""
-        store, place = self.recordings.store, int(self.recordings.places[item])
-        piece = store.crop(place, start, min(self.crop_samples, store.samples(place) - start))
-        for begin in range(0, len(row), len(piece)):
-            part = row[begin : begin + len(piece)]
-            part[:] = piece[: len(part)]
-
-
 class PlannedBatches(Sampler):
-    """The batches of an epoch, a pure function of (seed, epoch), from any position on."""
+    """The batches of an epoch, a pure function of (seed, epoch), from any position on.
 
-    def __init__(self, plan: Callable[[int], EpochPlan], rank: int, processes: int):
-        self.plan, self.rank, self.processes = plan, rank, processes
+    ``prefetch`` is told what comes, and how far the epoch has got.
+    """
+
+    def __init__(
+        self, plan: Callable[[int], EpochPlan], rank: int, processes: int, prefetch: ShardPrefetch | None = None
+    ):
+        self.plan, self.rank, self.processes, self.prefetch = plan, rank, processes, prefetch
         self.epoch, self.first_batch = 0, 0
         self.batches = len(plan(0).indices)
 
@@ -204,13 +171,28 @@ class PlannedBatches(Sampler):
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         plan = shard(self.plan(self.epoch), self.rank, self.processes)
-        rows = zip(plan.indices, plan.starts_samples, plan.item_seeds, strict=True)
-        for batch, (items, starts, seeds) in enumerate(rows):
-            if batch >= self.first_batch:
-                yield list(zip(items.tolist(), starts.tolist(), seeds.tolist(), strict=True))
+        if self.prefetch is not None:
+            self.prefetch.start(plan, self.first_batch)
+        for batch in range(self.first_batch, len(plan)):
+            if self.prefetch is not None:
+                self.prefetch.reach(batch)
+            columns = plan.indices[batch], plan.starts_samples[batch], plan.item_seeds[batch]
+            yield list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
+    if isinstance(items.store, ShardStore):
+        return shard_epoch_plan(
+            items.store.shards[items.places],
+            items.lengths_samples,
+            crop_samples=crop_samples,
+            batch_size=recipe.batch_size,
+            lanes=recipe.shard_lanes or default_lanes(recipe.batch_size),
+            window=recipe.shard_window,
+            seed=seed,
+            epoch=epoch,
+            max_crops_per_utterance=recipe.max_crops_per_utterance,
+        )
     if recipe.recordings_per_speaker is not None:
         return speaker_epoch_plan(
             items.speakers,
@@ -237,15 +219,47 @@ def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, e
     )
 
 
-def training_loader(data: PreparedData, recipe: DataRecipe, *, seed: int, rank: int, processes: int) -> DataLoader:
-    """Return the loader of training batches; each process gets its part of every batch."""
+def training_loader(
+    data: PreparedData,
+    recipe: DataRecipe,
+    *,
+    seed: int,
+    rank: int,
+    processes: int,
+    bad_files: Path | None = None,
+) -> DataLoader:
+    """Return the loader of training batches; each process gets its part of every batch.
+
+    What turns out to be unreadable on the way is replaced, and noted in ``bad_files`` by all processes.
+
+    Raises:
+        RecipeError: the number of processes does not divide that of the lanes of shards.
+    """
     crop_samples = round(recipe.crop_s * recipe.sampling_rate_hz)
-    batches = PlannedBatches(lambda epoch: _plan(data.train, recipe, crop_samples, seed, epoch), rank, processes)
-    dataset = CropDataset(data.train, crop_samples)
+    prefetch = _prefetch(data.train, recipe, processes)
+    batches = PlannedBatches(
+        lambda epoch: _plan(data.train, recipe, crop_samples, seed, epoch), rank, processes, prefetch
+    )
+    ledger = BadFiles(bad_files, len(data.train.places) + len(data.dev.places), recipe.allowed_bad_share)
+    dataset = CropDataset(data.train, crop_samples, ledger)
     persistent = recipe.workers > 0
-    return DataLoader(
+    return CropLoader(
         dataset, batch_sampler=batches, collate_fn=_as_is, num_workers=recipe.workers, persistent_workers=persistent
     )
+
+
+def _prefetch(items: Recordings, recipe: DataRecipe, processes: int) -> ShardPrefetch | None:
+    if not isinstance(items.store, ShardStore):
+        return None
+    lanes = recipe.shard_lanes or default_lanes(recipe.batch_size)
+    if lanes % processes:
+        raise RecipeError(
+            f"data.shard_lanes must be a multiple of the {processes} processes, so that each reads shards of its own, "
+            f"got {lanes}; batch_size must be a multiple of it"
+        )
+    if items.store.cache is None:
+        return None
+    return ShardPrefetch(items.store, items.store.shards[items.places], ahead=lanes // processes)
 
 
 def _as_is(batch: Any) -> Any:

@@ -1,14 +1,16 @@
-"""Decoded recordings with their labels, as a run trains on them."""
+"""Recordings with their labels, as a run trains on them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from curvox.audio import WaveformStore, from_int16
+from curvox.audio import AbstractWaveforms, from_int16
+from curvox.corpora import BadRecording
 from curvox.errors import InputError
 
 PER_SPEAKER = 8
@@ -17,10 +19,10 @@ PER_SPEAKER = 8
 
 @dataclass(frozen=True)
 class Recordings:
-    """Decoded recordings with their labels.
+    """Recordings with their labels.
 
     Attributes:
-        store: the samples.
+        store: where the samples come from.
         places: (N,) positions in the store.
         utterances: N names.
         speakers: (N,) class numbers, into ``speaker_names``.
@@ -34,7 +36,7 @@ class Recordings:
         InputError: the lengths differ, or a speaker has no name.
     """
 
-    store: WaveformStore
+    store: AbstractWaveforms
     places: np.ndarray
     utterances: tuple[str, ...]
     speakers: np.ndarray
@@ -62,7 +64,7 @@ class Recordings:
     @property
     def lengths_samples(self) -> np.ndarray:
         """Length of each recording, (N,)."""
-        return np.array([self.store.samples(int(place)) for place in self.places])
+        return self.store.lengths_samples[self.places]
 
     @property
     def duration_s(self) -> float:
@@ -99,9 +101,9 @@ class PreparedData:
     dev_tests: np.ndarray
     dev_labels: np.ndarray
     dropped_trials: int
-    unreadable: tuple[str, ...]
+    unreadable: tuple[BadRecording, ...]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A digest of what a resumed run must find again: utterances, class numbers, sessions and lengths."""
         facts = [

@@ -30,7 +30,7 @@ class DataRecipe(Section):
     """Which recordings to train on and how to cut them."""
 
     path: str | None = None
-    """Corpus folder or manifest; ``--data`` on the command line sets it."""
+    """Corpus folder or manifest, or a folder of shards, also its URL; ``--data`` on the command line sets it."""
     format: str | None = None
     """Name in the table of corpus formats; None: decided by which files the folder holds."""
     audio_root: str | None = None
@@ -52,14 +52,28 @@ class DataRecipe(Section):
     crops_per_epoch: Count | None = None
     most_recordings: Count | None = None
     """Of either split at most so many recordings, of whole speakers drawn by the seed, for a quick trial."""
-    skip_unreadable: bool = False
-    """Train on the rest when recordings cannot be read; the run says how many and which."""
+    allowed_bad_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the recordings that may be unreadable; they are left out or replaced, and listed in bad_files.tsv."""
+    storage: Literal["decoded", "files"] = "decoded"
+    """Whether recordings are decoded once to disk, or read crop by crop where they lie, as shards always are."""
+    shard_lanes: Count | None = None
+    """Shards that a batch draws from side by side, a divisor of batch_size; None: the largest one up to 8."""
+    shard_window: Count = 4
+    """Shards of a lane that are mixed at a time."""
+    cache_gb: Positive = 20.0
+    """How many 10^9 bytes of remote shards are kept on the disk."""
     workers: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _drawn_trials(self) -> DataRecipe:
         if self.most_recordings is not None and self.dev_trials is not None:
             raise ValueError("most_recordings leaves few of the dev_trials; set dev_trials to null to draw others")
+        return self
+
+    @model_validator(mode="after")
+    def _equal_lanes(self) -> DataRecipe:
+        if self.shard_lanes is not None and self.batch_size % self.shard_lanes:
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of shard_lanes ({self.shard_lanes})")
         return self
 
     @model_validator(mode="after")

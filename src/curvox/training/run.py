@@ -17,6 +17,7 @@ from rich.console import Console
 from curvox.embedder import DevResult, replace_text, settle_folder
 from curvox.errors import OutputExistsError, RecipeError
 from curvox.training.augmenting import Augmenter
+from curvox.training.bad_files import BAD_FILES, BadFiles
 from curvox.training.building import Build, Prepare, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
@@ -31,6 +32,7 @@ from curvox.training.trainer import fit, make_trainer
 from curvox.training.watch import VitalWatch
 
 Progress = Callable[[int, int], None]
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,18 @@ def train(
     augmenter = augmentation.open(
         sampling_rate_hz=recipe.data.sampling_rate_hz, seed=recipe.seed, cache=cache, progress=decoding_progress
     )
-    module = _build_module(recipe, data, trainer, augmenter, start, build)
+    module = _build_module(recipe, data, trainer, augmenter, start, build, folder)
     checkpoints.model = module.embedder
     if trainer.is_global_zero and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / "recipe.yaml", dump_recipe(recipe))
+    bad_files = _note_unreadable(recipe, data, folder, trainer.is_global_zero)
     started = time.monotonic()
     if resume and not resumes:
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
     _fit(trainer, module, folder, resumes)
-    result = _result(folder, module, trainer, data, module.seconds_before + time.monotonic() - started)
+    unreadable = tuple(f"{bad.path}: {bad.reason}" for bad in bad_files.read())
+    result = _result(folder, module, trainer, unreadable, module.seconds_before + time.monotonic() - started)
     if trainer.is_global_zero:
         _record(result)
     return result
@@ -150,9 +154,15 @@ def _build_module(
     augmenter: Augmenter,
     start: Start | None,
     build: Build,
+    folder: Path,
 ) -> SpeakerModule:
     loader = training_loader(
-        data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
+        data,
+        recipe.data,
+        seed=recipe.seed,
+        rank=trainer.global_rank,
+        processes=trainer.world_size,
+        bad_files=folder / BAD_FILES,
     )
     embedder, loss = first_model(recipe, len(data.train.speaker_names), build)
     module = SpeakerModule(embedder, loss, recipe, data, loader, augmenter)
@@ -187,10 +197,22 @@ def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
 def _what_is_trained(recipe: Recipe) -> dict[str, Any]:
     """The recipe less what says where it runs and when it gives up, which may change on a resume."""
     where = {"accelerator", "devices", "shard_classes", "stop_on_failure"}
-    return recipe.model_dump(exclude={"data": {"workers"}, "training": where})
+    return recipe.model_dump(exclude={"data": {"workers", "cache_gb", "allowed_bad_share"}, "training": where})
 
 
-def _result(folder: Path, module: SpeakerModule, trainer: pl.Trainer, data: PreparedData, seconds: float) -> RunResult:
+def _note_unreadable(recipe: Recipe, data: PreparedData, folder: Path, is_first: bool) -> BadFiles:
+    """Begin the run's list of unreadable recordings with those known from the start."""
+    recordings = len(data.train.places) + len(data.dev.places) + len(data.unreadable)
+    bad_files = BadFiles(folder / BAD_FILES, recordings, recipe.data.allowed_bad_share)
+    for bad in data.unreadable if is_first else ():
+        bad_files.add(bad)
+    return bad_files
+
+
+def _result(
+    folder: Path, module: SpeakerModule, trainer: pl.Trainer, unreadable: tuple[str, ...], seconds: float
+) -> RunResult:
+    data = module.data
     return RunResult(
         folder=folder,
         best=module.best,
@@ -199,7 +221,7 @@ def _result(folder: Path, module: SpeakerModule, trainer: pl.Trainer, data: Prep
         parameters=sum(p.numel() for p in module.embedder.parameters()),
         speakers=len(data.train.speaker_names),
         speech_s=round(data.train.duration_s, 1),
-        unreadable=data.unreadable,
+        unreadable=unreadable,
     )
 
 
@@ -208,5 +230,7 @@ def _report_unreadable(data: PreparedData, console: Console) -> None:
         console.print(f"{data.dropped_trials} dev trials are left out with them", highlight=False)
     if data.unreadable:
         console.print(f"{len(data.unreadable)} recordings could not be read and are left out:")
-        for line in data.unreadable:
-            console.print(f"  {line}", highlight=False, markup=False)
+        for bad in data.unreadable[:_SHOWN]:
+            console.print(f"  {bad.path}: {bad.reason}", highlight=False, markup=False)
+        if len(data.unreadable) > _SHOWN:
+            console.print(f"  and {len(data.unreadable) - _SHOWN} more, see {BAD_FILES} of the run", highlight=False)

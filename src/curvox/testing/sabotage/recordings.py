@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.audio import WaveformStore
+from curvox.audio import AbstractWaveforms
 from curvox.training.prepared import PreparedData, Recordings
 
 Preparation = Callable[[PreparedData], PreparedData]
@@ -18,17 +16,16 @@ Samples = NDArray[np.int16]
 Edit = Callable[[Samples], Samples]
 
 
-class EditedStore:
-    """A store of recordings of which some are replaced; it offers what training and probes ask of a store."""
+class EditedStore(AbstractWaveforms):
+    """A source of recordings of which some are replaced."""
 
-    def __init__(self, store: WaveformStore, edits: Mapping[int, Samples]) -> None:
+    def __init__(self, store: AbstractWaveforms, edits: Mapping[int, Samples]) -> None:
         self.store, self.edits = store, dict(edits)
-        self.sampling_rate_hz, self.failures = store.sampling_rate_hz, store.failures
+        self.sampling_rate_hz = store.sampling_rate_hz
 
-    @property
-    def path(self) -> Path:
-        """Of the store behind, which does not hold the edits."""
-        return self.store.path
+    def name(self, index: int) -> str:
+        """That of the recording behind."""
+        return self.store.name(index)
 
     def __len__(self) -> int:
         return len(self.store)
@@ -51,9 +48,10 @@ class EditedStore:
 
 
 def edited(data: PreparedData, edits: Mapping[int, Samples]) -> PreparedData:
-    """Replace recordings, named by their place in the store, in both splits."""
-    store = cast(WaveformStore, EditedStore(data.train.store, edits))
-    return replace(data, train=replace(data.train, store=store), dev=replace(data.dev, store=store))
+    """Replace recordings, named by their place in the store, in both splits where they share it."""
+    store = EditedStore(data.train.store, edits)
+    dev = replace(data.dev, store=store) if data.dev.store is data.train.store else data.dev
+    return replace(data, train=replace(data.train, store=store), dev=dev)
 
 
 def relabelled(items: Recordings, names: list[str]) -> Recordings:

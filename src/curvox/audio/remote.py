@@ -1,0 +1,72 @@
+"""Files on other machines, through fsspec: s3://, http://, memory:// and whatever else it knows."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import IO, Any, cast
+
+from curvox.audio.retrying import UnreachableError, with_retries
+from curvox.errors import InputError, MissingExtraError
+
+_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "http": "aiohttp", "https": "aiohttp", "gs": "gcsfs", "gcs": "gcsfs"}
+_CHUNK = 1 << 20
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` names a place on another machine."""
+    return isinstance(path, str) and "://" in path
+
+
+def fetch(url: str, target: Path, *, sha256: str | None = None) -> None:
+    """Copy a remote file to ``target``, whole or not at all; a download that fails is tried again.
+
+    Raises:
+        UnreachableError: it cannot be had, or is another file than ``sha256`` says.
+        MissingExtraError: fsspec, or what it needs for this protocol, is not installed.
+    """
+    way_on = "check the network and the credentials, then continue the run with --resume"
+    with_retries(lambda: _fetch_once(url, target, sha256), f"{url} cannot be fetched", way_on)
+
+
+def _fetch_once(url: str, target: Path, sha256: str | None) -> None:
+    partial = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    digest = hashlib.sha256()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _opened(url) as source, partial.open("xb") as file:
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+        if sha256 is not None and digest.hexdigest() != sha256:
+            size = partial.stat().st_size
+            raise UnreachableError(f"what came, {size} bytes, has another checksum than its index says")
+        os.replace(partial, target)
+    except FileNotFoundError as error:
+        raise InputError(f"{url} does not exist; check the address") from error
+    except (OSError, UnreachableError, MissingExtraError, InputError):
+        raise
+    except Exception as error:  # each protocol has errors of its own
+        raise UnreachableError(f"{type(error).__name__}: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _opened(url: str) -> IO[bytes]:
+    protocol = url.split("://", 1)[0]
+    try:
+        import fsspec
+    except ImportError as error:
+        raise MissingExtraError(f'{url} needs fsspec: pip install "curvox[remote]"{_also(protocol)}') from error
+    try:
+        return cast("IO[bytes]", cast("Any", fsspec).open(url, "rb").open())
+    except ImportError as error:
+        raise MissingExtraError(f"fsspec needs another package for {protocol}://{_also(protocol)}: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{url} cannot be opened: {error}") from error
+
+
+def _also(protocol: str) -> str:
+    return f" and pip install {_PACKAGES[protocol]}" if protocol in _PACKAGES else ""

@@ -1,0 +1,132 @@
+"""What a folder of shards holds, so that nothing must be scanned: shards.json, and members.npy beside it.
+
+``shards.json`` names version, sampling rate, codec and the shards with their sizes and checksums. ``members.npy`` has
+one row for each recording: number of the shard, offset and size in bytes, length in samples, CRC-32. The labels stand
+in ``utterances.tsv``, one line a row. A shard is a plain tar file, which WebDataset reads too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from curvox.errors import CorpusError
+
+INDEX, MEMBERS, LABELS = "shards.json", "members.npy", "utterances.tsv"
+VERSION = 1
+COLUMNS = ("shard", "offset", "size", "samples", "crc32")
+_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*\.tar")
+_SIDE_FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)*")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One tar file: its name, size and SHA-256, and how many recordings it holds."""
+
+    name: str
+    size: int
+    sha256: str
+    recordings: int
+
+
+@dataclass(frozen=True, eq=False)
+class ShardIndex:
+    """A whole folder of shards. ``members`` is int64 (recordings, 5), its columns are `COLUMNS`; ``beside`` names
+    further files by their SHA-256, with paths relative to the folder: labels, trial lists, members.npy."""
+
+    sampling_rate_hz: int
+    codec: str
+    corpus: str
+    shards: tuple[Shard, ...]
+    beside: Mapping[str, str]
+    members: np.ndarray
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells the content of one folder of shards from that of another."""
+        facts = [self.sampling_rate_hz, [asdict(shard) for shard in self.shards], self.beside[MEMBERS]]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def write_index(
+    folder: Path, *, sampling_rate_hz: int, codec: str, corpus: str, shards: list[Shard], members: np.ndarray
+) -> None:
+    """Write members.npy and then, last of all, shards.json with the checksums of all that is beside it."""
+    np.save(folder / MEMBERS, np.ascontiguousarray(members, dtype=np.int64), allow_pickle=False)
+    tars = {shard.name for shard in shards}
+    beside = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in tars and path.name != INDEX
+    )
+    tree = {
+        "format": "curvox shards",
+        "version": VERSION,
+        "sampling_rate_hz": sampling_rate_hz,
+        "codec": codec,
+        "corpus": corpus,
+        "shards": [asdict(shard) for shard in shards],
+        "beside": {name: sha256_of(folder / name) for name in beside},
+    }
+    (folder / INDEX).write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+
+
+def read_head(path: Path) -> dict[str, Any]:
+    """Read and check shards.json.
+
+    Raises:
+        CorpusError: it is missing, damaged, or written by a newer curvox.
+    """
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path} cannot be read as the index of shards: {error}; copy the folder again") from error
+    if not isinstance(tree, dict) or tree.get("format") != "curvox shards":
+        raise CorpusError(f"{path} is no index of shards; `curvox data shard` writes one")
+    if tree.get("version") != VERSION:
+        raise CorpusError(
+            f"{path} has version {tree.get('version')!r}, this curvox reads version {VERSION}; shard the corpus again, "
+            "or use the curvox that wrote it"
+        )
+    names = [*(shard["name"] for shard in tree["shards"]), *tree["beside"]]
+    strange = [name for name in names if not (_NAME.fullmatch(name) or _SIDE_FILE.fullmatch(name))]
+    if strange:
+        raise CorpusError(f"{path} names the file {strange[0]!r}, which may lie outside its folder; it is damaged")
+    return tree
+
+
+def read_index(folder: Path) -> ShardIndex:
+    """Read the index of a folder of shards, or of a local copy of its index.
+
+    Raises:
+        CorpusError: a file is missing or damaged, or is not the one that shards.json means.
+    """
+    tree = read_head(folder / INDEX)
+    try:
+        if sha256_of(folder / MEMBERS) != tree["beside"][MEMBERS]:
+            raise CorpusError(f"{folder / MEMBERS} is not the one that {INDEX} names; copy the folder again")
+        members = np.load(folder / MEMBERS, allow_pickle=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise CorpusError(f"{folder / MEMBERS} cannot be read: {error}; copy the folder again") from error
+    shards = tuple(Shard(**shard) for shard in tree["shards"])
+    counts = np.array([shard.recordings for shard in shards], dtype=np.int64)
+    if (
+        members.ndim != 2
+        or members.shape[1] != len(COLUMNS)
+        or (np.bincount(members[:, 0], minlength=len(shards)).tolist() != counts.tolist())
+    ):
+        raise CorpusError(f"{folder / MEMBERS} does not fit {INDEX}; copy the folder again")
+    return ShardIndex(tree["sampling_rate_hz"], tree["codec"], tree["corpus"], shards, dict(tree["beside"]), members)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

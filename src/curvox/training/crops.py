@@ -1,0 +1,92 @@
+"""Crops of recordings as batches; one that cannot be read is replaced by another, as its seed says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from curvox.audio import UnreachableError, from_int16
+from curvox.corpora import BadRecording
+from curvox.errors import AudioError
+from curvox.training.bad_files import BadFiles
+from curvox.training.prepared import Recordings
+
+_TRIES = 20
+_RAISED = re.compile(r"^curvox\.[\w.]+Error: ", re.MULTILINE)
+
+
+class CropDataset(Dataset):
+    """Crops of recordings; asked for a whole batch of (item, start_samples, seed) at once."""
+
+    def __init__(self, recordings: Recordings, crop_samples: int, bad_files: BadFiles):
+        self.recordings = recordings
+        self.crop_samples = crop_samples
+        self.bad_files = bad_files
+
+    def __getitem__(self, key: tuple[int, int, int]) -> dict[str, Tensor]:
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
+        crops = np.empty((len(keys), self.crop_samples), dtype=np.int16)
+        items = np.array([self._cut(row, *key) for row, key in zip(crops, keys, strict=True)])
+        return {
+            "waveforms": torch.from_numpy(from_int16(crops)),
+            "speakers": torch.from_numpy(self.recordings.speakers[items]),
+            "items": torch.from_numpy(items),
+            "seeds": torch.tensor([seed for _, _, seed in keys]),
+        }
+
+    def _cut(self, row: np.ndarray, item: int, start: int, seed: int) -> int:
+        """Fill ``row`` and return the item that it is of: ``item``, or another where that cannot be read."""
+        tried: list[int] = []
+        while True:
+            try:
+                self._fill(row, item, start)
+                return item
+            except AudioError as error:
+                self._note(item, error)
+                tried.append(item)
+                if len(tried) >= min(_TRIES, len(self.recordings.places)):
+                    raise
+            item, start = self._instead(tried, seed)
+
+    def _fill(self, row: np.ndarray, item: int, start: int) -> None:
+        """Fill ``row``; a recording shorter than the crop is repeated, as is usual in the field."""
+        store, place = self.recordings.store, int(self.recordings.places[item])
+        piece = store.crop(place, start, min(self.crop_samples, store.samples(place) - start))
+        for begin in range(0, len(row), len(piece)):
+            part = row[begin : begin + len(piece)]
+            part[:] = piece[: len(part)]
+
+    def _instead(self, tried: list[int], seed: int) -> tuple[int, int]:
+        """Return another recording of the same speaker, or of any where there is none, and where its crop starts."""
+        speakers = self.recordings.speakers
+        others = np.setdiff1d(np.flatnonzero(speakers == speakers[tried[0]]), tried)
+        if not len(others):
+            others = np.setdiff1d(np.arange(len(speakers)), tried)
+        rng = np.random.default_rng([seed, len(tried)])
+        item = int(rng.choice(others))
+        samples = self.recordings.store.samples(int(self.recordings.places[item]))
+        return item, int(rng.integers(0, max(samples - self.crop_samples, 0), endpoint=True))
+
+    def _note(self, item: int, error: AudioError) -> None:
+        path = self.recordings.store.name(int(self.recordings.places[item]))
+        self.bad_files.add(BadRecording(path, self.recordings.utterances[item], str(error)))
+
+
+class CropLoader(DataLoader):
+    """A loader whose errors are those of the worker that met them, without its stack."""
+
+    def __iter__(self) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        batches = super().__iter__()
+        try:
+            yield from batches
+        except (AudioError, UnreachableError) as error:
+            pieces = _RAISED.split(str(error))
+            raise type(error)(pieces[-1].rstrip()) from error
