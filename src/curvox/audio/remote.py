@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from curvox.audio.retrying import UnreachableError, with_retries
 from curvox.errors import InputError, MissingExtraError
@@ -54,19 +54,19 @@ def _fetch_once(url: str, target: Path, sha256: str | None) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _opened(url: str) -> IO[bytes]:
+def _opened(url: str) -> Any:
     protocol = url.split("://", 1)[0]
     try:
         import fsspec
     except ImportError as error:
         raise MissingExtraError(f'{url} needs fsspec: pip install "curvox[remote]"{_also(protocol)}') from error
     try:
-        return cast("IO[bytes]", cast("Any", fsspec).open(url, "rb").open())
+        return cast("Any", fsspec).open(url, "rb").open()
     except ImportError as error:
-        raise MissingExtraError(f"fsspec needs another package for {protocol}://{_also(protocol)}: {error}") from error
+        raise MissingExtraError(f"{url} needs a further package{_also(protocol)}: {error}") from error
     except ValueError as error:
         raise InputError(f"{url} cannot be opened: {error}") from error
 
 
 def _also(protocol: str) -> str:
-    return f" and pip install {_PACKAGES[protocol]}" if protocol in _PACKAGES else ""
+    return f", pip install {_PACKAGES[protocol]}" if protocol in _PACKAGES else ""

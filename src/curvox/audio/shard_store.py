@@ -15,7 +15,7 @@ from curvox.audio.crop_decoding import crop_of_bytes
 from curvox.audio.remote import fetch, is_url
 from curvox.audio.retrying import with_retries
 from curvox.audio.shard_cache import ShardCache
-from curvox.audio.shard_index import INDEX, LABELS, MEMBERS, Shard, read_head, read_index
+from curvox.audio.shard_index import INDEX, LABELS, MEMBERS, Shard, read_head, read_index, sha256_of
 from curvox.audio.waveform_source import AbstractWaveforms, check_crop, place_of
 from curvox.errors import AudioError, CorpusError, InputError
 
@@ -67,7 +67,8 @@ class ShardStore(AbstractWaveforms):
             if name not in checksums:
                 known = ", ".join(sorted(checksums))
                 raise CorpusError(f"{url} has no file {name!r}; its index names {known}")
-            fetch(f"{url.rstrip('/')}/{name}", folder / name, sha256=checksums[name])
+            if not (folder / name).is_file() or sha256_of(folder / name) != checksums[name]:
+                fetch(f"{url.rstrip('/')}/{name}", folder / name, sha256=checksums[name])
 
     @property
     def shards(self) -> np.ndarray:
