@@ -14,11 +14,12 @@ from tiny_recipes import change
 
 from curvox.audio import ShardStore
 from curvox.corpora import ShardingOptions, read_corpus, shard_corpus
-from curvox.errors import AudioError, InputError, RecipeError
-from curvox.training import read_history, train
+from curvox.errors import AudioError, InputError, RecipeError, TrainingError
+from curvox.training import train
 from curvox.training.bad_files import BAD_FILES
 from curvox.training.checkpoints import read_training_state
 from curvox.training.data import PlannedBatches, prepare_data, training_loader
+from curvox.training.module import SpeakerModule
 from curvox.training.recipe import Recipe
 
 
@@ -88,21 +89,44 @@ def test_file_batches__are_alike_for_workers(tiny_tree: dict[str, Any], cache: P
     assert same(batches_of(change(tiny_tree, "data.storage=files", "data.workers=2"), cache), whole)
 
 
-def test_remote_run__resumes_in_mid_epoch_as_if_it_had_never_stopped(
-    tiny_tree: dict[str, Any], shards: Path, tmp_path: Path
+def test_remote_run__resumes_in_mid_epoch_and_fetches_what_is_still_needed(
+    tiny_tree: dict[str, Any], shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    step = SpeakerModule.training_step
+
+    def stopping(module: SpeakerModule, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if module.global_step == 6:
+            raise KeyboardInterrupt
+        return step(module, batch, batch_idx)
+
     with served(shards.parent) as (url, requests, _):
-        place = f"{url}/{shards.name}"
-        train(on_shards(tiny_tree, place), tmp_path / "whole")
-        assert max(requests[tar.name] for tar in shards.glob("*.tar")) == 1
-        half = ["training.max_steps=13", "training.schedule.name=constant", "training.checkpoint_every_steps=4"]
-        steady = ["training.max_steps=16", "training.schedule.name=constant", "training.checkpoint_every_steps=4"]
-        train(on_shards(tiny_tree, place, *steady), tmp_path / "steady")
-        assert half
+        options = [
+            "training.epochs=1",
+            "training.checkpoint_every_steps=5",
+            "data.shard_lanes=1",
+            "data.shard_window=1",
+        ]
+        recipe = on_shards(tiny_tree, f"{url}/{shards.name}", *options)
+        whole = train(recipe, tmp_path / "whole")
+        assert {requests[tar.name] for tar in shards.glob("train-*.tar")} == {1}
+        shutil.rmtree(tmp_path / ".cache" / "shards")
+        with monkeypatch.context() as patch:
+            patch.setattr(SpeakerModule, "training_step", stopping)
+            with pytest.raises(TrainingError, match="--resume"):
+                train(recipe, tmp_path / "broken")
         shutil.rmtree(tmp_path / ".cache" / "shards")
         requests.clear()
-    assert len(read_history(tmp_path / "whole")) > 0
-    assert "state_dict" in read_training_state(tmp_path / "whole" / "last")
+        resumed = train(recipe, tmp_path / "broken", resume=True)
+        data = prepare_data(recipe.data, seed=recipe.seed, cache=tmp_path / ".cache")
+        loader = training_loader(data, recipe.data, seed=recipe.seed, rank=0, processes=1)
+    assert isinstance(loader.batch_sampler, PlannedBatches)
+    rest = loader.batch_sampler.plan(0).indices[5:]
+    store = ShardStore(shards)
+    needed = {store.index.shards[number].name for number in store.shards[data.train.places[rest]].ravel()}
+    assert {name for name in requests if name.startswith("train-")} == needed < {s.name for s in store.index.shards}
+    assert resumed.best == whole.best
+    first, second = (read_training_state(tmp_path / name / "last") for name in ("whole", "broken"))
+    torch.testing.assert_close(second["state_dict"], first["state_dict"], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +147,10 @@ def test_shard_recipe__refuses_what_does_not_go_with_shards(
 
 
 def test_remote_recipe__refuses_a_cache_that_is_too_small(tiny_tree: dict[str, Any], shards: Path, cache: Path) -> None:
-    with served(shards.parent) as (url, _, _), pytest.raises(InputError, match=r"data\.cache_gb must hold"):
+    with served(shards.parent) as (url, _, _):
         small = on_shards(tiny_tree, f"{url}/{shards.name}", "data.cache_gb=0.0004")
-        prepare_data(small.data, seed=1, cache=cache)
+        with pytest.raises(InputError, match=r"data\.cache_gb must hold"):
+            prepare_data(small.data, seed=1, cache=cache)
 
 
 def broken(shards: Path, folder: Path, count: int) -> tuple[Path, set[str]]:

@@ -38,6 +38,31 @@ def test_run__refuses_unreadable_recordings_unless_allowed(
     assert "1 recordings could not be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("storage", ["decoded", "files"])
+def test_run__lists_broken_files_up_to_the_allowed_share(
+    storage: str, tiny_tree: dict[str, Any], voices: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "voices"
+    shutil.copytree(voices, folder)
+    rows = [line.split("\t") for line in (folder / "manifest.tsv").read_text().splitlines()]
+    at = rows[0].index
+    chosen = [row for row in rows[1:] if row[at("split")] == "train"][::8]
+    paths = [folder / row[at("path")] for row in chosen]
+    paths[0].write_bytes(paths[0].read_bytes()[: paths[0].stat().st_size // 3])
+    paths[1].write_bytes(b"")
+    paths[2].write_text("only words")
+    recipe = [f"data.path={folder}", "training.epochs=1", f"data.storage={storage}"]
+    result = train(change(tiny_tree, *recipe, "data.allowed_bad_share=0.1"), tmp_path / "run")
+    lines = (tmp_path / "run" / "bad_files.tsv").read_text().splitlines()
+    assert lines[0] == "path\tutterance\treason"
+    listed = {tuple(line.split("\t")[:2]) for line in lines[1:]}
+    assert listed == {(row[at("path")], row[at("utterance")]) for row in chosen}
+    assert len(result.unreadable) == 3
+    assert any("only words" in line or "text" in line for line in lines)
+    with pytest.raises(AudioError, match=r"of 40 recordings cannot be read, allowed is a share of 0\.05"):
+        train(change(tiny_tree, *recipe, "data.allowed_bad_share=0.05"), tmp_path / "strict")
+
+
 def test_run__takes_a_corpus_without_splits(tiny_tree: dict[str, Any], voices: Path, tmp_path: Path) -> None:
     folder = tmp_path / "folders"
     rows = [line.split("\t") for line in (voices / "manifest.tsv").read_text().splitlines()]
