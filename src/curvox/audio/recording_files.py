@@ -14,7 +14,7 @@ from curvox.audio.crop_decoding import crop_of_file
 from curvox.audio.decoding import Failure, Segment
 from curvox.audio.packed_names import PackedNames
 from curvox.audio.reading import FRAME_LENGTH_MS, read_audio_info
-from curvox.audio.retrying import UnreachableError, with_retries
+from curvox.audio.retrying import with_retries
 from curvox.audio.waveform_source import AbstractWaveforms, check_crop, place_of
 from curvox.errors import AudioError, InputError
 
@@ -125,7 +125,7 @@ class RecordingFiles(AbstractWaveforms):
             except AudioError as error:
                 if holds_something(self.root):
                     raise
-                raise UnreachableError(f"the folder is empty or gone ({error})") from error
+                raise OSError(f"the folder is empty or gone ({error})") from error
 
         way_on = "check its disk or mount, then continue the run with --resume"
         return with_retries(decode, f'the recordings in "{self.root}" cannot be read', way_on)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from pathlib import Path
 from typing import Any, cast
 
-from curvox.audio.retrying import UnreachableError, with_retries
+from curvox.audio.retrying import with_retries
+from curvox.audio.shard_index import sha256_of
 from curvox.errors import InputError, MissingExtraError
 
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "http": "aiohttp", "https": "aiohttp", "gs": "gcsfs", "gcs": "gcsfs"}
-_CHUNK = 1 << 20
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
@@ -33,35 +32,32 @@ def fetch(url: str, target: Path, *, sha256: str | None = None) -> None:
 
 def _fetch_once(url: str, target: Path, sha256: str | None) -> None:
     partial = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
-    digest = hashlib.sha256()
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _opened(url) as source, partial.open("xb") as file:
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-                file.write(chunk)
-        if sha256 is not None and digest.hexdigest() != sha256:
+        files, path = _file_system(url)
+        files.get_file(path, str(partial))
+        if sha256 is not None and sha256_of(partial) != sha256:
             size = partial.stat().st_size
-            raise UnreachableError(f"what came, {size} bytes, has another checksum than its index says")
+            raise ConnectionError(f"what came, {size} bytes, has another checksum than its index says")
         os.replace(partial, target)
     except FileNotFoundError as error:
         raise InputError(f"{url} does not exist; check the address") from error
-    except (OSError, UnreachableError, MissingExtraError, InputError):
+    except (OSError, MissingExtraError, InputError):
         raise
     except Exception as error:  # each protocol has errors of its own
-        raise UnreachableError(f"{type(error).__name__}: {error}") from error
+        raise ConnectionError(f"{type(error).__name__}: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _opened(url: str) -> Any:
+def _file_system(url: str) -> tuple[Any, str]:
     protocol = url.split("://", 1)[0]
     try:
         import fsspec
     except ImportError as error:
         raise MissingExtraError(f'{url} needs fsspec: pip install "curvox[remote]"{_also(protocol)}') from error
     try:
-        return cast("Any", fsspec).open(url, "rb").open()
+        return cast("Any", fsspec).url_to_fs(url)
     except ImportError as error:
         raise MissingExtraError(f"{url} needs a further package{_also(protocol)}: {error}") from error
     except ValueError as error:

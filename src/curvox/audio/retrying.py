@@ -20,7 +20,7 @@ class UnreachableError(CurvoxError):
 
 
 def with_retries(action: Callable[[], Result], what: str, way_on: str) -> Result:
-    """Return what ``action`` returns; while it raises OSError or UnreachableError, try again after `WAITS_S`.
+    """Return what ``action`` returns; while it raises OSError, try again after `WAITS_S`.
 
     Args:
         what: what failed, as a message begins.
@@ -32,15 +32,15 @@ def with_retries(action: Callable[[], Result], what: str, way_on: str) -> Result
     for wait_s in WAITS_S:
         try:
             return action()
-        except (OSError, UnreachableError) as error:
+        except OSError as error:
             print(f"{what}: {_reason(error)}; trying again in {wait_s:g} s", file=sys.stderr, flush=True)
             time.sleep(wait_s)
     try:
         return action()
-    except (OSError, UnreachableError) as error:
+    except OSError as error:
         tries = len(WAITS_S) + 1
         raise UnreachableError(f"{what}, also after {tries} tries: {_reason(error)}; {way_on}") from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: OSError) -> str:
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
