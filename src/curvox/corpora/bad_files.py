@@ -42,5 +42,5 @@ def check_share(bad: int, recordings: int, allowed_share: float, latest: BadReco
         raise AudioError(
             f"{bad} of {recordings} recordings cannot be read, allowed is a share of {allowed_share:g}; the last: "
             f"{latest.reason} (utterance {latest.utterance}). Repair or remove them, or allow a larger share "
-            "(allowed_bad_share)"
+            "(--allowed-bad-share)"
         )
