@@ -29,7 +29,7 @@ import fsspec
 import numpy as np
 import soundfile
 import torch
-from measuring import machine, setting
+from measuring import setting
 from torch import Tensor
 
 from curvox.audio import read_audio
@@ -221,7 +221,7 @@ def _text(
     recipe = read_recipe(arguments.recipe)
     hours = (corpus.counts.duration_s or 0.0) / 3600
     lines = [
-        f"{setting(arguments.threads)}; {machine()}.",
+        f"`python benchmarks/data.py`, {setting(arguments.threads)}.",
         "",
         f"{len(corpus)} recordings, {hours:.2f} h; crops of {recipe.data.crop_s:g} s in batches of "
         f"{recipe.data.batch_size}; the model of {Path(arguments.recipe).name}; medians of {arguments.repeats}.",

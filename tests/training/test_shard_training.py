@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from shard_folders import served
+from shard_folders import make_shards, served
 from tiny_recipes import change
 
 from curvox.audio import ShardStore
-from curvox.corpora import ShardingOptions, read_corpus, shard_corpus
+from curvox.corpora import EpochPlan, ShardingOptions, read_corpus, shard_corpus
 from curvox.errors import AudioError, InputError, RecipeError, TrainingError
 from curvox.training import train
 from curvox.training.bad_files import BAD_FILES
 from curvox.training.checkpoints import read_training_state
 from curvox.training.data import PlannedBatches, prepare_data, training_loader
 from curvox.training.module import SpeakerModule
+from curvox.training.prefetching import ShardPrefetch
 from curvox.training.recipe import Recipe
 
 
@@ -189,11 +192,37 @@ def test_run__lists_bad_crops_of_all_workers_and_fails_when_their_share_is_passe
 ) -> None:
     folder, bad = broken(shards, tmp_path / "shards", 2)
     options = ["training.epochs=1", "data.workers=2"]
-    result = train(on_shards(tiny_tree, folder, *options, "data.allowed_bad_share=0.1"), tmp_path / "run")
+    strict = on_shards(tiny_tree, folder, *options, "data.allowed_bad_share=0.03")
+    with pytest.raises(AudioError, match=r"^2 of 40 recordings cannot be read, allowed is a share of 0\.03"):
+        train(strict, tmp_path / "run")
+    lenient = on_shards(tiny_tree, folder, *options, "data.allowed_bad_share=0.1")
+    result = train(lenient, tmp_path / "run", resume=True)
     lines = (tmp_path / "run" / BAD_FILES).read_text().splitlines()
     assert {line.split("\t")[1] for line in lines[1:]} == bad
-    assert len(result.unreadable) == 2
-    with pytest.raises(AudioError, match=r"^2 of 40 recordings cannot be read, allowed is a share of 0\.03"):
-        train(on_shards(tiny_tree, folder, *options, "data.allowed_bad_share=0.03"), tmp_path / "strict")
-    again = on_shards(tiny_tree, folder, *options, "data.allowed_bad_share=0.1")
-    assert len(train(again, tmp_path / "strict", resume=True).unreadable) == 2
+    assert len(lines) - 1 == len(result.unreadable) == 2
+
+
+def test_prefetch__fetches_a_few_shards_ahead_and_no_more(tmp_path: Path) -> None:
+    make_shards(tmp_path / "shards", shards=6, each=1)
+    plan = EpochPlan(np.arange(6)[:, None], np.zeros((6, 1), int), np.zeros((6, 1), int), 0)
+    with served(tmp_path) as (url, requests, _):
+        ShardStore.copy_index(f"{url}/shards", tmp_path / "cache" / "index")
+        store = ShardStore(tmp_path / "cache" / "index", url=f"{url}/shards")
+        prefetch = ShardPrefetch(store, store.shards, ahead=2)
+        prefetch.start(plan, 1)
+        for batch in (1, 3):
+            prefetch.reach(batch)
+            until(lambda last=batch + 2: requests[f"train-{last:06d}.tar"] == 1)
+            assert sorted(name for name in requests if name.startswith("train")) == [
+                f"train-{number:06d}.tar" for number in range(1, batch + 3)
+            ]
+        prefetch.start(plan, 6)  # the epoch is over
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for another thread; a test that waits in vain is stopped here."""
+    for _ in range(2000):
+        if happened():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not happen")

@@ -240,8 +240,7 @@ def training_loader(
     batches = PlannedBatches(
         lambda epoch: _plan(data.train, recipe, crop_samples, seed, epoch), rank, processes, prefetch
     )
-    ledger = BadFiles(bad_files, len(data.train.places) + len(data.dev.places), recipe.allowed_bad_share)
-    dataset = CropDataset(data.train, crop_samples, ledger)
+    dataset = CropDataset(data.train, crop_samples, BadFiles(bad_files, data.recordings, recipe.allowed_bad_share))
     persistent = recipe.workers > 0
     return CropLoader(
         dataset, batch_sampler=batches, collate_fn=_as_is, num_workers=recipe.workers, persistent_workers=persistent

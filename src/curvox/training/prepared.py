@@ -103,6 +103,11 @@ class PreparedData:
     dropped_trials: int
     unreadable: tuple[BadRecording, ...]
 
+    @property
+    def recordings(self) -> int:
+        """How many recordings there are in both splits, with those that could not be read."""
+        return len(self.train.places) + len(self.dev.places) + len(self.unreadable)
+
     @cached_property
     def fingerprint(self) -> str:
         """A digest of what a resumed run must find again: utterances, class numbers, sessions and lengths."""

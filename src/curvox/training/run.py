@@ -202,8 +202,7 @@ def _what_is_trained(recipe: Recipe) -> dict[str, Any]:
 
 def _note_unreadable(recipe: Recipe, data: PreparedData, folder: Path, is_first: bool) -> BadFiles:
     """Begin the run's list of unreadable recordings with those known from the start."""
-    recordings = len(data.train.places) + len(data.dev.places) + len(data.unreadable)
-    bad_files = BadFiles(folder / BAD_FILES, recordings, recipe.data.allowed_bad_share)
+    bad_files = BadFiles(folder / BAD_FILES, data.recordings, recipe.data.allowed_bad_share)
     for bad in data.unreadable if is_first else ():
         bad_files.add(bad)
     return bad_files
