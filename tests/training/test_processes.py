@@ -27,6 +27,7 @@ def tree(tiny_tree: dict[str, Any]) -> dict[str, Any]:
             "epochs": 2,
             "accelerator": "cpu",
             "checkpoint_every_steps": 2,
+            "average_last": 2,
             "optimizer": {"name": "sgd", "learning_rate": 0.05},
         },
     }

@@ -60,9 +60,10 @@ def _papers(options: Mapping[str, Any], what: str) -> Iterator[str]:
 def _of_cards(run: Path) -> Iterator[str]:
     """Yield the papers of the decision cards of a run: how scores are made and calibrated."""
     from curvox.embedder import read_card
+    from curvox.embedder.model_folder import CHECKPOINTS
     from curvox.scoring import BACK_ENDS, CALIBRATIONS
 
-    for name in ("best", "last"):
+    for name in CHECKPOINTS:
         card = read_card(run / name)
         if card is not None:
             yield BACK_ENDS[card.back_end["name"]].paper

@@ -191,12 +191,28 @@ class SpeakerModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         if self.trainer.sanity_checking:
             return
+        self.latest = self._gathered_dev_result()
+        self.log("dev/eer", self.latest.eer, sync_dist=False)
+
+    def measure_dev(self) -> DevResult:
+        """Return how the present weights do on the dev trials, beside Lightning's own validation; all processes call
+        it."""
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            self.on_validation_epoch_start()
+            for number, positions in enumerate(self.val_dataloader()):
+                self.validation_step(positions, number)
+            result = self._gathered_dev_result()
+        self.train(was_training)
+        return result
+
+    def _gathered_dev_result(self) -> DevResult:
         points = torch.from_numpy(self._dev_points).to(self.device)
         if self.trainer.world_size > 1:
             # Each process has filled its own rows and left the others zero.
             points = self.trainer.strategy.reduce(points, reduce_op="sum")
-        self.latest = self._dev_result(points.cpu().numpy())
-        self.log("dev/eer", self.latest.eer, sync_dist=False)
+        return self._dev_result(points.cpu().numpy())
 
     def _dev_result(self, points: np.ndarray) -> DevResult:
         data = self.data

@@ -80,18 +80,29 @@ class DataRecipe(Section):
 
 
 class ScheduleRecipe(Section):
-    """Learning rate over the run: linear warm-up, then a fall to ``final_learning_rate``."""
+    """Learning rate over the run: linear warm-up, then a fall to ``final_learning_rate``, or by steps of an epoch."""
 
-    name: Literal["cosine", "exponential", "constant"] = "cosine"
+    name: Literal["cosine", "exponential", "step", "constant"] = "cosine"
     warmup_epochs: NonNegative = 1.0
     final_learning_rate: Positive = 1e-5
+    """Where cosine and exponential end."""
+    decay_per_epoch: Annotated[float, Field(gt=0, le=1)] | None = None
+    """What step multiplies the learning rate by after each whole epoch since the warm-up, such as 0.97."""
+
+    @model_validator(mode="after")
+    def _decays(self) -> ScheduleRecipe:
+        if (self.name == "step") != (self.decay_per_epoch is not None):
+            raise ValueError("decay_per_epoch (such as 0.97) belongs to the schedule step, and to no other")
+        return self
 
 
 class MarginRecipe(Section):
-    """Margin over the run: none before ``start_epoch``, the full one from ``end_epoch`` on, linear in between."""
+    """Margin over the run: none before ``start_epoch``, the full one from ``end_epoch`` on, rising in between."""
 
     start_epoch: NonNegative = 0.0
     end_epoch: NonNegative = 0.0
+    shape: Literal["linear", "exponential"] = "linear"
+    """Of the rise: evenly, or fast at first, each tenth of the way halving what is missing."""
 
     @model_validator(mode="after")
     def _ordered(self) -> MarginRecipe:
@@ -118,7 +129,8 @@ class TrainingRecipe(Section):
     """How long, on what and from where."""
 
     start_from: str | None = None
-    """A run, or its ``last``, whose weights of encoder and loss training starts from; None: random weights."""
+    """A run (its ``last``), or its ``averaged``, whose weights of encoder and loss training starts from; None: random
+    ones."""
     epochs: Count = 20
     max_steps: Count | None = None
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
@@ -128,11 +140,19 @@ class TrainingRecipe(Section):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     checkpoint_every_steps: Count | None = None
     """Also write ``last`` every so many steps within an epoch; None: after every epoch only."""
+    average_last: Annotated[int, Field(ge=2)] | None = None
+    """Also leave the mean of the weights after the last so many epochs, as the model ``averaged``; None: no mean."""
     stop_on_failure: bool = False
     """Stop as soon as the doctor, which watches the run, is sure that its embeddings will be useless."""
     optimizer: OptimizerRecipe = OptimizerRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
     margin_warmup: MarginRecipe = MarginRecipe()
+
+    @model_validator(mode="after")
+    def _averages(self) -> TrainingRecipe:
+        if self.average_last is not None and self.average_last > self.epochs:
+            raise ValueError(f"average_last ({self.average_last}) must not be more than epochs ({self.epochs})")
+        return self
 
     @model_validator(mode="after")
     def _shards(self) -> TrainingRecipe:

@@ -17,6 +17,7 @@ from rich.console import Console
 from curvox.embedder import DevResult, replace_text, settle_folder
 from curvox.errors import OutputExistsError, RecipeError
 from curvox.training.augmenting import Augmenter
+from curvox.training.averaging import WeightAverager
 from curvox.training.building import Build, Prepare, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
@@ -35,11 +36,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left: its folder, the best dev result, steps taken in all, seconds of this call, unreadable
-    recordings."""
+    """What a run left: its folder, the best dev result, that of the mean of the last epochs if the recipe asks for
+    one, steps taken in all, seconds of this call, unreadable recordings."""
 
     folder: Path
     best: DevResult | None
+    averaged: DevResult | None
     steps: int
     seconds: float
     parameters: int
@@ -60,7 +62,7 @@ def train(
     prepare: Prepare | None = None,
     watch_every: int = 10,
 ) -> RunResult:
-    """Train as ``recipe`` says and leave a run folder: recipe.yaml, best/, last/, logs/, run.json.
+    """Train as ``recipe`` says and leave a run folder: recipe.yaml, best/, last/, logs/, run.json; averaged/ if asked.
 
     Args:
         recipe: what to do; ``recipe.data.path`` must be set.
@@ -94,7 +96,8 @@ def train(
         start = read_start(recipe.training.start_from, sketch)
     augmentation = build_augmentation(recipe.augmentation)
     checkpoints = FolderCheckpointIO()
-    callbacks = _callbacks(recipe, folder, console, watch_every)
+    averager = None if recipe.training.average_last is None else WeightAverager(folder, recipe.training.average_last)
+    callbacks = [*([] if averager is None else [averager]), *_callbacks(recipe, folder, console, watch_every)]
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
     keep_freed_memory()
     cache = Path(cache or folder.parent / ".cache")
@@ -113,7 +116,8 @@ def train(
     if resume and not resumes:
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
     _fit(trainer, module, folder, resumes)
-    result = _result(folder, module, trainer, data, module.seconds_before + time.monotonic() - started)
+    averaged = None if averager is None else averager.result
+    result = _result(folder, module, trainer, data, averaged, module.seconds_before + time.monotonic() - started)
     if trainer.is_global_zero:
         _record(result)
     return result
@@ -190,10 +194,18 @@ def _what_is_trained(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(exclude={"data": {"workers"}, "training": where})
 
 
-def _result(folder: Path, module: SpeakerModule, trainer: pl.Trainer, data: PreparedData, seconds: float) -> RunResult:
+def _result(
+    folder: Path,
+    module: SpeakerModule,
+    trainer: pl.Trainer,
+    data: PreparedData,
+    averaged: DevResult | None,
+    seconds: float,
+) -> RunResult:
     return RunResult(
         folder=folder,
         best=module.best,
+        averaged=averaged,
         steps=trainer.global_step,
         seconds=round(seconds, 1),
         parameters=sum(p.numel() for p in module.embedder.parameters()),

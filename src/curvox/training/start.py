@@ -28,7 +28,7 @@ class Start:
 
 
 def read_start(source: str, embedder: Embedder) -> Start:
-    """Read ``last`` of the run ``source``, or ``source`` itself when it is a ``last``.
+    """Read ``last`` of the run ``source``, or ``source`` itself when it is a ``last`` or an ``averaged``.
 
     Raises:
         CheckpointError: there is no training state, or it is damaged.
