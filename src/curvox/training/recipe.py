@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from curvox.errors import RecipeError, nearest
+from curvox.training.recipe_file import read_tree
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -179,37 +180,13 @@ class Recipe(Section):
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a YAML recipe and apply overrides such as ``loss.margin=0.3``.
+    """Read a YAML recipe, lay it over its ``base`` if it names one, and apply overrides such as ``loss.margin=0.3``.
 
     Raises:
-        RecipeError: not YAML, a key that does not exist (with the nearest ones), or a value of the wrong type.
+        RecipeError: not YAML, a base that may not be used, a key that does not exist (with the nearest ones), or a value of the wrong type.
     """
-    path = Path(path)
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # a SafeLoader
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: a recipe must be a readable YAML file: {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: not valid YAML: {error}") from error
-    if not isinstance(tree, dict):
-        raise RecipeError(f"{path}: a recipe must be a mapping of sections, got {type(tree).__name__}")
-    return recipe_from(override(tree, overrides), source=str(path))
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader without aliases, in which a key that comes twice is an error."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):  # a few of them, nested, make a file of a kilobyte fill the memory
-            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys, strict=True):
-            if keys.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f'the key "{name}" comes twice', key.start_mark)
-        return super().construct_mapping(node, deep)
+    tree, files = read_tree(Path(path))
+    return recipe_from(override(tree, overrides), source=files)
 
 
 def recipe_from(tree: Mapping[str, Any], source: str = "recipe") -> Recipe:
