@@ -11,6 +11,7 @@ from curvox.corpora.enrolments import (
     read_enrolments,
     write_enrolments,
 )
+from curvox.corpora.joining import join_corpora
 from curvox.corpora.label_tree import LabelTree, path_distance
 from curvox.corpora.lhotse_bridge import from_lhotse
 from curvox.corpora.lhotse_export import to_lhotse
@@ -62,6 +63,7 @@ __all__ = [
     "epoch_plan",
     "from_lhotse",
     "holdout_speakers",
+    "join_corpora",
     "make_trials",
     "path_distance",
     "plan_trials",

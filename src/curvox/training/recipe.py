@@ -183,7 +183,8 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a YAML recipe, lay it over its ``base`` if it names one, and apply overrides such as ``loss.margin=0.3``.
 
     Raises:
-        RecipeError: not YAML, a base that may not be used, a key that does not exist (with the nearest ones), or a value of the wrong type.
+        RecipeError: not YAML, a base that may not be used, a key that does not exist (with the nearest ones), or a
+            value of the wrong type.
     """
     tree, files = read_tree(Path(path))
     return recipe_from(override(tree, overrides), source=files)
