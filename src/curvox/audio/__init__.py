@@ -15,7 +15,7 @@ from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read
 from curvox.audio.room_responses import RecordedRoomOptions, RoomResponses
 from curvox.audio.room_simulation import SimulatedRoomOptions, require_room_simulation
 from curvox.audio.samples import from_int16, to_int16
-from curvox.audio.speed import change_speed
+from curvox.audio.speed import change_speed, cut_samples
 from curvox.audio.store import WaveformStore
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from curvox.audio.masking import MaskOptions, mask_features
     from curvox.audio.recorded_noise import RecordedNoiseOptions, add_recorded_noise
     from curvox.audio.reverberation import reverberate
+    from curvox.audio.speed_batches import change_speeds
     from curvox.audio.telephone import TelephoneOptions, through_telephone
 
 __all__ = [
@@ -47,8 +48,10 @@ __all__ = [
     "add_recorded_noise",
     "augment",
     "change_speed",
+    "change_speeds",
     "check_waveform",
     "clip_peaks",
+    "cut_samples",
     "from_int16",
     "mask_features",
     "measure_quality",
@@ -74,6 +77,7 @@ _TORCH_PARTS = {
     "RecordedNoiseOptions": "recorded_noise",
     "add_recorded_noise": "recorded_noise",
     "reverberate": "reverberation",
+    "change_speeds": "speed_batches",
     "TelephoneOptions": "telephone",
     "through_telephone": "telephone",
 }

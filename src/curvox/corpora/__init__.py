@@ -21,6 +21,7 @@ from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
 from curvox.corpora.score_files import ScoreList, align, read_scores, write_scores
 from curvox.corpora.shar import unpack_shar
 from curvox.corpora.speaker_batches import speaker_epoch_plan
+from curvox.corpora.speed_plan import names_at_speeds, plan_speeds, speaker_of_class
 from curvox.corpora.trial_columns import repeated_trials, same_recordings, trial_columns
 from curvox.corpora.trial_formats import TRIAL_STYLES, read_trials, write_trials
 from curvox.corpora.trial_making import holdout_speakers, make_trials
@@ -63,7 +64,9 @@ __all__ = [
     "from_lhotse",
     "holdout_speakers",
     "make_trials",
+    "names_at_speeds",
     "path_distance",
+    "plan_speeds",
     "plan_trials",
     "prepare_corpus",
     "read_corpus",
@@ -74,6 +77,7 @@ __all__ = [
     "same_recordings",
     "shard",
     "speaker_epoch_plan",
+    "speaker_of_class",
     "to_lhotse",
     "trial_columns",
     "unpack_shar",

@@ -52,14 +52,19 @@ def build_augmentation(options: Mapping[str, Any]) -> Augmentation:
         RecipeError: an unknown key, a wrong value, or a folder that is missing or holds other files.
         MissingExtraError: rooms are to be simulated and pyroomacoustics is not installed.
     """
+    known = ("rooms", *_AUGMENTATION, "beside_clean")
     for key in options:
-        if key not in ("rooms", *_AUGMENTATION):
-            raise RecipeError(f'unknown key "augmentation.{key}": {nearest(str(key), ("rooms", *_AUGMENTATION))}')
+        if key not in known:
+            raise RecipeError(f'unknown key "augmentation.{key}": {nearest(str(key), known)}')
     chosen: dict[str, Any] = {
         key: None if options.get(key) is None else _construct(cls, options[key], f"augmentation.{key}")
         for key, cls in _AUGMENTATION.items()
     }
-    augmentation = Augmentation(rooms=_rooms(options.get("rooms")), **chosen)
+    beside_clean = _checked(options.get("beside_clean", False), bool, "augmentation.beside_clean")
+    rooms = _rooms(options.get("rooms"))
+    if beside_clean and rooms is None and not any(chosen.values()):
+        raise RecipeError("augmentation.beside_clean needs a stage that changes the copies, such as waveforms: {}")
+    augmentation = Augmentation(rooms=rooms, **chosen, beside_clean=beside_clean)
     try:
         augmentation.check_sources()
     except InputError as error:

@@ -154,7 +154,7 @@ def _build_module(
     loader = training_loader(
         data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
     )
-    embedder, loss = first_model(recipe, len(data.train.speaker_names), build)
+    embedder, loss = first_model(recipe, len(data.class_names), build)
     module = SpeakerModule(embedder, loss, recipe, data, loader, augmenter)
     if start is not None:
         apply_start(start, module)
