@@ -21,6 +21,7 @@ from curvox.audio.store import WaveformStore
 if TYPE_CHECKING:
     from curvox.audio.augmentation import AugmentationOptions, augment
     from curvox.audio.clipping import ClippingOptions, clip_peaks
+    from curvox.audio.codecs import CodecOptions, require_codecs, through_codecs
     from curvox.audio.filter_bank import FilterBank, subtract_mean
     from curvox.audio.masking import MaskOptions, mask_features
     from curvox.audio.recorded_noise import RecordedNoiseOptions, add_recorded_noise
@@ -33,6 +34,7 @@ __all__ = [
     "AudioInfo",
     "AugmentationOptions",
     "ClippingOptions",
+    "CodecOptions",
     "Failure",
     "FilterBank",
     "MaskOptions",
@@ -58,9 +60,11 @@ __all__ = [
     "noise_files",
     "read_audio",
     "read_audio_info",
+    "require_codecs",
     "require_room_simulation",
     "reverberate",
     "subtract_mean",
+    "through_codecs",
     "through_telephone",
     "to_int16",
 ]
@@ -70,6 +74,9 @@ _TORCH_PARTS = {
     "augment": "augmentation",
     "ClippingOptions": "clipping",
     "clip_peaks": "clipping",
+    "CodecOptions": "codecs",
+    "require_codecs": "codecs",
+    "through_codecs": "codecs",
     "FilterBank": "filter_bank",
     "subtract_mean": "filter_bank",
     "MaskOptions": "masking",

@@ -12,6 +12,7 @@ from torch import Tensor
 from curvox.audio import (
     AugmentationOptions,
     ClippingOptions,
+    CodecOptions,
     MaskOptions,
     NoiseRecordings,
     RecordedNoiseOptions,
@@ -24,8 +25,10 @@ from curvox.audio import (
     clip_peaks,
     mask_features,
     noise_files,
+    require_codecs,
     require_room_simulation,
     reverberate,
+    through_codecs,
     through_telephone,
 )
 
@@ -40,21 +43,24 @@ class Augmentation:
     waveforms: AugmentationOptions | None = None
     clipping: ClippingOptions | None = None
     telephone: TelephoneOptions | None = None
+    codecs: CodecOptions | None = None
     features: MaskOptions | None = None
     beside_clean: bool = False
     """Train on every crop as it is, and on its changed copy beside it."""
 
-    def check_sources(self) -> None:
-        """Check, without decoding anything, that what the stages need is there.
+    def check_sources(self, sampling_rate_hz: int = 16000) -> None:
+        """Check, without decoding anything, that what the stages need is there, for waveforms of this rate.
 
         Raises:
-            InputError: a folder is missing or holds other files.
-            MissingExtraError: rooms are to be simulated and pyroomacoustics is not installed.
+            InputError: a folder is missing or holds other files, or codecs do not know the rate.
+            MissingExtraError: rooms are to be simulated and pyroomacoustics is not installed, or codecs and PyAV.
         """
         if isinstance(self.rooms, RecordedRoomOptions):
             self.rooms.files()
         elif self.rooms is not None:
             require_room_simulation()
+        if self.codecs is not None:
+            require_codecs(sampling_rate_hz)
         if self.recorded_noise is not None:
             noise_files(self.recorded_noise.path, self.recorded_noise.kinds())
 
@@ -101,7 +107,7 @@ class Augmenter:
     def change_waveforms(
         self, waveforms: Tensor, seeds: Sequence[int], speakers: Sequence[int] | None = None
     ) -> Tensor:
-        """Change waveforms (B, S), each by its own seed: room, noise, channel, clipping, telephone line.
+        """Change waveforms (B, S), each by its own seed: room, noise, channel, clipping, telephone line, codec.
 
         ``speakers`` says who speaks in each, so that nobody is in the babble behind their own voice. Of a batch of
         `with_copies` the first half stays as it is.
@@ -139,4 +145,6 @@ class Augmenter:
             waveforms = clip_peaks(waveforms, seeds, options=options.clipping)
         if options.telephone is not None:
             waveforms = through_telephone(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.telephone)
+        if options.codecs is not None:
+            waveforms = through_codecs(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.codecs)
         return waveforms

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from curvox.audio import (
     AugmentationOptions,
     ClippingOptions,
+    CodecOptions,
     FilterBank,
     MaskOptions,
     RecordedNoiseOptions,
@@ -41,16 +42,19 @@ _AUGMENTATION = {
     "waveforms": AugmentationOptions,
     "clipping": ClippingOptions,
     "telephone": TelephoneOptions,
+    "codecs": CodecOptions,
     "features": MaskOptions,
 }
 
 
-def build_augmentation(options: Mapping[str, Any]) -> Augmentation:
-    """Build the augmentation from the recipe's ``augmentation``: a mapping of options for each stage, all optional.
+def build_augmentation(options: Mapping[str, Any], sampling_rate_hz: int = 16000) -> Augmentation:
+    """Build the augmentation from the recipe's ``augmentation``: a mapping of options for each stage, all optional,
+    for waveforms of ``sampling_rate_hz``.
 
     Raises:
-        RecipeError: an unknown key, a wrong value, or a folder that is missing or holds other files.
-        MissingExtraError: rooms are to be simulated and pyroomacoustics is not installed.
+        RecipeError: an unknown key, a wrong value, a folder that is missing or holds other files, or a rate that codecs
+            do not know.
+        MissingExtraError: a stage needs a library that is not installed.
     """
     known = ("rooms", *_AUGMENTATION, "beside_clean")
     for key in options:
@@ -66,7 +70,7 @@ def build_augmentation(options: Mapping[str, Any]) -> Augmentation:
         raise RecipeError("augmentation.beside_clean needs a stage that changes the copies, such as waveforms: {}")
     augmentation = Augmentation(rooms=rooms, **chosen, beside_clean=beside_clean)
     try:
-        augmentation.check_sources()
+        augmentation.check_sources(sampling_rate_hz)
     except InputError as error:
         raise RecipeError(f"augmentation: {error}") from error
     return augmentation

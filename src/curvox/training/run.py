@@ -92,7 +92,7 @@ def train(
     start = None
     if recipe.training.start_from is not None and not resumes:
         start = read_start(recipe.training.start_from, sketch)
-    augmentation = build_augmentation(recipe.augmentation)
+    augmentation = build_augmentation(recipe.augmentation, recipe.data.sampling_rate_hz)
     checkpoints = FolderCheckpointIO()
     callbacks = _callbacks(recipe, folder, console, watch_every)
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
