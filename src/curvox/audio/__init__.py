@@ -15,16 +15,18 @@ from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read
 from curvox.audio.room_responses import RecordedRoomOptions, RoomResponses
 from curvox.audio.room_simulation import SimulatedRoomOptions, require_room_simulation
 from curvox.audio.samples import from_int16, to_int16
-from curvox.audio.speed import change_speed
+from curvox.audio.speed import change_speed, cut_samples
 from curvox.audio.store import WaveformStore
 
 if TYPE_CHECKING:
     from curvox.audio.augmentation import AugmentationOptions, augment
     from curvox.audio.clipping import ClippingOptions, clip_peaks
+    from curvox.audio.codecs import CodecOptions, require_codecs, through_codecs
     from curvox.audio.filter_bank import FilterBank, subtract_mean
     from curvox.audio.masking import MaskOptions, mask_features
     from curvox.audio.recorded_noise import RecordedNoiseOptions, add_recorded_noise
     from curvox.audio.reverberation import reverberate
+    from curvox.audio.speed_batches import change_speeds
     from curvox.audio.telephone import TelephoneOptions, through_telephone
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "AudioInfo",
     "AugmentationOptions",
     "ClippingOptions",
+    "CodecOptions",
     "Failure",
     "FilterBank",
     "MaskOptions",
@@ -47,17 +50,21 @@ __all__ = [
     "add_recorded_noise",
     "augment",
     "change_speed",
+    "change_speeds",
     "check_waveform",
     "clip_peaks",
+    "cut_samples",
     "from_int16",
     "mask_features",
     "measure_quality",
     "noise_files",
     "read_audio",
     "read_audio_info",
+    "require_codecs",
     "require_room_simulation",
     "reverberate",
     "subtract_mean",
+    "through_codecs",
     "through_telephone",
     "to_int16",
 ]
@@ -67,6 +74,9 @@ _TORCH_PARTS = {
     "augment": "augmentation",
     "ClippingOptions": "clipping",
     "clip_peaks": "clipping",
+    "CodecOptions": "codecs",
+    "require_codecs": "codecs",
+    "through_codecs": "codecs",
     "FilterBank": "filter_bank",
     "subtract_mean": "filter_bank",
     "MaskOptions": "masking",
@@ -74,6 +84,7 @@ _TORCH_PARTS = {
     "RecordedNoiseOptions": "recorded_noise",
     "add_recorded_noise": "recorded_noise",
     "reverberate": "reverberation",
+    "change_speeds": "speed_batches",
     "TelephoneOptions": "telephone",
     "through_telephone": "telephone",
 }

@@ -22,6 +22,7 @@ from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
 from curvox.corpora.score_files import ScoreList, align, read_scores, write_scores
 from curvox.corpora.shar import unpack_shar
 from curvox.corpora.speaker_batches import speaker_epoch_plan
+from curvox.corpora.speed_plan import names_at_speeds, plan_speeds, speaker_of_class
 from curvox.corpora.trial_columns import repeated_trials, same_recordings, trial_columns
 from curvox.corpora.trial_formats import TRIAL_STYLES, read_trials, write_trials
 from curvox.corpora.trial_making import holdout_speakers, make_trials
@@ -65,7 +66,9 @@ __all__ = [
     "holdout_speakers",
     "join_corpora",
     "make_trials",
+    "names_at_speeds",
     "path_distance",
+    "plan_speeds",
     "plan_trials",
     "prepare_corpus",
     "read_corpus",
@@ -76,6 +79,7 @@ __all__ = [
     "same_recordings",
     "shard",
     "speaker_epoch_plan",
+    "speaker_of_class",
     "to_lhotse",
     "trial_columns",
     "unpack_shar",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from curvox.audio import WaveformStore, from_int16
+from curvox.audio import WaveformStore, cut_samples, from_int16
 from curvox.corpora import (
     Corpus,
     EpochPlan,
@@ -20,6 +21,7 @@ from curvox.corpora import (
     epoch_plan,
     holdout_speakers,
     make_trials,
+    plan_speeds,
     read_corpus,
     read_trials,
     shard,
@@ -67,7 +69,8 @@ def prepare_data(
             f"{int((~labels).sum())} different-speaker trials"
         )
     unreadable = tuple(f"{failure.path}: {failure.message}" for failure in store.failures)
-    return PreparedData(train_items, dev_items, enrolments, tests, labels, len(trials) - len(labels), unreadable)
+    data = PreparedData(train_items, dev_items, enrolments, tests, labels, len(trials) - len(labels), unreadable)
+    return replace(data, speeds=tuple(recipe.speeds))
 
 
 def _some(corpus: Corpus, most: int, seed: int) -> Corpus:
@@ -152,31 +155,37 @@ def _positions(trials: TrialList, dev: Recordings) -> tuple[np.ndarray, np.ndarr
 
 
 class CropDataset(Dataset):
-    """Crops of recordings; asked for a whole batch of (item, start_samples, seed) at once."""
+    """Crops of training recordings; asked for a whole batch of (item, start_samples, seed, speed) at once.
 
-    def __init__(self, recordings: Recordings, crop_samples: int):
-        self.recordings = recordings
-        self.crop_samples = crop_samples
+    ``speed`` is the number of a speed. Where there are several, "waveforms" are cuts, not yet played at their speed, as
+    long as the longest and behind a shorter one silent; "speeds" says at which, and "speakers" are the classes of all.
+    """
 
-    def __getitem__(self, key: tuple[int, int, int]) -> dict[str, Tensor]:
+    def __init__(self, data: PreparedData, crop_samples: int):
+        self.data = data
+        self.recordings = data.train
+        self.cuts_samples = [cut_samples(crop_samples, speed) for speed in data.speeds]
+
+    def __getitem__(self, key: tuple[int, int, int, int]) -> dict[str, Tensor]:
         return self.__getitems__([key])
 
-    def __getitems__(self, keys: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
-        crops = np.empty((len(keys), self.crop_samples), dtype=np.int16)
-        for row, (item, start, _) in zip(crops, keys, strict=True):
-            self._cut(row, item, start)
-        items = np.array([item for item, _, _ in keys])
-        return {
-            "waveforms": torch.from_numpy(from_int16(crops)),
-            "speakers": torch.from_numpy(self.recordings.speakers[items]),
+    def __getitems__(self, keys: Sequence[tuple[int, int, int, int]]) -> dict[str, Tensor]:
+        cuts = np.zeros((len(keys), max(self.cuts_samples)), dtype=np.int16)
+        for row, (item, start, _, speed) in zip(cuts, keys, strict=True):
+            self._cut(row[: self.cuts_samples[speed]], item, start)
+        items, _, seeds, speeds = (np.array(column) for column in zip(*keys, strict=True))
+        batch = {
+            "waveforms": torch.from_numpy(from_int16(cuts)),
+            "speakers": torch.from_numpy(self.data.classes(items, speeds)),
             "items": torch.from_numpy(items),
-            "seeds": torch.tensor([seed for _, _, seed in keys]),
+            "seeds": torch.from_numpy(seeds),
         }
+        return batch if len(self.cuts_samples) == 1 else {**batch, "speeds": torch.from_numpy(speeds)}
 
     def _cut(self, row: np.ndarray, item: int, start: int) -> None:
         """Fill ``row``; a recording shorter than the crop is repeated, as is usual in the field."""
         store, place = self.recordings.store, int(self.recordings.places[item])
-        piece = store.crop(place, start, min(self.crop_samples, store.samples(place) - start))
+        piece = store.crop(place, start, min(len(row), store.samples(place) - start))
         for begin in range(0, len(row), len(piece)):
             part = row[begin : begin + len(piece)]
             part[:] = piece[: len(part)]
@@ -202,12 +211,10 @@ class PlannedBatches(Sampler):
         """Continue at batch ``batch`` of ``epoch``, after a resume."""
         self.epoch, self.first_batch = epoch, batch
 
-    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int, int, int]]]:
         plan = shard(self.plan(self.epoch), self.rank, self.processes)
-        rows = zip(plan.indices, plan.starts_samples, plan.item_seeds, strict=True)
-        for batch, (items, starts, seeds) in enumerate(rows):
-            if batch >= self.first_batch:
-                yield list(zip(items.tolist(), starts.tolist(), seeds.tolist(), strict=True))
+        for batch in range(self.first_batch, len(plan)):
+            yield plan.crops(batch)
 
 
 def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
@@ -237,11 +244,21 @@ def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, e
     )
 
 
+def _plan_with_speeds(data: PreparedData, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
+    plan = _plan(data.train, recipe, crop_samples, seed, epoch)
+    if len(data.speeds) == 1:
+        return plan
+    cuts = [cut_samples(crop_samples, speed) for speed in data.speeds]
+    together = recipe.recordings_per_speaker or 1
+    lengths = data.train.lengths_samples
+    return plan_speeds(plan, lengths, cuts_samples=cuts, seed=seed, epoch=epoch, together=together)
+
+
 def training_loader(data: PreparedData, recipe: DataRecipe, *, seed: int, rank: int, processes: int) -> DataLoader:
     """Return the loader of training batches; each process gets its part of every batch."""
-    crop_samples = round(recipe.crop_s * recipe.sampling_rate_hz)
-    batches = PlannedBatches(lambda epoch: _plan(data.train, recipe, crop_samples, seed, epoch), rank, processes)
-    dataset = CropDataset(data.train, crop_samples)
+    crop_samples = recipe.crop_samples
+    batches = PlannedBatches(lambda epoch: _plan_with_speeds(data, recipe, crop_samples, seed, epoch), rank, processes)
+    dataset = CropDataset(data, crop_samples)
     persistent = recipe.workers > 0
     return DataLoader(
         dataset, batch_sampler=batches, collate_fn=_as_is, num_workers=recipe.workers, persistent_workers=persistent

@@ -48,6 +48,8 @@ class DataRecipe(Section):
     """Crops of a training step, summed over all processes."""
     recordings_per_speaker: Annotated[int, Field(ge=2)] | None = None
     """K: a batch holds batch_size / K speakers, each with K recordings; None: crops of whatever speakers."""
+    speeds: list[float] = [1.0]
+    """Speeds that crops are played at, 1 first; each further one makes another speaker of every speaker."""
     balance: Literal["utterance", "sqrt", "speaker"] = "utterance"
     max_crops_per_utterance: Count = 3
     crops_per_epoch: Count | None = None
@@ -56,6 +58,22 @@ class DataRecipe(Section):
     skip_unreadable: bool = False
     """Train on the rest when recordings cannot be read; the run says how many and which."""
     workers: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def crop_samples(self) -> int:
+        """Length of a crop as the encoder hears it."""
+        return round(self.crop_s * self.sampling_rate_hz)
+
+    @model_validator(mode="after")
+    def _real_speakers_first(self) -> DataRecipe:
+        hundredths = [100 * speed for speed in self.speeds]
+        sound = all(50 <= n <= 200 and abs(n - round(n)) < 1e-6 for n in hundredths)
+        if not sound or self.speeds[:1] != [1.0] or len({*map(round, hundredths)}) < len(hundredths):
+            raise ValueError(
+                f"speeds must begin with 1.0 and go on with other multiples of 0.01 between 0.5 and 2, each once, such "
+                f"as [1.0, 0.9, 1.1]; they are {self.speeds}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _drawn_trials(self) -> DataRecipe:

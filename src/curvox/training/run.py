@@ -94,7 +94,7 @@ def train(
     start = None
     if recipe.training.start_from is not None and not resumes:
         start = read_start(recipe.training.start_from, sketch)
-    augmentation = build_augmentation(recipe.augmentation)
+    augmentation = build_augmentation(recipe.augmentation, recipe.data.sampling_rate_hz)
     checkpoints = FolderCheckpointIO()
     averager = None if recipe.training.average_last is None else WeightAverager(folder, recipe.training.average_last)
     callbacks = [*([] if averager is None else [averager]), *_callbacks(recipe, folder, console, watch_every)]
@@ -158,7 +158,7 @@ def _build_module(
     loader = training_loader(
         data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
     )
-    embedder, loss = first_model(recipe, len(data.train.speaker_names), build)
+    embedder, loss = first_model(recipe, len(data.class_names), build)
     module = SpeakerModule(embedder, loss, recipe, data, loader, augmenter)
     if start is not None:
         apply_start(start, module)
