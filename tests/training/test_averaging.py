@@ -138,11 +138,6 @@ def test_average__is_what_a_fine_tuning_may_start_from(
     torch.testing.assert_close(found["loss.centres"], expected["loss.centres"])
 
 
-def test_average__of_a_run_that_is_cut_short_is_of_the_epochs_there_were(tree: dict[str, Any], tmp_path: Path) -> None:
-    result = train(change(tree, "training.max_steps=1"), tmp_path / "run")
-    assert load(result.folder).description["training"]["averaged_epochs"] == [1]
-
-
 def test_average__of_more_epochs_than_there_are_is_refused(tree: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match=re.escape("average_last (5) must not be more than epochs (3)")):
         change(tree, "training.average_last=5")

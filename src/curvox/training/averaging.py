@@ -84,7 +84,7 @@ class WeightAverager(pl.Callback):
             # With the class centres, so that another training can start from here.
             state = {
                 "state_dict": mean,
-                "curvox": {"speakers": list(module.data.train.speaker_names)},
+                "curvox": {"speakers": list(module.data.class_names)},
                 "pytorch-lightning_version": version("lightning"),
             }
             replace_folder(self.run / AVERAGED, lambda folder: _write(folder, model, state))

@@ -44,8 +44,10 @@ def laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
     whole = dict(base)
     for key, value in over.items():
         below = base.get(key)
-        adds = isinstance(value, Mapping) and isinstance(below, Mapping) and "name" not in value
-        whole[key] = laid_over(below, value) if adds else value
+        if isinstance(value, Mapping) and isinstance(below, Mapping) and "name" not in value:
+            whole[key] = laid_over(below, value)
+        else:
+            whole[key] = value
     return whole
 
 
