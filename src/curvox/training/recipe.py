@@ -110,8 +110,10 @@ class ScheduleRecipe(Section):
 
     @model_validator(mode="after")
     def _decays(self) -> ScheduleRecipe:
-        if (self.name == "step") != (self.decay_per_epoch is not None):
-            raise ValueError("decay_per_epoch (such as 0.97) belongs to the schedule step, and to no other")
+        if self.name == "step" and self.decay_per_epoch is None:
+            raise ValueError("the schedule step needs decay_per_epoch, such as 0.97")
+        if self.name != "step" and self.decay_per_epoch is not None:
+            raise ValueError(f"decay_per_epoch belongs to the schedule step, {self.name} has none; leave it out")
         return self
 
 
