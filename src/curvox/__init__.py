@@ -19,7 +19,7 @@ def load(folder: str | Path, *, device: str = "cpu") -> Embedder:
     """Load a trained model: ``model.embed("a.wav")``, ``model.verify("a.wav", "b.wav")``.
 
     Args:
-        folder: a run (``runs/x``, of which the best checkpoint is taken) or a model folder.
+        folder: a run (``runs/x``, of which ``averaged`` is taken, else ``best``) or a model folder.
         device: where the model computes, such as ``cpu`` or ``cuda``.
 
     Raises:

@@ -138,6 +138,23 @@ def test_babble__of_two_items_is_the_other_one():
     assert torch.cosine_similarity(babble[0], batch[1], dim=0) > 0.999
 
 
+def test_babble__is_never_of_the_speaker_whom_it_is_put_behind():
+    batch, speakers = waveforms(8, 8000), [0, 0, 1, 1, 2, 2, 2, 2]
+    for seed in range(20):
+        seeds = [(seed, k) for k in range(8)]
+        babble = (augment(batch, seeds, options=replace(BABBLE, babble_voices=3), speakers=speakers) - batch).double()
+        for k in range(8):
+            weights = np.linalg.lstsq(batch.double().numpy().T, babble[k].numpy(), rcond=None)[0]
+            heard = np.flatnonzero(weights > 1e-3 * weights.max())
+            assert len(heard) == 3
+            assert speakers[k] not in {speakers[voice] for voice in heard}
+
+
+def test_babble__of_a_batch_of_one_speaker_has_nobody_to_hear():
+    batch = waveforms(3)
+    assert torch.equal(augment(batch, [0, 1, 2], options=BABBLE, speakers=[4, 4, 4]), batch)
+
+
 def test_channel__passes_its_band_and_stops_the_rest():
     options = replace(
         CHANNEL,
@@ -212,6 +229,11 @@ def test_augment__works_at_any_rate(rate_hz):
 def test_augment__refuses_input_that_does_not_fit(batch, seeds, expected):
     with pytest.raises(InputError, match=expected):
         augment(batch, seeds)
+
+
+def test_augment__refuses_speakers_that_are_not_one_an_item():
+    with pytest.raises(InputError, match="1 speakers for 2 items"):
+        augment(waveforms(2), [0, 1], speakers=[0])
 
 
 @pytest.mark.parametrize(

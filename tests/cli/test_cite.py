@@ -151,3 +151,16 @@ def test_options_with_a_paper__are_arguments_of_losses_that_do_not_use_it_by_def
     for key, uses, paper in OF_OPTIONS:
         assert paper in BIBTEX
         assert not any(uses(default) for default in defaults[key]), key
+
+
+def test_cite__names_what_a_recipe_of_the_literature_trains_with(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = repository / "recipes" / "voxceleb2"
+    found = []
+    for name in ("ecapa_512_ram_ham", "ecapa_1024_sgd"):
+        cite(folder / f"{name}.yaml")
+        found.append(set(re.findall(r"^@\w+\{(\w+),", capsys.readouterr().out, flags=re.MULTILINE)))
+    assert {ENCODER, "li2022ram", "fang2026ham", "izmailov2018averaging"} <= found[0]
+    assert "wang2023wespeaker" not in found[0]
+    assert {ENCODER, "deng2019arcface", "izmailov2018averaging", "wang2023wespeaker"} <= found[1]

@@ -13,6 +13,7 @@ from curvox.testing.noise_folders import write_musan, write_rirs_noises
 from curvox.training import run as run_module
 from curvox.training import train
 from curvox.training.augmenting import Augmentation, Augmenter
+from curvox.training.module import SpeakerModule
 from curvox.training.options import build_augmentation
 from curvox.training.state_tree import read_state
 
@@ -70,6 +71,56 @@ def test_augmenter__without_stages_changes_nothing(tmp_path: Path) -> None:
     assert build_augmentation({}) == Augmentation()
     batch = waveforms()
     assert opened({}, tmp_path).change_waveforms(batch, list(range(16))) is batch
+
+
+def test_copies__stand_behind_the_crops_that_stay_clean(everything: dict[str, Any], tmp_path: Path) -> None:
+    alone = opened(everything, tmp_path)
+    beside = opened({**everything, "beside_clean": True}, tmp_path)
+    numbers = torch.arange(16)
+    batch = {"waveforms": waveforms(), "speakers": numbers // 2, "seeds": numbers, "items": numbers + 100}
+    assert alone.with_copies(batch) is batch
+    both = beside.with_copies(batch)
+    assert all(torch.equal(both[name], torch.cat([part, part])) for name, part in batch.items())
+    seeds, speakers = both["seeds"].tolist(), both["speakers"].tolist()
+    changed = beside.change_waveforms(both["waveforms"], seeds, speakers)
+    assert torch.equal(changed[:16], batch["waveforms"])
+    assert torch.equal(changed[16:], alone.change_waveforms(batch["waveforms"], seeds[:16], speakers[:16]))
+    features = torch.randn(32, 50, 24, generator=torch.Generator().manual_seed(0))
+    masked = beside.change_features(features, seeds)
+    assert torch.equal(masked[:16], features[:16])
+    assert torch.equal(masked[16:], alone.change_features(features[16:], seeds[:16]))
+    assert not torch.equal(masked[16:], features[16:])
+
+
+def test_copies__take_twice_the_crops_of_a_step_and_no_more_steps(
+    tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[tuple[int, ...]] = []
+    original = SpeakerModule.embed_batch
+
+    def embed_batch(module: SpeakerModule, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        embeddings = original(module, batch)
+        sizes.append((len(embeddings), len(batch["speakers"]), len(batch["items"])))
+        return embeddings
+
+    monkeypatch.setattr(SpeakerModule, "embed_batch", embed_batch)
+    recipe = change({**tiny_tree, "augmentation": {"telephone": {}, "beside_clean": True}}, "training.epochs=1")
+    train(recipe, tmp_path / "run")
+    assert set(sizes) == {(16, 16, 16)}
+    assert 2 * len(sizes) == read_state(tiny_run / "last")["global_step"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"beside_clean": True}, "needs a stage"),
+        ({"beside_clean": "yes", "features": {}}, r"augmentation\.beside_clean: .*bool.*'yes'"),
+        ({"beside_clear": True}, 'did you mean "beside_clean"'),
+    ],
+)
+def test_copies__that_do_not_fit_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        build_augmentation(options)
 
 
 def test_stages__that_are_empty_take_their_defaults() -> None:

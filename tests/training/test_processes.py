@@ -14,19 +14,22 @@ CUT_AT = 7
 
 @pytest.fixture(scope="module")
 def tree(tiny_tree: dict[str, Any]) -> dict[str, Any]:
-    """Batches of 4 speakers x 2 recordings, a loss with centres and one of pairs, both with parameters of their own."""
+    """Batches of 4 speakers x 2 recordings at two speeds beside their changed copies, a loss with centres and one of
+    pairs, both with parameters of their own."""
     parts = [
         {"name": "aam_softmax", "weight": 0.5},
         {"name": "gaussian_kl", "weight": 0.5, "margin": 1.0, "learn_variance": True},
     ]
     return {
         **tiny_tree,
-        "data": {**tiny_tree["data"], "recordings_per_speaker": 2, "crops_per_epoch": 41},
+        "data": {**tiny_tree["data"], "recordings_per_speaker": 2, "crops_per_epoch": 41, "speeds": [1.0, 0.9]},
+        "augmentation": {"waveforms": {"babble_probability": 0.0}, "beside_clean": True},
         "loss": {"name": "combined", "parts": parts},
         "training": {
             "epochs": 2,
             "accelerator": "cpu",
             "checkpoint_every_steps": 2,
+            "average_last": 2,
             "optimizer": {"name": "sgd", "learning_rate": 0.05},
         },
     }

@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
+import torch
 
 from curvox.training.recipe import MarginRecipe, ScheduleRecipe
 from curvox.training.schedules import learning_rate_factor, margin_scale
@@ -50,3 +51,40 @@ def test_margin__grows_linearly_between_its_epochs() -> None:
 
 def test_margin__is_full_from_the_start_without_a_warmup() -> None:
     assert margin_scale(0, warmup=MarginRecipe(), steps_per_epoch=10) == 1.0
+
+
+def test_learning_rate__of_steps_is_that_of_torchs_step_lr() -> None:
+    schedule = ScheduleRecipe(name="step", warmup_epochs=0.0, decay_per_epoch=0.97)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    oracle = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.97)
+    for epoch in range(10):
+        steps = range(10 * epoch, 10 * epoch + 10)
+        found = [0.1 * learning_rate_factor(step, schedule=schedule, **SETTINGS) for step in steps]
+        assert found == pytest.approx([oracle.get_last_lr()[0]] * 10, rel=1e-12)
+        optimizer.step()
+        oracle.step()
+
+
+def test_learning_rate__of_steps_counts_epochs_from_the_end_of_the_warmup() -> None:
+    schedule = ScheduleRecipe(name="step", warmup_epochs=1.5, decay_per_epoch=0.5)
+    values = [learning_rate_factor(step, schedule=schedule, **SETTINGS) for step in range(100)]
+    assert all(b > a for a, b in pairwise(values[:16]))
+    assert values[15:36] == [1.0] * 10 + [0.5] * 10 + [0.25]
+
+
+def test_schedule__refuses_a_decay_that_is_missing_or_without_effect() -> None:
+    with pytest.raises(ValueError, match="the schedule step needs decay_per_epoch"):
+        ScheduleRecipe(name="step")
+    with pytest.raises(ValueError, match="cosine has none"):
+        ScheduleRecipe(name="cosine", decay_per_epoch=0.97)
+
+
+def test_margin__may_grow_exponentially() -> None:
+    """What is missing to the full margin falls by the same factor in every step, to a thousandth, and ends there."""
+    warmup = MarginRecipe(start_epoch=1.0, end_epoch=3.0, shape="exponential")
+    values = [margin_scale(step, warmup=warmup, steps_per_epoch=10) for step in range(40)]
+    assert values[:11] == [0.0] * 11
+    missing = [1 - value for value in values[10:30]]
+    assert all(b / a == pytest.approx(0.001 ** (1 / 20)) for a, b in pairwise(missing))
+    assert values[20] == pytest.approx(1 - 0.001**0.5)
+    assert values[30:] == [1.0] * 10

@@ -36,6 +36,7 @@ def test_training__with_sharded_classes_moves_between_numbers_of_processes(
         "epochs": 2,
         "accelerator": "cpu",
         "checkpoint_every_steps": 2,
+        "average_last": 2,
         "shard_classes": True,
         "margin_warmup": {"end_epoch": 1.5},
         "optimizer": {"name": "sgd", "learning_rate": 0.02, "clip_gradient_norm": 0.5},

@@ -36,7 +36,7 @@ def watched(notes: Path, cut_at: int | None, cut: Callable[[], Any]) -> Step:
         rows = [len(p.to_local()) for p in module.loss.parameters() if isinstance(p, DTensor)]
         (notes / f"rows{module.global_rank}.json").write_text(json.dumps(rows))
         with (notes / f"rank{module.global_rank}.txt").open("a") as file:
-            print(module.global_step, *batch["seeds"].tolist(), file=file)
+            print(module.global_step, *dict.fromkeys(batch["seeds"].tolist()), file=file)  # copies have one seed
         return original(module, batch)
 
     return embed_batch

@@ -19,17 +19,19 @@ from curvox.audio.room_responses import RecordedRoomOptions, RoomResponses
 from curvox.audio.room_simulation import SimulatedRoomOptions, require_room_simulation
 from curvox.audio.samples import from_int16, to_int16
 from curvox.audio.shard_store import ShardStore, check_cache, is_shard_folder
-from curvox.audio.speed import change_speed
+from curvox.audio.speed import change_speed, cut_samples
 from curvox.audio.store import WaveformStore
 from curvox.audio.waveform_source import AbstractWaveforms
 
 if TYPE_CHECKING:
     from curvox.audio.augmentation import AugmentationOptions, augment
     from curvox.audio.clipping import ClippingOptions, clip_peaks
+    from curvox.audio.codecs import CodecOptions, require_codecs, through_codecs
     from curvox.audio.filter_bank import FilterBank, subtract_mean
     from curvox.audio.masking import MaskOptions, mask_features
     from curvox.audio.recorded_noise import RecordedNoiseOptions, add_recorded_noise
     from curvox.audio.reverberation import reverberate
+    from curvox.audio.speed_batches import change_speeds
     from curvox.audio.telephone import TelephoneOptions, through_telephone
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "AudioInfo",
     "AugmentationOptions",
     "ClippingOptions",
+    "CodecOptions",
     "Failure",
     "FilterBank",
     "MaskOptions",
@@ -56,9 +59,11 @@ __all__ = [
     "add_recorded_noise",
     "augment",
     "change_speed",
+    "change_speeds",
     "check_cache",
     "check_waveform",
     "clip_peaks",
+    "cut_samples",
     "from_int16",
     "is_shard_folder",
     "is_url",
@@ -67,9 +72,11 @@ __all__ = [
     "noise_files",
     "read_audio",
     "read_audio_info",
+    "require_codecs",
     "require_room_simulation",
     "reverberate",
     "subtract_mean",
+    "through_codecs",
     "through_telephone",
     "to_int16",
 ]
@@ -79,6 +86,9 @@ _TORCH_PARTS = {
     "augment": "augmentation",
     "ClippingOptions": "clipping",
     "clip_peaks": "clipping",
+    "CodecOptions": "codecs",
+    "require_codecs": "codecs",
+    "through_codecs": "codecs",
     "FilterBank": "filter_bank",
     "subtract_mean": "filter_bank",
     "MaskOptions": "masking",
@@ -86,6 +96,7 @@ _TORCH_PARTS = {
     "RecordedNoiseOptions": "recorded_noise",
     "add_recorded_noise": "recorded_noise",
     "reverberate": "reverberation",
+    "change_speeds": "speed_batches",
     "TelephoneOptions": "telephone",
     "through_telephone": "telephone",
 }

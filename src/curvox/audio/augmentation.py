@@ -67,6 +67,7 @@ def augment(
     *,
     sampling_rate_hz: int = 16000,
     options: AugmentationOptions | None = None,
+    speakers: Sequence[int] | None = None,
 ) -> Tensor:
     """Change each waveform of a batch by chance: babble, noise, a channel, a gain.
 
@@ -76,47 +77,60 @@ def augment(
             is made of the batch's other waveforms as they came in.
         sampling_rate_hz: their rate.
         options: probabilities and ranges; None takes the defaults.
+        speakers: who speaks in each item; nobody is put into the babble behind their own voice. None: all differ.
 
     Returns:
         (B, S) of the same type and device. Values may leave [-1, 1]; nothing is clipped. Silence stays silence.
 
     Raises:
-        InputError: a wrong shape or type, or not one seed an item.
+        InputError: a wrong shape or type, not one seed an item, or not one speaker an item.
     """
     require_batch(waveforms)
     require_positive(sampling_rate_hz, "sampling_rate_hz")
+    if speakers is not None and len(speakers) != len(waveforms):
+        raise InputError(f"expected one speaker an item, got {len(speakers)} speakers for {len(waveforms)} items")
     options = options or AugmentationOptions()
     streams = item_streams(seeds, len(waveforms), _PURPOSE)
+    others = _items_of_others(len(waveforms), speakers)
     babbled, noisy, filtered, scaled = (
         chosen(streams, probability)
         for probability in (
-            options.babble_probability if len(waveforms) > 1 else 0.0,
+            options.babble_probability,
             options.noise_probability,
             options.channel_probability,
             options.gain_probability,
         )
     )
-    changed = add_babble(waveforms, streams, babbled, options)
+    babbled &= others.any(1)
+    changed = add_babble(waveforms, streams, babbled, others, options)
     changed = _shape_spectra(changed, streams, noisy, filtered, sampling_rate_hz, options)
     gains_db = np.where(scaled, uniform(streams, options.gain_low_db, options.gain_high_db), 0.0)
     return changed * column(amplitude(gains_db), changed)
+
+
+def _items_of_others(n_items: int, speakers: Sequence[int] | None) -> np.ndarray:
+    """Which items are another speaker's, for each item: bool (B, B)."""
+    names = np.arange(n_items) if speakers is None else np.asarray(speakers)
+    return names[:, None] != names[None, :]
 
 
 def add_babble(
     waveforms: Float[Tensor, "B S"],
     streams: Sequence[np.random.Generator],
     mask: np.ndarray,
+    others: np.ndarray,
     options: AugmentationOptions,
 ) -> Float[Tensor, "B S"]:
-    """Add to the items of ``mask`` the sum of a few other items, at a drawn signal-to-noise ratio."""
+    """Add to the items of ``mask`` the sum of a few items that ``others``, bool (B, B), allows in its row, at a drawn
+    signal-to-noise ratio."""
     if not mask.any():
         return waveforms
     n_items = len(waveforms)
     rows = np.flatnonzero(mask)
     mixing = np.zeros((len(rows), n_items), dtype=np.float32)
     for row, item in zip(mixing, rows.tolist(), strict=True):
-        others = streams[item].choice(n_items - 1, size=min(options.babble_voices, n_items - 1), replace=False)
-        row[others + (others >= item)] = 1.0
+        allowed = np.flatnonzero(others[item])
+        row[streams[item].choice(allowed, size=min(options.babble_voices, len(allowed)), replace=False)] = 1.0
     at = torch.from_numpy(rows).to(waveforms.device)
     levels = waveforms.square().mean(1).sqrt()
     # Voices of equal loudness, so that a loud recording does not stand for the crowd.

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from curvox.audio.option_ranges import check_ranges
@@ -34,9 +33,7 @@ class ClippingOptions:
             raise InputError("peak_share_low must be above 0, as nothing would be left of a waveform, got 0")
 
 
-def clip_peaks(
-    waveforms: Float[Tensor, "B S"], seeds: Sequence[Seed], *, options: ClippingOptions | None = None
-) -> Float[Tensor, "B S"]:
+def clip_peaks(waveforms: Tensor, seeds: Sequence[Seed], *, options: ClippingOptions | None = None) -> Tensor:
     """Limit samples to a drawn share of the waveform's own largest magnitude.
 
     The cut is hard and symmetric, and the level is not restored afterwards. It does not depend on the gain: the same

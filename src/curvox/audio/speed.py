@@ -38,3 +38,8 @@ def change_speed(waveform: np.ndarray, factor: float) -> np.ndarray:
         return waveform.copy()
     changed = soxr.resample(waveform, factor, 1.0, quality="HQ")
     return np.pad(changed[:length], (0, max(0, length - len(changed))))
+
+
+def cut_samples(n_samples: int, factor: float) -> int:
+    """Return how many samples of a recording make a crop of ``n_samples`` at a speed of ``factor``."""
+    return round(n_samples * factor)

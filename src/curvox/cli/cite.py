@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from curvox.reports import EvaluationReport
+    from curvox.training.recipe import TrainingRecipe
 
 OF_OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("sub_centres", lambda count: count != 1, "deng2020subcenter"),
@@ -32,7 +33,7 @@ def cite(
     from curvox.training import read_recipe
 
     recipe = read_recipe(source / "recipe.yaml" if source.is_dir() else source)
-    keys = [*_papers(recipe.encoder, "encoder"), *_papers(recipe.loss, "loss")]
+    keys = [*_papers(recipe.encoder, "encoder"), *_papers(recipe.loss, "loss"), *_of_training(recipe.training)]
     if source.is_dir():
         keys += [*_of_cards(source), *_of_evaluations(source)]
     print(citations_for(list(dict.fromkeys(keys))))
@@ -57,12 +58,21 @@ def _papers(options: Mapping[str, Any], what: str) -> Iterator[str]:
         yield from _papers(part, "loss")
 
 
+def _of_training(training: TrainingRecipe) -> Iterator[str]:
+    """Yield the papers of how a recipe trains."""
+    if training.average_last is not None:
+        yield "izmailov2018averaging"
+    if training.margin_warmup.shape == "exponential" and training.margin_warmup.end_epoch > 0:
+        yield "wang2023wespeaker"
+
+
 def _of_cards(run: Path) -> Iterator[str]:
     """Yield the papers of the decision cards of a run: how scores are made and calibrated."""
     from curvox.embedder import read_card
+    from curvox.embedder.model_folder import CHECKPOINTS
     from curvox.scoring import BACK_ENDS, CALIBRATIONS
 
-    for name in ("best", "last"):
+    for name in CHECKPOINTS:
         card = read_card(run / name)
         if card is not None:
             yield BACK_ENDS[card.back_end["name"]].paper

@@ -91,6 +91,22 @@ def convert(
     print(f"{written}: {len(corpus)} utterances, paths relative to {corpus.root}")
 
 
+@app.command("join")
+def join(
+    paths: Annotated[list[Path], typer.Argument(help="Corpus folders or manifests, of any format.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Manifest to write, in a folder that holds them all.")],
+) -> None:
+    """Write several corpora as one manifest."""
+    from curvox.corpora import join_corpora, read_corpus, write_manifest
+
+    joined = join_corpora([read_corpus(path) for path in paths], output.absolute().parent)
+    written = write_manifest(joined, output)
+    print(f"{written}: {len(joined.speakers)} speakers, {len(joined)} utterances")
+    for name in joined.splits:
+        counts = joined.split(name).counts
+        print(f"  {name}: {counts.speakers} speakers, {counts.utterances} utterances")
+
+
 @app.command("unpack-shar")
 def unpack(
     shar: Annotated[Path, typer.Argument(help="Folder in lhotse's Shar format.")],

@@ -48,6 +48,8 @@ def train(
     if not is_first_process():
         return
     best = "" if result.best is None else f", best dev EER {100 * result.best.eer:.2f} % in epoch {result.best.epoch}"
+    if result.averaged is not None:
+        best += f", mean of the last {checked.training.average_last} epochs {100 * result.averaged.eer:.2f} %"
     console.print(
         f"{result.folder}: {result.steps} steps in {result.seconds / 60:.1f} min, {result.parameters:,} parameters, "
         f"{result.speakers} speakers, {result.speech_s / 3600:.2f} h of speech{best}",

@@ -12,6 +12,7 @@ from curvox.corpora.enrolments import (
     read_enrolments,
     write_enrolments,
 )
+from curvox.corpora.joining import join_corpora
 from curvox.corpora.label_tree import LabelTree, path_distance
 from curvox.corpora.lhotse_bridge import from_lhotse
 from curvox.corpora.lhotse_export import to_lhotse
@@ -24,6 +25,7 @@ from curvox.corpora.shar import unpack_shar
 from curvox.corpora.shard_batches import default_lanes, shard_epoch_plan, shards_by_first_use
 from curvox.corpora.sharding import ShardingOptions, ShardingReport, shard_corpus
 from curvox.corpora.speaker_batches import speaker_epoch_plan
+from curvox.corpora.speed_plan import names_at_speeds, plan_speeds, speaker_of_class
 from curvox.corpora.trial_columns import repeated_trials, same_recordings, trial_columns
 from curvox.corpora.trial_formats import TRIAL_STYLES, read_trials, write_trials
 from curvox.corpora.trial_making import holdout_speakers, make_trials
@@ -71,8 +73,11 @@ __all__ = [
     "epoch_plan",
     "from_lhotse",
     "holdout_speakers",
+    "join_corpora",
     "make_trials",
+    "names_at_speeds",
     "path_distance",
+    "plan_speeds",
     "plan_trials",
     "prepare_corpus",
     "read_corpus",
@@ -86,6 +91,7 @@ __all__ = [
     "shard_epoch_plan",
     "shards_by_first_use",
     "speaker_epoch_plan",
+    "speaker_of_class",
     "to_lhotse",
     "trial_columns",
     "unpack_shar",

@@ -18,16 +18,24 @@ class EpochPlan:
     ``indices`` are places in the list of recordings, ``starts_samples`` the first sample of each crop (0 in a recording
     shorter than the crop), ``item_seeds`` non-negative seeds for whatever is random about an item, such as its
     augmentation. Every batch is full: the crops of a last partial batch, chosen anew each epoch, are left out and
-    counted in ``dropped``.
+    counted in ``dropped``. ``speeds`` are numbers of the speeds that crops are played at, see `plan_speeds`; None: all
+    at the first.
     """
 
     indices: np.ndarray
     starts_samples: np.ndarray
     item_seeds: np.ndarray
     dropped: int
+    speeds: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def crops(self, batch: int) -> list[tuple[int, int, int, int]]:
+        """Return a batch as (place in the list of recordings, first sample, seed, number of the speed) of each crop."""
+        speeds = np.zeros_like(self.indices[batch]) if self.speeds is None else self.speeds[batch]
+        columns = self.indices[batch], self.starts_samples[batch], self.item_seeds[batch], speeds
+        return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def epoch_plan(
@@ -95,7 +103,10 @@ def shard(plan: EpochPlan, rank: int, world_size: int) -> EpochPlan:
         raise InputError(f"batch_size must be a multiple of the {world_size} processes, got {batch_size}")
     size = batch_size // world_size
     part = slice(rank * size, (rank + 1) * size)
-    return EpochPlan(plan.indices[:, part], plan.starts_samples[:, part], plan.item_seeds[:, part], plan.dropped)
+    speeds = None if plan.speeds is None else plan.speeds[:, part]
+    return EpochPlan(
+        plan.indices[:, part], plan.starts_samples[:, part], plan.item_seeds[:, part], plan.dropped, speeds
+    )
 
 
 def crops_held(durations: np.ndarray, crop_samples: int, most: int) -> np.ndarray:

@@ -64,7 +64,7 @@ def write_embedder(model: Embedder, folder: Path) -> None:
 
 
 def load_embedder(folder: str | Path, *, device: str = "cpu", with_card: bool = True) -> Embedder:
-    """Read a model folder, or a run folder, of which the best checkpoint is taken.
+    """Read a model folder, or a run folder, of which ``averaged`` is taken, else ``best``, else ``last``.
 
     Args:
         folder: a run (``runs/x``) or one of its checkpoints (``runs/x/best``).

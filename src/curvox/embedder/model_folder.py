@@ -12,25 +12,28 @@ from curvox.embedder.folders import previous_folder
 from curvox.errors import CheckpointError
 
 WEIGHTS, CARD = "model.safetensors", "model.yaml"
+CHECKPOINTS = ("averaged", "best", "last")
 
 _PARTS = ("features", "encoder", "space")
 
 
 def model_folder(folder: str | Path) -> Path:
-    """Return the folder of the model files: ``folder`` itself, or the best, else the last checkpoint of a run.
+    """Return the folder of the model files: ``folder`` itself, or of a run ``averaged``, else ``best``, else ``last``.
+
+    The mean of the last epochs is there only when the recipe asked for it, and then it is what the run was for.
 
     Raises:
         CheckpointError: there is no model.
     """
     folder = Path(folder).absolute()
     # A reader changes nothing: a folder whose exchange was cut short is read under its hidden name.
-    wanted = (folder, folder / "best", folder / "last")
+    wanted = (folder, *(folder / name for name in CHECKPOINTS))
     for candidate in (place if place.exists() else previous_folder(place) for place in wanted):
         if (candidate / CARD).is_file():
             if not (candidate / WEIGHTS).is_file():
                 raise CheckpointError(f"{candidate} has {CARD} but no {WEIGHTS}; copy the whole folder")
             return candidate
-        if candidate.name == "best" and candidate != folder and candidate.is_dir():
+        if candidate.name in CHECKPOINTS[:2] and candidate != folder and candidate.is_dir():
             raise CheckpointError(f"{candidate} has no {CARD}; copy the whole folder, or name {folder / 'last'}")
     if not folder.is_dir():
         raise CheckpointError(

@@ -18,6 +18,30 @@ ENCODERS = Table(
             "1-D convolutions with squeeze-excitation and multi-scale residual blocks, attentive statistics pooling",
             "desplanques2020ecapa",
         ),
+        "resnet34": Entry(
+            "curvox.encoders.resnet34",
+            "ResNet34",
+            "2-D residual network over time and frequency, statistics pooling",
+            "zeinali2019but",
+        ),
+        "x_vector_tdnn": Entry(
+            "curvox.encoders.x_vector_tdnn",
+            "XVectorTDNN",
+            "five 1-D convolutions with growing context, statistics pooling",
+            "snyder2018xvectors",
+        ),
+        "cam_plus_plus": Entry(
+            "curvox.encoders.cam_plus_plus",
+            "CAMPlusPlus",
+            "a small 2-D network, then densely connected 1-D convolutions gated by their context",
+            "wang2023camplusplus",
+        ),
+        "redimnet2": Entry(
+            "curvox.encoders.redimnet2",
+            "ReDimNet2",
+            "2-D and 1-D blocks over the same maps, time pooled between them; sizes B0, B1 and B2",
+            "yakovlev2026redimnet2",
+        ),
     },
 )
 

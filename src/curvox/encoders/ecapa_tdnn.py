@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from curvox.encoders.masking import frame_mask, frame_mean, zero_padding
+from curvox.encoders.inputs import check_features, check_sizes, mask_of
+from curvox.encoders.masking import frame_mean, zero_padding
 from curvox.encoders.pooling import AttentiveStatistics
 from curvox.errors import InputError
 
@@ -82,6 +83,8 @@ class ECAPATDNN(nn.Module):
             which a hyperbolic lift must know of.
     """
 
+    minimum_frames = 1
+
     def __init__(
         self,
         n_mels: int = 80,
@@ -93,7 +96,14 @@ class ECAPATDNN(nn.Module):
         final_batch_norm: bool = True,
     ):
         super().__init__()
-        _check_sizes(n_mels, channels, aggregation_channels, embedding_dim, res2_scale, attention_bottleneck)
+        check_sizes(
+            n_mels=n_mels,
+            channels=channels,
+            aggregation_channels=aggregation_channels,
+            embedding_dim=embedding_dim,
+            attention_bottleneck=attention_bottleneck,
+        )
+        _check_groups(channels, res2_scale)
         self.n_mels, self.embedding_dim = n_mels, embedding_dim
         self.entry = ConvReluNorm(n_mels, channels, kernel_frames=5)
         self.blocks = nn.ModuleList(SERes2Block(channels, 3, dilation, res2_scale) for dilation in (2, 3, 4))
@@ -104,7 +114,8 @@ class ECAPATDNN(nn.Module):
         self.final_norm = nn.BatchNorm1d(embedding_dim) if final_batch_norm else nn.Identity()
 
     def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
-        mask = _mask_of(features, lengths_frames, self.n_mels)
+        check_features(features, lengths_frames, self.n_mels, self.minimum_frames)
+        mask = mask_of(lengths_frames, features.shape[1])
         x = self.entry(zero_padding(features.transpose(1, 2), mask))
         outputs = []
         for block in self.blocks:
@@ -114,31 +125,7 @@ class ECAPATDNN(nn.Module):
         return self.final_norm(self.project(self.pool_norm(self.pool(joined, mask))))
 
 
-def _mask_of(features: Tensor, lengths_frames: Tensor | None, n_mels: int) -> Tensor | None:
-    """Check the shapes and return the mask of real frames, or None when there is no padding."""
-    if features.ndim != 3 or features.shape[2] != n_mels or features.shape[1] == 0:
-        raise InputError(f"features must be (B, T, {n_mels}) with T of at least 1, got {tuple(features.shape)}")
-    if lengths_frames is None:
-        return None
-    frames = features.shape[1]
-    if lengths_frames.shape != features.shape[:1]:
-        raise InputError(f"lengths_frames must be ({features.shape[0]},), got {tuple(lengths_frames.shape)}")
-    if not bool(((lengths_frames >= 1) & (lengths_frames <= frames)).all()):
-        raise InputError(f"lengths_frames must lie in 1..{frames}, got {lengths_frames.tolist()}")
-    return None if bool((lengths_frames == frames).all()) else frame_mask(lengths_frames, frames)
-
-
-def _check_sizes(*sizes: int) -> None:
-    n_mels, channels, aggregation_channels, embedding_dim, res2_scale, attention_bottleneck = sizes
-    for name, value in (
-        ("n_mels", n_mels),
-        ("channels", channels),
-        ("aggregation_channels", aggregation_channels),
-        ("embedding_dim", embedding_dim),
-        ("attention_bottleneck", attention_bottleneck),
-    ):
-        if value < 1:
-            raise InputError(f"{name} must be at least 1, got {value}")
+def _check_groups(channels: int, res2_scale: int) -> None:
     if res2_scale < 2 or channels % res2_scale:
         raise InputError(
             "channels must be a multiple of res2_scale (at least 2), "

@@ -9,9 +9,19 @@ def frame_mask(lengths_frames: Int[Tensor, " B"], frames: int) -> Bool[Tensor, "
     return (arange(frames, device=lengths_frames.device)[None, :] < lengths_frames[:, None])[:, None, :]
 
 
+def strided_mask(mask: Bool[Tensor, "B 1 T"] | None, stride: int) -> Bool[Tensor, "B 1 S"] | None:
+    """Return the mask after a centred convolution of that stride, by which L frames become ⌈L / stride⌉."""
+    return mask if mask is None or stride == 1 else mask[:, :, ::stride]
+
+
 def zero_padding(x: Float[Tensor, "B C T"], mask: Bool[Tensor, "B 1 T"] | None) -> Float[Tensor, "B C T"]:
     """Set padded frames to zero, so that the next convolution sees at an item's end what it sees when alone."""
     return x if mask is None else x * mask
+
+
+def zero_padding_2d(x: Float[Tensor, "B C T F"], mask: Bool[Tensor, "B 1 T"] | None) -> Float[Tensor, "B C T F"]:
+    """Set padded frames of maps over time and frequency to zero."""
+    return x if mask is None else x * mask[:, :, :, None]
 
 
 def frame_mean(x: Float[Tensor, "B C T"], mask: Bool[Tensor, "B 1 T"] | None) -> Float[Tensor, "B C"]:

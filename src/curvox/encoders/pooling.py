@@ -10,6 +10,16 @@ from curvox.encoders.masking import frame_mean
 VARIANCE_FLOOR = 1e-7
 
 
+def frame_statistics(x: Float[Tensor, "B C T"], mask: Bool[Tensor, "B 1 T"] | None = None) -> Float[Tensor, "B D"]:
+    """Return mean and standard deviation over the real frames, (B, 2 C) (Snyder et al. 2017).
+
+    Variances divide by the number of frames, so one frame is enough, and are at least ``VARIANCE_FLOOR``.
+    """
+    mean = frame_mean(x, mask)
+    variance = frame_mean((x - mean[:, :, None]).square(), mask)
+    return torch.cat([mean, variance.clamp_min(VARIANCE_FLOOR).sqrt()], dim=1)
+
+
 class AttentiveStatistics(nn.Module):
     """Attentive statistics pooling with global context (Okabe et al. 2018; Desplanques et al. 2020, section 2.2).
 
@@ -46,9 +56,7 @@ class AttentiveStatistics(nn.Module):
         The layer is linear, so the two constant thirds are added as one vector an utterance; this saves two thirds of
         the product and a (B, 3 C, T) copy.
         """
-        mean = frame_mean(x, mask)
-        variance = frame_mean((x - mean[:, :, None]).square(), mask)
-        context = torch.cat([mean, variance.clamp_min(VARIANCE_FLOOR).sqrt()], dim=1)
+        context = frame_statistics(x, mask)
         weight = self.hidden.weight
         of_frame = nn.functional.conv1d(x, weight[:, : self.channels])
         of_context = nn.functional.linear(context, weight[:, self.channels :, 0], self.hidden.bias)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from curvox.audio import (
     AugmentationOptions,
     ClippingOptions,
+    CodecOptions,
     MaskOptions,
     NoiseRecordings,
     RecordedNoiseOptions,
@@ -23,8 +25,10 @@ from curvox.audio import (
     clip_peaks,
     mask_features,
     noise_files,
+    require_codecs,
     require_room_simulation,
     reverberate,
+    through_codecs,
     through_telephone,
 )
 
@@ -39,19 +43,24 @@ class Augmentation:
     waveforms: AugmentationOptions | None = None
     clipping: ClippingOptions | None = None
     telephone: TelephoneOptions | None = None
+    codecs: CodecOptions | None = None
     features: MaskOptions | None = None
+    beside_clean: bool = False
+    """Train on every crop as it is, and on its changed copy beside it."""
 
-    def check_sources(self) -> None:
-        """Check, without decoding anything, that what the stages need is there.
+    def check_sources(self, sampling_rate_hz: int = 16000) -> None:
+        """Check, without decoding anything, that what the stages need is there, for waveforms of this rate.
 
         Raises:
-            InputError: a folder is missing or holds other files.
-            MissingExtraError: rooms are to be simulated and pyroomacoustics is not installed.
+            InputError: a folder is missing or holds other files, or codecs do not know the rate.
+            MissingExtraError: rooms are to be simulated and pyroomacoustics is not installed, or codecs and PyAV.
         """
         if isinstance(self.rooms, RecordedRoomOptions):
             self.rooms.files()
         elif self.rooms is not None:
             require_room_simulation()
+        if self.codecs is not None:
+            require_codecs(sampling_rate_hz)
         if self.recorded_noise is not None:
             noise_files(self.recorded_noise.path, self.recorded_noise.kinds())
 
@@ -90,8 +99,38 @@ class Augmenter:
     responses: RoomResponses | None = None
     recordings: NoiseRecordings | None = None
 
-    def change_waveforms(self, waveforms: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Change waveforms (B, S), each by its own seed: room, noise, channel, clipping, telephone line."""
+    def with_copies(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the batch twice, the copies that will be changed behind the crops that stay clean, where options say
+        so; else as it is."""
+        return {name: torch.cat([part, part]) for name, part in batch.items()} if self.options.beside_clean else batch
+
+    def change_waveforms(
+        self, waveforms: Tensor, seeds: Sequence[int], speakers: Sequence[int] | None = None
+    ) -> Tensor:
+        """Change waveforms (B, S), each by its own seed: room, noise, channel, clipping, telephone line, codec.
+
+        ``speakers`` says who speaks in each, so that nobody is in the babble behind their own voice. Of a batch of
+        `with_copies` the first half stays as it is.
+        """
+        clean = self._clean(len(waveforms))
+        if not clean:
+            return self._changed(waveforms, seeds, speakers)
+        speakers = None if speakers is None else speakers[clean:]
+        return torch.cat([waveforms[:clean], self._changed(waveforms[clean:], seeds[clean:], speakers)])
+
+    def change_features(self, features: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Hide bands of features (B, T, n_mels), each item by its own seed; those of clean crops stay."""
+        if self.options.features is None:
+            return features
+        clean = self._clean(len(features))
+        masked = mask_features(features[clean:], seeds[clean:], options=self.options.features)
+        return torch.cat([features[:clean], masked]) if clean else masked
+
+    def _clean(self, items: int) -> int:
+        """How many of a batch's items stay clean; they come first."""
+        return items // 2 if self.options.beside_clean else 0
+
+    def _changed(self, waveforms: Tensor, seeds: Sequence[int], speakers: Sequence[int] | None) -> Tensor:
         options, rate_hz = self.options, self.sampling_rate_hz
         if options.rooms is not None and self.responses is not None:
             probability = options.rooms.probability
@@ -99,14 +138,13 @@ class Augmenter:
         if options.recorded_noise is not None and self.recordings is not None:
             waveforms = add_recorded_noise(waveforms, seeds, recordings=self.recordings, options=options.recorded_noise)
         if options.waveforms is not None:
-            waveforms = augment(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.waveforms)
+            waveforms = augment(
+                waveforms, seeds, sampling_rate_hz=rate_hz, options=options.waveforms, speakers=speakers
+            )
         if options.clipping is not None:
             waveforms = clip_peaks(waveforms, seeds, options=options.clipping)
         if options.telephone is not None:
             waveforms = through_telephone(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.telephone)
+        if options.codecs is not None:
+            waveforms = through_codecs(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.codecs)
         return waveforms
-
-    def change_features(self, features: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Hide bands of features (B, T, n_mels), each item by its own seed."""
-        masks = self.options.features
-        return features if masks is None else mask_features(features, seeds, options=masks)

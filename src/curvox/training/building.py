@@ -89,8 +89,7 @@ def sketch_model(recipe: Recipe, build: Build) -> Embedder:
 
 
 def _check_model(recipe: Recipe, embedder: Embedder, loss: AbstractLoss, name: str) -> None:
-    samples = round(recipe.data.crop_s * recipe.data.sampling_rate_hz)
-    if embedder.filter_bank.frames(samples) < 1:
+    if embedder.filter_bank.frames(recipe.data.crop_samples) < 1:
         raise RecipeError(f"data.crop_s = {recipe.data.crop_s} is shorter than a frame of features; take at least 0.1")
     if compares_items(loss) and recipe.data.recordings_per_speaker is None:
         raise RecipeError(

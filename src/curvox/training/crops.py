@@ -11,36 +11,44 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from curvox.audio import UnreachableError, from_int16
+from curvox.audio import UnreachableError, cut_samples, from_int16
 from curvox.corpora import BadRecording
 from curvox.errors import AudioError
 from curvox.training.bad_files import BadFiles
-from curvox.training.prepared import Recordings
+from curvox.training.prepared import PreparedData
 
 _TRIES = 20
 _RAISED = re.compile(r"^curvox\.[\w.]+Error: ", re.MULTILINE)
 
 
 class CropDataset(Dataset):
-    """Crops of recordings; asked for a whole batch of (item, start_samples, seed) at once."""
+    """Crops of training recordings; asked for a whole batch of (item, start_samples, seed, speed) at once.
 
-    def __init__(self, recordings: Recordings, crop_samples: int, bad_files: BadFiles):
-        self.recordings = recordings
-        self.crop_samples = crop_samples
+    ``speed`` is the number of a speed. Where there are several, "waveforms" are cuts, not yet played at their speed, as
+    long as the longest and behind a shorter one silent; "speeds" says at which, and "speakers" are the classes of all.
+    """
+
+    def __init__(self, data: PreparedData, crop_samples: int, bad_files: BadFiles):
+        self.data = data
+        self.recordings = data.train
+        self.cuts_samples = [cut_samples(crop_samples, speed) for speed in data.speeds]
         self.bad_files = bad_files
 
-    def __getitem__(self, key: tuple[int, int, int]) -> dict[str, Tensor]:
+    def __getitem__(self, key: tuple[int, int, int, int]) -> dict[str, Tensor]:
         return self.__getitems__([key])
 
-    def __getitems__(self, keys: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
-        crops = np.empty((len(keys), self.crop_samples), dtype=np.int16)
-        items = np.array([self._cut(row, *key) for row, key in zip(crops, keys, strict=True)])
-        return {
-            "waveforms": torch.from_numpy(from_int16(crops)),
-            "speakers": torch.from_numpy(self.recordings.speakers[items]),
+    def __getitems__(self, keys: Sequence[tuple[int, int, int, int]]) -> dict[str, Tensor]:
+        cuts = np.zeros((len(keys), max(self.cuts_samples)), dtype=np.int16)
+        pairs = zip(cuts, keys, strict=True)
+        items = np.array([self._cut(row[: self.cuts_samples[key[3]]], *key[:3]) for row, key in pairs])
+        _, _, seeds, speeds = (np.array(column) for column in zip(*keys, strict=True))
+        batch = {
+            "waveforms": torch.from_numpy(from_int16(cuts)),
+            "speakers": torch.from_numpy(self.data.classes(items, speeds)),
             "items": torch.from_numpy(items),
-            "seeds": torch.tensor([seed for _, _, seed in keys]),
+            "seeds": torch.from_numpy(seeds),
         }
+        return batch if len(self.cuts_samples) == 1 else {**batch, "speeds": torch.from_numpy(speeds)}
 
     def _cut(self, row: np.ndarray, item: int, start: int, seed: int) -> int:
         """Fill ``row`` and return the item that it is of: ``item``, or another where that cannot be read."""
@@ -54,18 +62,18 @@ class CropDataset(Dataset):
                 tried.append(item)
                 if len(tried) >= min(_TRIES, len(self.recordings.places)):
                     raise
-            item, start = self._instead(tried, seed)
+            item, start = self._instead(tried, seed, len(row))
 
     def _fill(self, row: np.ndarray, item: int, start: int) -> None:
-        """Fill ``row``; a recording shorter than the crop is repeated, as is usual in the field."""
+        """Fill ``row``; a recording shorter than it is repeated, as is usual in the field."""
         store, place = self.recordings.store, int(self.recordings.places[item])
-        piece = store.crop(place, start, min(self.crop_samples, store.samples(place) - start))
+        piece = store.crop(place, start, min(len(row), store.samples(place) - start))
         for begin in range(0, len(row), len(piece)):
             part = row[begin : begin + len(piece)]
             part[:] = piece[: len(part)]
 
-    def _instead(self, tried: list[int], seed: int) -> tuple[int, int]:
-        """Return another recording of the same speaker, or of any where there is none, and where its crop starts."""
+    def _instead(self, tried: list[int], seed: int, samples_needed: int) -> tuple[int, int]:
+        """Return another recording of the same speaker, or of any where there is none, and where its cut starts."""
         speakers = self.recordings.speakers
         others = np.setdiff1d(np.flatnonzero(speakers == speakers[tried[0]]), tried)
         if not len(others):
@@ -73,7 +81,7 @@ class CropDataset(Dataset):
         rng = np.random.default_rng([seed, len(tried)])
         item = int(rng.choice(others))
         samples = self.recordings.store.samples(int(self.recordings.places[item]))
-        return item, int(rng.integers(0, max(samples - self.crop_samples, 0), endpoint=True))
+        return item, int(rng.integers(0, max(samples - samples_needed, 0), endpoint=True))
 
     def _note(self, item: int, error: AudioError) -> None:
         path = self.recordings.store.name(int(self.recordings.places[item]))

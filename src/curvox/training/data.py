@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
 
-from curvox.audio import ShardStore
+from curvox.audio import ShardStore, cut_samples
 from curvox.corpora import (
     Corpus,
     EpochPlan,
@@ -19,6 +20,7 @@ from curvox.corpora import (
     epoch_plan,
     holdout_speakers,
     make_trials,
+    plan_speeds,
     read_trials,
     shard,
     shard_epoch_plan,
@@ -64,7 +66,9 @@ def prepare_data(
             f"{int((~labels).sum())} different-speaker trials"
         )
     dropped = len(trials) - len(labels)
-    return PreparedData(train_items, dev_items, enrolments, tests, labels, dropped, sources.bad)
+    return PreparedData(
+        train_items, dev_items, enrolments, tests, labels, dropped, sources.bad, speeds=tuple(recipe.speeds)
+    )
 
 
 def _some(corpus: Corpus, most: int, seed: int) -> Corpus:
@@ -169,15 +173,14 @@ class PlannedBatches(Sampler):
         """Continue at batch ``batch`` of ``epoch``, after a resume."""
         self.epoch, self.first_batch = epoch, batch
 
-    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int, int, int]]]:
         plan = shard(self.plan(self.epoch), self.rank, self.processes)
         if self.prefetch is not None:
             self.prefetch.start(plan, self.first_batch)
         for batch in range(self.first_batch, len(plan)):
             if self.prefetch is not None:
                 self.prefetch.reach(batch)
-            columns = plan.indices[batch], plan.starts_samples[batch], plan.item_seeds[batch]
-            yield list(zip(*(column.tolist() for column in columns), strict=True))
+            yield plan.crops(batch)
 
 
 def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
@@ -219,6 +222,16 @@ def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, e
     )
 
 
+def _plan_with_speeds(data: PreparedData, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
+    plan = _plan(data.train, recipe, crop_samples, seed, epoch)
+    if len(data.speeds) == 1:
+        return plan
+    cuts = [cut_samples(crop_samples, speed) for speed in data.speeds]
+    together = recipe.recordings_per_speaker or 1
+    lengths = data.train.lengths_samples
+    return plan_speeds(plan, lengths, cuts_samples=cuts, seed=seed, epoch=epoch, together=together)
+
+
 def training_loader(
     data: PreparedData,
     recipe: DataRecipe,
@@ -235,12 +248,12 @@ def training_loader(
     Raises:
         RecipeError: the number of processes does not divide that of the lanes of shards.
     """
-    crop_samples = round(recipe.crop_s * recipe.sampling_rate_hz)
+    crop_samples = recipe.crop_samples
     prefetch = _prefetch(data.train, recipe, processes)
     batches = PlannedBatches(
-        lambda epoch: _plan(data.train, recipe, crop_samples, seed, epoch), rank, processes, prefetch
+        lambda epoch: _plan_with_speeds(data, recipe, crop_samples, seed, epoch), rank, processes, prefetch
     )
-    dataset = CropDataset(data.train, crop_samples, BadFiles(bad_files, data.recordings, recipe.allowed_bad_share))
+    dataset = CropDataset(data, crop_samples, BadFiles(bad_files, data.recordings, recipe.allowed_bad_share))
     persistent = recipe.workers > 0
     return CropLoader(
         dataset, batch_sampler=batches, collate_fn=_as_is, num_workers=recipe.workers, persistent_workers=persistent

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from curvox.audio import change_speeds
 from curvox.embedder import DevResult, Embedder, batches_by_length, pad
 from curvox.errors import InputError
 from curvox.losses import AbstractLoss, LossOutput
@@ -100,6 +101,7 @@ class SpeakerModule(pl.LightningModule):
         self.loss.set_margin_scale(margin_scale(self.global_step, warmup=warmup, steps_per_epoch=self.steps_per_epoch))
         self.last_step = None
         self.seed_chance(1 + self.global_rank)
+        batch = self.augmenter.with_copies(batch)
         embeddings = self.embed_batch(batch)
         # Before the loss, which would refuse these embeddings too but knows less about the cause.
         check_embeddings(self, batch, embeddings, batch_idx)
@@ -143,11 +145,20 @@ class SpeakerModule(pl.LightningModule):
 
     def batch_features(self, batch: dict[str, Tensor]) -> Tensor:
         """Return what the encoder gets of a training batch, (B, T, n_mels), without a gradient."""
-        waveforms, seeds = batch["waveforms"], batch["seeds"].tolist()
-        with torch.no_grad(), torch.autocast(waveforms.device.type, enabled=False):
-            features, _ = self.embedder.features(self.augmenter.change_waveforms(waveforms, seeds))
+        seeds = batch["seeds"].tolist()
+        speakers = (batch["speakers"] % len(self.data.train.speaker_names)).tolist()  # at whatever speed
+        with torch.no_grad(), torch.autocast(batch["waveforms"].device.type, enabled=False):
+            waveforms = self.augmenter.change_waveforms(self._at_speeds(batch), seeds, speakers)
+            features, _ = self.embedder.features(waveforms)
             features = self.augmenter.change_features(features, seeds)
         return features
+
+    def _at_speeds(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return the crops (B, S) of a batch at the speeds that were drawn for them."""
+        if "speeds" not in batch:
+            return batch["waveforms"]
+        factors = [self.data.speeds[number] for number in batch["speeds"].tolist()]
+        return change_speeds(batch["waveforms"], factors, n_samples=self.recipe.data.crop_samples)
 
     def _log_step(self, output: LossOutput, items: int) -> None:
         self.log("train/loss", output.value.detach(), on_step=True, on_epoch=True, batch_size=items)
@@ -191,12 +202,28 @@ class SpeakerModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         if self.trainer.sanity_checking:
             return
+        self.latest = self._gathered_dev_result()
+        self.log("dev/eer", self.latest.eer, sync_dist=False)
+
+    def measure_dev(self) -> DevResult:
+        """Return how the present weights do on the dev trials, beside Lightning's own validation; all processes call
+        it."""
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            self.on_validation_epoch_start()
+            for number, positions in enumerate(self.val_dataloader()):
+                self.validation_step(positions, number)
+            result = self._gathered_dev_result()
+        self.train(was_training)
+        return result
+
+    def _gathered_dev_result(self) -> DevResult:
         points = torch.from_numpy(self._dev_points).to(self.device)
         if self.trainer.world_size > 1:
             # Each process has filled its own rows and left the others zero.
             points = self.trainer.strategy.reduce(points, reduce_op="sum")
-        self.latest = self._dev_result(points.cpu().numpy())
-        self.log("dev/eer", self.latest.eer, sync_dist=False)
+        return self._dev_result(points.cpu().numpy())
 
     def _dev_result(self, points: np.ndarray) -> DevResult:
         data = self.data
@@ -241,7 +268,7 @@ class SpeakerModule(pl.LightningModule):
             "best": None if self.best is None else vars(self.best),
             "data": self.data.fingerprint,
             "seconds": self.seconds_before + time.monotonic() - self._started,
-            "speakers": list(self.data.train.speaker_names),
+            "speakers": list(self.data.class_names),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -29,9 +29,9 @@ def observed_step(recipe: Recipe, data: PreparedData, model: ObservedModel) -> S
     embedder, loss = model.embedder, model.loss
     if loss is None:
         raise CheckpointError(model.why_no_loss)
-    if loss.speakers is not None and model.speakers != data.train.speaker_names:
+    if loss.speakers is not None and model.speakers != data.class_names:
         raise CheckpointError(
-            f"the run was trained on {len(model.speakers)} speakers that are not the {len(data.train.speaker_names)} "
+            f"the run was trained on {len(model.speakers)} speakers that are not the {len(data.class_names)} "
             "of these recordings; give the corpus, and the prepare, that it was trained with"
         )
     loader = training_loader(data, recipe.data, seed=recipe.seed, rank=0, processes=1)
@@ -40,9 +40,7 @@ def observed_step(recipe: Recipe, data: PreparedData, model: ObservedModel) -> S
     warmup = recipe.training.margin_warmup
     loss.set_margin_scale(margin_scale(model.step, warmup=warmup, steps_per_epoch=len(batches)))
     module = SpeakerModule(embedder, loss, recipe, data, loader, Augmenter(Augmentation(), embedder.sampling_rate_hz))
-    plan = batches.plan(epoch)
-    keys = zip(plan.indices[place], plan.starts_samples[place], plan.item_seeds[place], strict=True)
-    batch = loader.dataset.__getitems__([tuple(map(int, key)) for key in keys])  # pyright: ignore
+    batch = loader.dataset.__getitems__(batches.plan(epoch).crops(place))  # pyright: ignore
     features = module.batch_features(batch)
     probe = probe_step(
         lambda: embedder.encoder(features),
@@ -69,8 +67,9 @@ def planned(loader: DataLoader) -> PlannedBatches:
 
 
 def share_with_positives(data: PreparedData, batches: PlannedBatches) -> float:
-    """Share of the batches of the first epoch in which some speaker comes twice."""
-    speakers = np.sort(data.train.speakers[batches.plan(0).indices], axis=1)
+    """Share of the batches of the first epoch in which some speaker comes twice, at one speed."""
+    plan = batches.plan(0)
+    speakers = np.sort(data.classes(plan.indices, plan.speeds), axis=1)
     return float((speakers[:, 1:] == speakers[:, :-1]).any(axis=1).mean())
 
 

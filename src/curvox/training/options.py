@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from curvox.audio import (
     AugmentationOptions,
     ClippingOptions,
+    CodecOptions,
     FilterBank,
     MaskOptions,
     RecordedNoiseOptions,
@@ -41,27 +42,35 @@ _AUGMENTATION = {
     "waveforms": AugmentationOptions,
     "clipping": ClippingOptions,
     "telephone": TelephoneOptions,
+    "codecs": CodecOptions,
     "features": MaskOptions,
 }
 
 
-def build_augmentation(options: Mapping[str, Any]) -> Augmentation:
-    """Build the augmentation from the recipe's ``augmentation``: a mapping of options for each stage, all optional.
+def build_augmentation(options: Mapping[str, Any], sampling_rate_hz: int = 16000) -> Augmentation:
+    """Build the augmentation from the recipe's ``augmentation``: a mapping of options for each stage, all optional,
+    for waveforms of ``sampling_rate_hz``.
 
     Raises:
-        RecipeError: an unknown key, a wrong value, or a folder that is missing or holds other files.
-        MissingExtraError: rooms are to be simulated and pyroomacoustics is not installed.
+        RecipeError: an unknown key, a wrong value, a folder that is missing or holds other files, or a rate that codecs
+            do not know.
+        MissingExtraError: a stage needs a library that is not installed.
     """
+    known = ("rooms", *_AUGMENTATION, "beside_clean")
     for key in options:
-        if key not in ("rooms", *_AUGMENTATION):
-            raise RecipeError(f'unknown key "augmentation.{key}": {nearest(str(key), ("rooms", *_AUGMENTATION))}')
+        if key not in known:
+            raise RecipeError(f'unknown key "augmentation.{key}": {nearest(str(key), known)}')
     chosen: dict[str, Any] = {
         key: None if options.get(key) is None else _construct(cls, options[key], f"augmentation.{key}")
         for key, cls in _AUGMENTATION.items()
     }
-    augmentation = Augmentation(rooms=_rooms(options.get("rooms")), **chosen)
+    beside_clean = _checked(options.get("beside_clean", False), bool, "augmentation.beside_clean")
+    rooms = _rooms(options.get("rooms"))
+    if beside_clean and rooms is None and not any(chosen.values()):
+        raise RecipeError("augmentation.beside_clean needs a stage that changes the copies, such as waveforms: {}")
+    augmentation = Augmentation(rooms=rooms, **chosen, beside_clean=beside_clean)
     try:
-        augmentation.check_sources()
+        augmentation.check_sources(sampling_rate_hz)
     except InputError as error:
         raise RecipeError(f"augmentation: {error}") from error
     return augmentation

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from curvox.audio import AbstractWaveforms, from_int16
-from curvox.corpora import BadRecording
+from curvox.corpora import BadRecording, names_at_speeds
 from curvox.errors import InputError
 
 PER_SPEAKER = 8
@@ -93,7 +93,8 @@ class Recordings:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """What training needs: recordings of both splits, dev trials as positions, and what could not be read."""
+    """What training needs: recordings of both splits, dev trials as positions, what could not be read, and the speeds
+    that training recordings are played at."""
 
     train: Recordings
     dev: Recordings
@@ -102,6 +103,17 @@ class PreparedData:
     dev_labels: np.ndarray
     dropped_trials: int
     unreadable: tuple[BadRecording, ...]
+    speeds: tuple[float, ...] = (1.0,)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that are trained on: the speakers, and the speakers at every further speed."""
+        return names_at_speeds(self.train.speaker_names, self.speeds)
+
+    def classes(self, items: np.ndarray, speeds: np.ndarray | None) -> np.ndarray:
+        """Return the classes of training recordings that are played at speeds of these numbers; None: at the first."""
+        speakers = self.train.speakers[items]
+        return speakers if speeds is None else speakers + len(self.train.speaker_names) * speeds
 
     @property
     def recordings(self) -> int:

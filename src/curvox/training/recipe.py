@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from curvox.errors import RecipeError, nearest
+from curvox.training.recipe_file import read_tree
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -47,6 +48,8 @@ class DataRecipe(Section):
     """Crops of a training step, summed over all processes."""
     recordings_per_speaker: Annotated[int, Field(ge=2)] | None = None
     """K: a batch holds batch_size / K speakers, each with K recordings; None: crops of whatever speakers."""
+    speeds: list[float] = [1.0]
+    """Speeds that crops are played at, 1 first; each further one makes another speaker of every speaker."""
     balance: Literal["utterance", "sqrt", "speaker"] = "utterance"
     max_crops_per_utterance: Count = 3
     crops_per_epoch: Count | None = None
@@ -63,6 +66,22 @@ class DataRecipe(Section):
     cache_gb: Positive = 20.0
     """How many 10^9 bytes of remote shards are kept on the disk."""
     workers: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def crop_samples(self) -> int:
+        """Length of a crop as the encoder hears it."""
+        return round(self.crop_s * self.sampling_rate_hz)
+
+    @model_validator(mode="after")
+    def _real_speakers_first(self) -> DataRecipe:
+        hundredths = [100 * speed for speed in self.speeds]
+        sound = all(50 <= n <= 200 and abs(n - round(n)) < 1e-6 for n in hundredths)
+        if not sound or self.speeds[:1] != [1.0] or len({*map(round, hundredths)}) < len(hundredths):
+            raise ValueError(
+                f"speeds must begin with 1.0 and go on with other multiples of 0.01 between 0.5 and 2, each once, such "
+                f"as [1.0, 0.9, 1.1]; they are {self.speeds}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _drawn_trials(self) -> DataRecipe:
@@ -94,18 +113,31 @@ class DataRecipe(Section):
 
 
 class ScheduleRecipe(Section):
-    """Learning rate over the run: linear warm-up, then a fall to ``final_learning_rate``."""
+    """Learning rate over the run: linear warm-up, then a fall to ``final_learning_rate``, or by steps of an epoch."""
 
-    name: Literal["cosine", "exponential", "constant"] = "cosine"
+    name: Literal["cosine", "exponential", "step", "constant"] = "cosine"
     warmup_epochs: NonNegative = 1.0
     final_learning_rate: Positive = 1e-5
+    """Where cosine and exponential end."""
+    decay_per_epoch: Annotated[float, Field(gt=0, le=1)] | None = None
+    """What step multiplies the learning rate by after each whole epoch since the warm-up, such as 0.97."""
+
+    @model_validator(mode="after")
+    def _decays(self) -> ScheduleRecipe:
+        if self.name == "step" and self.decay_per_epoch is None:
+            raise ValueError("the schedule step needs decay_per_epoch, such as 0.97")
+        if self.name != "step" and self.decay_per_epoch is not None:
+            raise ValueError(f"decay_per_epoch belongs to the schedule step, {self.name} has none; leave it out")
+        return self
 
 
 class MarginRecipe(Section):
-    """Margin over the run: none before ``start_epoch``, the full one from ``end_epoch`` on, linear in between."""
+    """Margin over the run: none before ``start_epoch``, the full one from ``end_epoch`` on, rising in between."""
 
     start_epoch: NonNegative = 0.0
     end_epoch: NonNegative = 0.0
+    shape: Literal["linear", "exponential"] = "linear"
+    """Of the rise: evenly, or fast at first, each tenth of the way halving what is missing."""
 
     @model_validator(mode="after")
     def _ordered(self) -> MarginRecipe:
@@ -132,7 +164,8 @@ class TrainingRecipe(Section):
     """How long, on what and from where."""
 
     start_from: str | None = None
-    """A run, or its ``last``, whose weights of encoder and loss training starts from; None: random weights."""
+    """A run (its ``last``), or its ``averaged``, whose weights of encoder and loss training starts from; None: random
+    ones."""
     epochs: Count = 20
     max_steps: Count | None = None
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
@@ -142,11 +175,19 @@ class TrainingRecipe(Section):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     checkpoint_every_steps: Count | None = None
     """Also write ``last`` every so many steps within an epoch; None: after every epoch only."""
+    average_last: Annotated[int, Field(ge=2)] | None = None
+    """Also leave the mean of the weights after the last so many epochs, as the model ``averaged``; None: no mean."""
     stop_on_failure: bool = False
     """Stop as soon as the doctor, which watches the run, is sure that its embeddings will be useless."""
     optimizer: OptimizerRecipe = OptimizerRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
     margin_warmup: MarginRecipe = MarginRecipe()
+
+    @model_validator(mode="after")
+    def _averages(self) -> TrainingRecipe:
+        if self.average_last is not None and self.average_last > self.epochs:
+            raise ValueError(f"average_last ({self.average_last}) must not be more than epochs ({self.epochs})")
+        return self
 
     @model_validator(mode="after")
     def _shards(self) -> TrainingRecipe:
@@ -173,37 +214,14 @@ class Recipe(Section):
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a YAML recipe and apply overrides such as ``loss.margin=0.3``.
+    """Read a YAML recipe, lay it over its ``base`` if it names one, and apply overrides such as ``loss.margin=0.3``.
 
     Raises:
-        RecipeError: not YAML, a key that does not exist (with the nearest ones), or a value of the wrong type.
+        RecipeError: not YAML, a base that may not be used, a key that does not exist (with the nearest ones), or a
+            value of the wrong type.
     """
-    path = Path(path)
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # a SafeLoader
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: a recipe must be a readable YAML file: {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: not valid YAML: {error}") from error
-    if not isinstance(tree, dict):
-        raise RecipeError(f"{path}: a recipe must be a mapping of sections, got {type(tree).__name__}")
-    return recipe_from(override(tree, overrides), source=str(path))
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader without aliases, in which a key that comes twice is an error."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):  # a few of them, nested, make a file of a kilobyte fill the memory
-            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys, strict=True):
-            if keys.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f'the key "{name}" comes twice', key.start_mark)
-        return super().construct_mapping(node, deep)
+    tree, files = read_tree(Path(path))
+    return recipe_from(override(tree, overrides), source=files)
 
 
 def recipe_from(tree: Mapping[str, Any], source: str = "recipe") -> Recipe:

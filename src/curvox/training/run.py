@@ -17,6 +17,7 @@ from rich.console import Console
 from curvox.embedder import DevResult, replace_text, settle_folder
 from curvox.errors import OutputExistsError, RecipeError
 from curvox.training.augmenting import Augmenter
+from curvox.training.averaging import WeightAverager
 from curvox.training.bad_files import BAD_FILES, BadFiles
 from curvox.training.building import Build, Prepare, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
@@ -37,11 +38,12 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left: its folder, the best dev result, steps taken in all, seconds of this call, unreadable
-    recordings."""
+    """What a run left: its folder, the best dev result, that of the mean of the last epochs if the recipe asks for
+    one, steps taken in all, seconds of this call, unreadable recordings."""
 
     folder: Path
     best: DevResult | None
+    averaged: DevResult | None
     steps: int
     seconds: float
     parameters: int
@@ -62,7 +64,7 @@ def train(
     prepare: Prepare | None = None,
     watch_every: int = 10,
 ) -> RunResult:
-    """Train as ``recipe`` says and leave a run folder: recipe.yaml, best/, last/, logs/, run.json.
+    """Train as ``recipe`` says and leave a run folder: recipe.yaml, best/, last/, logs/, run.json; averaged/ if asked.
 
     Args:
         recipe: what to do; ``recipe.data.path`` must be set.
@@ -94,9 +96,10 @@ def train(
     start = None
     if recipe.training.start_from is not None and not resumes:
         start = read_start(recipe.training.start_from, sketch)
-    augmentation = build_augmentation(recipe.augmentation)
+    augmentation = build_augmentation(recipe.augmentation, recipe.data.sampling_rate_hz)
     checkpoints = FolderCheckpointIO()
-    callbacks = _callbacks(recipe, folder, console, watch_every)
+    averager = None if recipe.training.average_last is None else WeightAverager(folder, recipe.training.average_last)
+    callbacks = [*([] if averager is None else [averager]), *_callbacks(recipe, folder, console, watch_every)]
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
     keep_freed_memory()
     cache = Path(cache or folder.parent / ".cache")
@@ -117,7 +120,8 @@ def train(
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
     _fit(trainer, module, folder, resumes)
     unreadable = tuple(f"{bad.path}: {bad.reason}" for bad in bad_files.read())
-    result = _result(folder, module, trainer, unreadable, module.seconds_before + time.monotonic() - started)
+    averaged = None if averager is None else averager.result
+    result = _result(folder, module, trainer, unreadable, averaged, module.seconds_before + time.monotonic() - started)
     if trainer.is_global_zero:
         _record(result)
     return result
@@ -164,7 +168,7 @@ def _build_module(
         processes=trainer.world_size,
         bad_files=folder / BAD_FILES,
     )
-    embedder, loss = first_model(recipe, len(data.train.speaker_names), build)
+    embedder, loss = first_model(recipe, len(data.class_names), build)
     module = SpeakerModule(embedder, loss, recipe, data, loader, augmenter)
     if start is not None:
         apply_start(start, module)
@@ -209,12 +213,18 @@ def _note_unreadable(recipe: Recipe, data: PreparedData, folder: Path, is_first:
 
 
 def _result(
-    folder: Path, module: SpeakerModule, trainer: pl.Trainer, unreadable: tuple[str, ...], seconds: float
+    folder: Path,
+    module: SpeakerModule,
+    trainer: pl.Trainer,
+    unreadable: tuple[str, ...],
+    averaged: DevResult | None,
+    seconds: float,
 ) -> RunResult:
     data = module.data
     return RunResult(
         folder=folder,
         best=module.best,
+        averaged=averaged,
         steps=trainer.global_step,
         seconds=round(seconds, 1),
         parameters=sum(p.numel() for p in module.embedder.parameters()),

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from curvox.audio import FilterBank
+from curvox.corpora import speaker_of_class
 from curvox.embedder import Embedder, load_embedder
 from curvox.encoders import ENCODERS
 from curvox.errors import RecipeError
@@ -28,7 +29,7 @@ class Start:
 
 
 def read_start(source: str, embedder: Embedder) -> Start:
-    """Read ``last`` of the run ``source``, or ``source`` itself when it is a ``last``.
+    """Read ``last`` of the run ``source``, or ``source`` itself when it is a ``last`` or an ``averaged``.
 
     Raises:
         CheckpointError: there is no training state, or it is damaged.
@@ -49,18 +50,22 @@ def read_start(source: str, embedder: Embedder) -> Start:
 
 
 def apply_start(start: Start, module: SpeakerModule) -> None:
-    """Give ``module`` the weights of ``start``.
+    """Give ``module`` the weights of ``start``; a run at several speeds may be gone on with at the first of them.
 
     Raises:
         RecipeError: a tensor has another shape or is on one side only, or the classes are other speakers.
     """
+    own, weights = module.state_dict(), dict(start.weights)
     if module.loss.speakers is not None:
-        _check_speakers(start, module.data.train.speaker_names)
-    own = module.state_dict()
+        names = module.data.class_names
+        if _goes_on_without_speeds(start, names):
+            weights = _first_classes(weights, own, len(start.speakers), len(names))
+        else:
+            _check_speakers(start, names)
     wrong = [
-        f"{name} is {_shape(start.weights.get(name))} there and {_shape(own.get(name))} here"
-        for name in sorted(start.weights.keys() | own.keys())
-        if _shape(start.weights.get(name)) != _shape(own.get(name))
+        f"{name} is {_shape(weights.get(name))} there and {_shape(own.get(name))} here"
+        for name in sorted(weights.keys() | own.keys())
+        if _shape(weights.get(name)) != _shape(own.get(name))
     ]
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
@@ -68,7 +73,28 @@ def apply_start(start: Start, module: SpeakerModule) -> None:
             f"the weights of {start.folder} do not fit this recipe: {'; '.join(wrong[:3])}{more}; "
             "encoder and loss must be those of the earlier run, but for numbers such as the margin"
         )
-    module.load_state_dict(dict(start.weights))
+    module.load_state_dict(weights)
+
+
+def _goes_on_without_speeds(start: Start, names: tuple[str, ...]) -> bool:
+    """Whether ``names`` are the first classes of the earlier run, and its others are these speakers at other speeds."""
+    first, others = start.speakers[: len(names)], start.speakers[len(names) :]
+    return bool(others) and first == names and {*map(speaker_of_class, others)} <= {*map(speaker_of_class, names)}
+
+
+def _first_classes(
+    weights: Mapping[str, Tensor], own: Mapping[str, Tensor], there: int, here: int
+) -> dict[str, Tensor]:
+    """Cut what the loss keeps for each of ``there`` classes, along the first dimension, to the first ``here``."""
+    return {
+        name: tensor[:here]
+        if name.startswith("loss.")
+        and name in own
+        and _shape(tensor)[:1] == (there,)
+        and own[name].shape[:1] == (here,)
+        else tensor
+        for name, tensor in weights.items()
+    }
 
 
 def _check_speakers(start: Start, names: tuple[str, ...]) -> None:

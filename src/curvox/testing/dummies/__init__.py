@@ -14,7 +14,7 @@ DUMMIES = Table(
     "dummy corpus",
     {
         "voxceleb1": Entry(f"{_HERE}.voxceleb", "lay_out_voxceleb1", "two speakers to train on, two to test"),
-        "voxceleb2": Entry(f"{_HERE}.voxceleb", "lay_out_voxceleb2", "two speakers to train on, one to test"),
+        "voxceleb2": Entry(f"{_HERE}.voxceleb", "lay_out_voxceleb2", "two speakers to train on, two to test"),
         "cnceleb1": Entry(f"{_HERE}.cnceleb", "lay_out_cnceleb1", "two speakers to train on, two to evaluate with"),
         "cnceleb2": Entry(f"{_HERE}.cnceleb", "lay_out_cnceleb2", "two speakers"),
         "librispeech": Entry(f"{_HERE}.librispeech", "lay_out_librispeech", "five speakers in four subsets"),

@@ -1,0 +1,184 @@
+"""ReDimNet2 (Yakovlev and Okhotnikov 2026), sizes B0 to B2."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from curvox.encoders.inputs import check_features, check_sizes, mask_of
+from curvox.encoders.masking import strided_mask
+from curvox.encoders.pooling import AttentiveStatistics
+from curvox.encoders.redimnet2_blocks import DepthwiseResidualBlock, MapSum, TimeContextBlock
+from curvox.errors import InputError, require_name
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: strides in frequency and time, how many 2-D blocks at how many times the channels, and the factor by
+    which its 1-D block narrows the channels."""
+
+    stride_bins: int
+    stride_frames: int
+    blocks: int
+    expansion: int
+    reduction: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """A published size: channels before the first stage, its stages, channels of the head (None: no head)."""
+
+    channels: int
+    stages: tuple[Stage, ...]
+    head_channels: int | None = None
+
+
+SIZES = {
+    "B0": Size(
+        12,
+        (
+            Stage(1, 1, 2, 2, 36),
+            Stage(2, 1, 3, 1, 36),
+            Stage(1, 2, 4, 1, 36),
+            Stage(2, 1, 5, 1, 36),
+            Stage(1, 2, 4, 1, 18),
+            Stage(2, 1, 3, 1, 18),
+        ),
+        head_channels=64,
+    ),
+    "B1": Size(
+        16,
+        (
+            Stage(1, 1, 2, 2, 32),
+            Stage(2, 1, 3, 1, 32),
+            Stage(1, 2, 4, 1, 32),
+            Stage(2, 1, 5, 1, 32),
+            Stage(1, 2, 4, 1, 16),
+            Stage(2, 1, 3, 1, 16),
+        ),
+    ),
+    "B2": Size(
+        20,
+        (
+            Stage(1, 1, 2, 2, 40),
+            Stage(2, 1, 3, 1, 30),
+            Stage(1, 2, 4, 1, 30),
+            Stage(3, 1, 5, 1, 20),
+            Stage(1, 2, 4, 1, 20),
+            Stage(2, 1, 3, 1, 10),
+        ),
+    ),
+}
+
+
+class StageModule(nn.Module):
+    """A weighted sum of all earlier maps, 2-D blocks at a lower resolution, a 1-D block over time.
+
+    Maps are (B, T, F · C), the bins before the channels, so that the 2-D map (B, C, T, F) with channels last in memory
+    is the same memory. ``forward`` returns the new map at T / ``time_stride`` frames.
+    """
+
+    def __init__(self, stage: Stage, channels: int, bins: int, time_stride: int, earlier_strides: tuple[int, ...]):
+        super().__init__()
+        volume, self.bins, self.time_stride = channels * bins, bins, time_stride
+        self.sum = MapSum(earlier_strides, volume)
+        outputs = channels * stage.stride_bins
+        wide = outputs * stage.expansion
+        step = (time_stride, stage.stride_bins)
+        self.reduce = nn.Conv2d(channels, wide, step, stride=step, groups=channels)
+        self.blocks = nn.ModuleList(DepthwiseResidualBlock(wide) for _ in range(stage.blocks))
+        self.narrow: nn.Module = nn.Identity()
+        if stage.expansion != 1:
+            self.narrow = nn.Sequential(nn.Conv2d(wide, outputs, 1), nn.BatchNorm2d(outputs, eps=1e-6))
+        self.context = TimeContextBlock(volume, volume // stage.reduction)
+
+    def forward(self, maps: list[Tensor], mask: Tensor | None) -> Tensor:
+        x = self.reduce(to_2d(self.sum(maps), self.bins))
+        mask = strided_mask(mask, self.time_stride)
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.context(to_1d(self.narrow(x)), mask)
+
+
+class ReDimNet2(nn.Module):
+    """Stages of 2-D blocks whose maps are also read as 1-D signals; each stage takes a learnt sum of all earlier ones.
+
+    ``encoder(features, lengths_frames)`` maps features (B, T, n_mels) to raw embeddings (B, embedding_dim). Frames are
+    taken four at a time: a remainder of up to three at the end is left out, and fewer than four are refused. With 72
+    mels and an embedding of 192, B0, B1 and B2 are the networks of the paper (1.11, 2.16 and 3.68 million parameters).
+    Maps are not normalised before they are summed; the authors' code offers that since a later release.
+
+    Args:
+        n_mels: features a frame, a multiple of 8 (B0, B1) or 12 (B2). size: B0, B1 or B2. embedding_dim: size D of the
+            embedding. attention_bottleneck: hidden width of the pooling's attention.
+    """
+
+    minimum_frames = 4
+
+    def __init__(
+        self,
+        n_mels: int = 72,
+        size: str = "B0",
+        embedding_dim: int = 192,
+        attention_bottleneck: int = 128,
+    ):
+        super().__init__()
+        require_name(size, SIZES, "size of ReDimNet2")
+        check_sizes(n_mels=n_mels, embedding_dim=embedding_dim, attention_bottleneck=attention_bottleneck)
+        setup = SIZES[size]
+        _check_sizes_fit(n_mels, size, setup)
+        self.n_mels, self.embedding_dim = n_mels, embedding_dim
+        volume = setup.channels * n_mels
+        self.entry = nn.Conv2d(1, setup.channels, 3, padding=1)
+        self.entry_norm = nn.LayerNorm(setup.channels, eps=1e-6)
+        self.stages = nn.ModuleList()
+        channels, bins, strides = setup.channels, n_mels, (1,)
+        for stage in setup.stages:
+            time_stride = strides[-1] * stage.stride_frames
+            self.stages.append(StageModule(stage, channels, bins, time_stride, strides))
+            channels, bins, strides = channels * stage.stride_bins, bins // stage.stride_bins, (*strides, time_stride)
+        self.sum, self.bins = MapSum(strides, volume), bins
+        self.head = nn.Identity() if setup.head_channels is None else nn.Conv2d(channels, setup.head_channels, 1)
+        pooled = (channels if setup.head_channels is None else setup.head_channels) * bins
+        self.pool = AttentiveStatistics(pooled, attention_bottleneck)
+        self.pool_norm = nn.BatchNorm1d(2 * pooled)
+        self.project = nn.Linear(2 * pooled, embedding_dim)
+
+    def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
+        check_features(features, lengths_frames, self.n_mels, self.minimum_frames)
+        frames = features.shape[1] // 4 * 4
+        mask = mask_of(None if lengths_frames is None else lengths_frames // 4 * 4, frames)
+        features = features[:, :frames]
+        if mask is not None:
+            features = features * mask.transpose(1, 2)
+        x = self.entry(features[:, None].contiguous(memory_format=torch.channels_last))
+        maps = [self.entry_norm(x.permute(0, 2, 3, 1)).flatten(2)]
+        for stage in self.stages:
+            maps.append(stage(maps, mask))
+        x = to_1d(self.head(to_2d(self.sum(maps), self.bins)))
+        return self.project(self.pool_norm(self.pool(x.transpose(1, 2), mask)))
+
+
+def to_2d(x: Float[Tensor, "B T V"], bins: int) -> Float[Tensor, "B C T F"]:
+    """Read a signal of F · C channels, bins before channels, as C maps over time and F bins; no copy."""
+    return x.unflatten(2, (bins, -1)).permute(0, 3, 1, 2)
+
+
+def to_1d(x: Float[Tensor, "B C T F"]) -> Float[Tensor, "B T V"]:
+    """Read C maps over time and F bins as a signal of F · C channels; no copy when channels lie last in memory."""
+    return x.permute(0, 2, 3, 1).flatten(2)
+
+
+def _check_sizes_fit(n_mels: int, size: str, setup: Size) -> None:
+    bins = 1
+    for stage in setup.stages:
+        bins *= stage.stride_bins
+    if n_mels % bins:
+        raise InputError(f"n_mels of ReDimNet2 {size} must be a multiple of {bins}, got {n_mels}; take 72")
+    narrowest = [setup.channels * n_mels // stage.reduction for stage in setup.stages]
+    if any(width % TimeContextBlock.HEADS or width == 0 for width in narrowest):
+        raise InputError(
+            f"n_mels of ReDimNet2 {size} must leave its 1-D blocks multiples of {TimeContextBlock.HEADS} channels, "
+            f"got {n_mels}, which leaves {sorted(set(narrowest))}; take 72"
+        )

@@ -1,0 +1,48 @@
+"""The x-vector network (Snyder et al., ICASSP 2018)."""
+
+import torch
+from torch import Tensor, nn
+
+from curvox.encoders.inputs import check_features, check_sizes, mask_of
+from curvox.encoders.masking import zero_padding
+from curvox.encoders.pooling import frame_statistics
+
+# Frames that a layer sees: t−2..t+2, {t−2, t, t+2}, {t−3, t, t+3}, t, t.
+KERNELS_FRAMES = (5, 3, 3, 1, 1)
+DILATIONS = (1, 2, 3, 1, 1)
+
+
+class XVectorTDNN(nn.Module):
+    """Five layers over frames, statistics pooling, one layer over the segment: its output before ReLU.
+
+    ``encoder(features, lengths_frames)`` maps features (B, T, n_mels) to raw embeddings (B, embedding_dim). Of the
+    published network the layers behind the embedding are left out; without them it has 4.2 million parameters with the
+    24 features of the paper, 4.3 million with 80. Every layer is convolution, ReLU and a normalisation without weights
+    of its own. Utterances are padded with zeros where the paper leaves out the edges, so one frame is enough.
+
+    Args:
+        n_mels: features a frame. channels: units of the first four layers. pooling_channels: units of the fifth.
+            embedding_dim: size D of the embedding.
+    """
+
+    minimum_frames = 1
+
+    def __init__(self, n_mels: int = 80, channels: int = 512, pooling_channels: int = 1500, embedding_dim: int = 512):
+        super().__init__()
+        check_sizes(n_mels=n_mels, channels=channels, pooling_channels=pooling_channels, embedding_dim=embedding_dim)
+        self.n_mels, self.embedding_dim = n_mels, embedding_dim
+        widths = (n_mels, channels, channels, channels, channels, pooling_channels)
+        self.layers = nn.ModuleList(
+            nn.Conv1d(widths[i], widths[i + 1], kernel, padding=kernel // 2 * dilation, dilation=dilation)
+            for i, (kernel, dilation) in enumerate(zip(KERNELS_FRAMES, DILATIONS, strict=True))
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width, affine=False) for width in widths[1:])
+        self.project = nn.Linear(2 * pooling_channels, embedding_dim)
+
+    def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
+        check_features(features, lengths_frames, self.n_mels, self.minimum_frames)
+        mask = mask_of(lengths_frames, features.shape[1])
+        x = features.transpose(1, 2)
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = norm(torch.relu_(layer(zero_padding(x, mask))))
+        return self.project(frame_statistics(x, mask))
