@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -183,15 +184,15 @@ class CropDataset(Dataset):
 
 
 class PlannedBatches(Sampler):
-    """The batches of an epoch, a pure function of (seed, epoch), from any position on."""
+    """The batches of an epoch, a pure function of (seed, epoch), from any position on; each in ``parts`` equal ones."""
 
-    def __init__(self, plan: Callable[[int], EpochPlan], rank: int, processes: int):
-        self.plan, self.rank, self.processes = plan, rank, processes
+    def __init__(self, plan: Callable[[int], EpochPlan], rank: int, processes: int, parts: int = 1):
+        self.plan, self.rank, self.processes, self.parts = plan, rank, processes, parts
         self.epoch, self.first_batch = 0, 0
         self.batches = len(plan(0).indices)
 
     def __len__(self) -> int:
-        return self.batches
+        return self.batches * self.parts
 
     def set_epoch(self, epoch: int) -> None:
         """Move to the start of another epoch; the epoch that training stands in keeps its position."""
@@ -207,7 +208,9 @@ class PlannedBatches(Sampler):
         rows = zip(plan.indices, plan.starts_samples, plan.item_seeds, strict=True)
         for batch, (items, starts, seeds) in enumerate(rows):
             if batch >= self.first_batch:
-                yield list(zip(items.tolist(), starts.tolist(), seeds.tolist(), strict=True))
+                keys = list(zip(items.tolist(), starts.tolist(), seeds.tolist(), strict=True))
+                size = len(keys) // self.parts
+                yield from (keys[first : first + size] for first in range(0, len(keys), size))
 
 
 def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
@@ -237,10 +240,13 @@ def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, e
     )
 
 
-def training_loader(data: PreparedData, recipe: DataRecipe, *, seed: int, rank: int, processes: int) -> DataLoader:
-    """Return the loader of training batches; each process gets its part of every batch."""
+def training_loader(
+    data: PreparedData, recipe: DataRecipe, *, seed: int, rank: int, processes: int, parts: int = 1
+) -> DataLoader:
+    """Return the loader of training batches; each process gets its part of every batch, in ``parts`` further ones."""
     crop_samples = round(recipe.crop_s * recipe.sampling_rate_hz)
-    batches = PlannedBatches(lambda epoch: _plan(data.train, recipe, crop_samples, seed, epoch), rank, processes)
+    plan = functools.partial(_plan, data.train, recipe, crop_samples, seed)
+    batches = PlannedBatches(plan, rank, processes, parts)
     dataset = CropDataset(data.train, crop_samples)
     persistent = recipe.workers > 0
     return DataLoader(

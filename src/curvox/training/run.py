@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,14 +18,17 @@ from curvox.errors import OutputExistsError, RecipeError
 from curvox.training.augmenting import Augmenter
 from curvox.training.building import Build, Prepare, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
+from curvox.training.companions import CompanionWatch
 from curvox.training.checkpoints import FolderCheckpointIO
 from curvox.training.data import PreparedData, prepare_data, training_loader
 from curvox.training.death import FAILURE, NotFiniteError, write_death
+from curvox.training.launching import is_first_process
 from curvox.training.memory import keep_freed_memory
 from curvox.training.module import SpeakerModule
 from curvox.training.options import build_augmentation
 from curvox.training.recipe import Recipe, dump_recipe, read_recipe
 from curvox.training.start import Start, apply_start, read_start
+from curvox.training.stopping import StopOnSignal
 from curvox.training.trainer import fit, make_trainer
 from curvox.training.watch import VitalWatch
 
@@ -81,7 +83,9 @@ def train(
         OutputExistsError: the folder exists and ``resume`` is false.
         RecipeError: settings contradict each other, the machine or the run that training starts from.
         TrainingError: numbers left the finite range, as ``failure.json`` tells; or ``training.stop_on_failure`` is set
-            and the doctor is sure that the embeddings will be useless. The last checkpoint is untouched.
+            and the doctor is sure that the embeddings will be useless; or a disk, the memory, a worker or another
+            process failed. The last checkpoint is untouched.
+        TrainingInterruptedError: a signal came; on SIGTERM and SIGUSR1 ``last`` is that of the step it came in.
     """
     folder, console = Path(folder), console or Console(stderr=True)
     _check_run(recipe, folder, resume)
@@ -124,6 +128,8 @@ def _callbacks(recipe: Recipe, folder: Path, console: Console, watch_every: int)
         CheckpointKeeper(folder, recipe.training.checkpoint_every_steps),
         ProgressDisplay(console),
         VitalWatch(console, every_steps=watch_every, stop_on_failure=recipe.training.stop_on_failure),
+        CompanionWatch(folder),
+        StopOnSignal(folder),
     ]
 
 
@@ -152,18 +158,18 @@ def _build_module(
     build: Build,
 ) -> SpeakerModule:
     loader = training_loader(
-        data, recipe.data, seed=recipe.seed, rank=trainer.global_rank, processes=trainer.world_size
+        data,
+        recipe.data,
+        seed=recipe.seed,
+        rank=trainer.global_rank,
+        processes=trainer.world_size,
+        parts=recipe.training.accumulate_batches,
     )
     embedder, loss = first_model(recipe, len(data.train.speaker_names), build)
     module = SpeakerModule(embedder, loss, recipe, data, loader, augmenter)
     if start is not None:
         apply_start(start, module)
     return module
-
-
-def is_first_process() -> bool:
-    """False in the further processes that a training on several devices starts."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
 
 def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
@@ -186,7 +192,7 @@ def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
 
 def _what_is_trained(recipe: Recipe) -> dict[str, Any]:
     """The recipe less what says where it runs and when it gives up, which may change on a resume."""
-    where = {"accelerator", "devices", "shard_classes", "stop_on_failure"}
+    where = {"accelerator", "devices", "nodes", "shard_classes", "accumulate_batches", "compile", "stop_on_failure"}
     return recipe.model_dump(exclude={"data": {"workers"}, "training": where})
 
 
