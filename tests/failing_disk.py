@@ -87,6 +87,9 @@ class _TornFile:
         self._file.write(content[half:])
         return len(content)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
     def __enter__(self) -> _TornFile:
         return self
 

@@ -54,7 +54,7 @@ def test_save__has_operations_to_fail_at() -> None:
     assert OPERATIONS >= 12
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(attempts)
 def test_folder__is_whole_and_never_older_than_the_last_save_that_succeeded(plan: list[tuple[int, Fault]]) -> None:
     with tempfile.TemporaryDirectory() as temporary:

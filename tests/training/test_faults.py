@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import resource
 import signal
@@ -10,9 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from failing_disk import FAULTS, Fault, KilledError, failing_disk
+from failing_disk import KilledError, failing_disk
+from lightning.pytorch.trainer import call
 from tiny_recipes import change
 
 from curvox.embedder import load_embedder, settle_folder
@@ -21,10 +24,6 @@ from curvox.training import train
 from curvox.training.checkpoints import FolderCheckpointIO, read_training_state
 from curvox.training.module import SpeakerModule
 from curvox.training.state_tree import read_state
-
-STEP = 5
-"""In which things happen; the last checkpoint before it is that of step 4."""
-
 
 def at_step(patch: pytest.MonkeyPatch, step: int, act: Callable[[SpeakerModule], object]) -> None:
     """Have ``act`` done once, in a step of a training."""
@@ -44,21 +43,11 @@ def recipe(tiny_tree: dict[str, Any]):
 
 
 @pytest.fixture(scope="module")
-def whole(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def undisturbed(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The training state at the end of a run that nothing happened to."""
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
     train(recipe, folder)
     return read_state(folder / "last")
-
-
-def assert_goes_on_to(whole: dict[str, Any], recipe: Any, run: Path, *, from_step: set[int]) -> None:
-    settle_folder(run / "last")
-    assert read_state(run / "last")["global_step"] in from_step
-    train(recipe, run, resume=True)
-    end = read_state(run / "last")
-    assert end["global_step"] == whole["global_step"]
-    torch.testing.assert_close(end["state_dict"], whole["state_dict"], rtol=0, atol=0)
-    torch.testing.assert_close(end["optimizer_states"], whole["optimizer_states"], rtol=0, atol=0)
 
 
 @pytest.fixture
@@ -67,25 +56,6 @@ def full_disk() -> Iterator[Callable[[SpeakerModule], None]]:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda module: resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_full_disk__ends_the_run_with_the_last_checkpoint_whole(
-    recipe: Any,
-    whole: dict[str, Any],
-    full_disk: Callable[[SpeakerModule], None],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with monkeypatch.context() as patch:
-        at_step(patch, STEP, full_disk)
-        with pytest.raises((CheckpointError, TrainingError)) as caught:
-            train(recipe, tmp_path / "run")
-    resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert "free some space" in str(caught.value)
-    assert "resume" in str(caught.value)
-    assert_goes_on_to(whole, recipe, tmp_path / "run", from_step={4})
 
 
 @pytest.mark.parametrize(
@@ -119,69 +89,101 @@ def test_error__of_the_code_is_not_taken_for_a_fault(
         train(recipe, tmp_path / "run")
 
 
-def test_worker__that_the_kernel_kills_ends_the_run(
-    recipe: Any, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def kill_workers(module: SpeakerModule) -> None:
-        import multiprocessing
-
-        for worker in multiprocessing.active_children():
-            assert worker.pid is not None
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.join()
-
-    with_worker = recipe.model_copy(update={"data": recipe.data.model_copy(update={"workers": 1})})
-    with monkeypatch.context() as patch:
-        at_step(patch, STEP, kill_workers)
-        with pytest.raises(TrainingError, match=r"a process that loads data is gone: .*Killed.*continue with --resume"):
-            train(with_worker, tmp_path / "run")
-    assert_goes_on_to(whole, recipe, tmp_path / "run", from_step={4, 6})  # two batches are there already
+def kill_workers(module: SpeakerModule) -> None:
+    for worker in multiprocessing.active_children():
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
 
 
-def test_signal__is_answered_by_a_checkpoint_of_the_step_it_came_in(
-    recipe: Any, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    number = signal.SIGUSR1
-    before = signal.getsignal(number)
-    with monkeypatch.context() as patch:
-        at_step(patch, 4, lambda module: os.kill(os.getpid(), number))
-        with pytest.raises(TrainingInterruptedError, match=rf"stopped by {number.name} after step 5 .*--resume") as caught:
-            train(recipe, tmp_path / "run")
-    assert caught.value.signal == number
-    assert signal.getsignal(number) == before
-    assert_goes_on_to(whole, recipe, tmp_path / "run", from_step={5})
+def send(number: signal.Signals) -> Callable[[SpeakerModule], None]:
+    return lambda module: os.kill(os.getpid(), number)
 
 
-def test_signal__in_the_last_step_of_an_epoch_waits_for_its_dev_eer(
-    recipe: Any, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        at_step(patch, 7, lambda module: os.kill(os.getpid(), signal.SIGTERM))
-        with pytest.raises(TrainingInterruptedError, match="after step 8"):
-            train(recipe, tmp_path / "run")
-    assert load_embedder(tmp_path / "run" / "last").dev is not None
-    assert_goes_on_to(whole, recipe, tmp_path / "run", from_step={8})
-
-
-def test_interrupt__twice_leaves_the_checkpoint_whole(
-    recipe: Any, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second while Lightning clears up after the first."""
-    from lightning.pytorch.trainer import call
-
+def interrupt_again(patch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C, while Lightning clears up after the first."""
     original = call._interrupt
 
     def again(*arguments: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         original(*arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(call, "_interrupt", again)
-        at_step(patch, STEP, lambda module: os.kill(os.getpid(), signal.SIGINT))
-        with pytest.raises(TrainingInterruptedError, match="continue with --resume") as caught:
-            train(recipe, tmp_path / "run")
-    assert caught.value.signal == signal.SIGINT
-    assert_goes_on_to(whole, recipe, tmp_path / "run", from_step={4})
+    patch.setattr(call, "_interrupt", again)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_run__that_everything_happens_to_ends_as_one_that_nothing_happened_to(
+    recipe: Any,
+    undisturbed: dict[str, Any],
+    full_disk: Callable[[SpeakerModule], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """8 steps an epoch, a checkpoint every second; after each fault the last one is whole, and a resume goes on."""
+    run = tmp_path / "run"
+    with_worker = recipe.model_copy(update={"data": recipe.data.model_copy(update={"workers": 1})})
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
+
+    def fail(
+        step: int, act: Callable[[SpeakerModule], None], said: str, left: set[int], recipe: Any = recipe
+    ) -> BaseException:
+        with monkeypatch.context() as patch:
+            at_step(patch, step, act)
+            if said.startswith("interrupted"):
+                interrupt_again(patch)
+            with pytest.raises((CheckpointError, TrainingError), match=rf"(?s){said}.*resume") as caught:
+                train(recipe, run, resume=run.exists())
+        assert read_state(run / "last")["global_step"] in left
+        assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)] == handlers
+        return caught.value
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    fail(5, full_disk, "free some space", {4})
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    error = fail(5, send(signal.SIGINT), "interrupted in step 5", {4})
+    assert isinstance(error, TrainingInterruptedError)
+    assert error.signal == signal.SIGINT
+    error = fail(4, send(signal.SIGUSR1), "stopped by SIGUSR1 after step 5", {5})
+    assert isinstance(error, TrainingInterruptedError)
+    assert error.signal == signal.SIGUSR1
+    fail(7, send(signal.SIGTERM), "stopped by SIGTERM after step 8", {8})
+    assert load_embedder(run / "last").dev is not None  # the end of an epoch has its dev EER
+    workers = "a process that loads data is gone: .*Killed"
+    fail(11, kill_workers, workers, {10, 12}, with_worker)  # two batches are there already
+
+    train(recipe, run, resume=True)
+    end = read_state(run / "last")
+    assert end["global_step"] == undisturbed["global_step"] == 16
+    for part in ("state_dict", "optimizer_states"):
+        torch.testing.assert_close(end[part], undisturbed[part], rtol=0, atol=0)
+
+
+def test_run__that_is_killed_at_random_points_loses_no_more_than_the_steps_since_its_checkpoint(
+    recipe: Any, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    """From a drawn operation on the disk on nothing gets there any more, as when the process is killed in it."""
+    draw, run = np.random.default_rng(3), tmp_path / "run"
+    kept, deaths, ended = 0, 0, False
+    while not ended:
+        at = int(draw.integers(20, 160))
+        try:
+            with failing_disk(at, "killed"):
+                train(recipe, run, resume=(run / "recipe.yaml").exists(), cache=tmp_path / "cache")
+            ended = True
+        except KilledError:
+            deaths += 1
+        settle_folder(run / "last")
+        if (run / "last").exists():
+            stands_at = read_training_state(run / "last")["global_step"]
+            assert stands_at >= kept
+            assert stands_at % 2 == 0
+            assert load_embedder(run / "last")
+            kept = stands_at
+    assert deaths >= 3
+    end = read_state(run / "last")
+    assert end["global_step"] == undisturbed["global_step"] == 16
+    for part in ("state_dict", "optimizer_states"):
+        torch.testing.assert_close(end[part], undisturbed[part], rtol=0, atol=0)
 
 
 def small_state(step: int) -> dict[str, Any]:
@@ -189,11 +191,10 @@ def small_state(step: int) -> dict[str, Any]:
             "curvox": {"speakers": ["a"]}}  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_checkpoint__is_the_old_or_the_new_one_at_whatever_operation_its_writing_fails(
-    fault: Fault, tiny_run: Path, tmp_path: Path
+def test_checkpoint__is_the_old_or_the_new_one_at_whatever_operation_its_writer_is_killed(
+    tiny_run: Path, tmp_path: Path
 ) -> None:
-    """Model and training state, of one step, after a fault in each operation on the disk in turn."""
+    """Model and training state, of one step, after an end at each operation on the disk in turn."""
     model, last = load_embedder(tiny_run), tmp_path / "last"
     checkpoints = FolderCheckpointIO()
     checkpoints.model = model
@@ -208,10 +209,10 @@ def test_checkpoint__is_the_old_or_the_new_one_at_whatever_operation_its_writing
     while cut:
         step = at + 1
         try:
-            with failing_disk(at, fault) as disk:
+            with failing_disk(at, "killed") as disk:
                 save(step)
             kept = step
-        except (CheckpointError, KeyboardInterrupt, KilledError):
+        except KilledError:
             failed += 1
         state = checkpoints.load_checkpoint(last)
         assert state["global_step"] in (kept, step)
