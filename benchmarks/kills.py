@@ -57,7 +57,9 @@ def main() -> None:
     draw, tally = np.random.default_rng(arguments.seed), Tally()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        recipe = _recipe(synthesise_corpus(folder / "voices", train_speakers=6, dev_speakers=4, test_speakers=2, workers=1))
+        recipe = _recipe(
+            synthesise_corpus(folder / "voices", train_speakers=6, dev_speakers=4, test_speakers=2, workers=1)
+        )
         began = time.monotonic()
         assert _ends(_fork(recipe, folder / "whole", folder / "steps"), lambda: False)
         seconds = time.monotonic() - began
@@ -94,7 +96,13 @@ def _recipe(voices: Path) -> Recipe:
 
 
 def _one_run(
-    recipe: Recipe, folder: Path, whole: dict[str, Any], draw: np.random.Generator, seconds: float, tally: Tally, most: int
+    recipe: Recipe,
+    folder: Path,
+    whole: dict[str, Any],
+    draw: np.random.Generator,
+    seconds: float,
+    tally: Tally,
+    most: int,
 ) -> None:
     """Kill one run until it comes to its end, or to the last of ``most`` kills, after which it is left in peace."""
     run, notes = folder / f"run{tally.runs}", folder / f"steps{tally.runs}"
@@ -194,9 +202,7 @@ def _nth_writing(run: Path, count: int) -> Callable[[], bool]:
 
 
 def _text(tally: Tally, where: str) -> str:
-    return f"""# A training killed at random
-
-`python benchmarks/kills.py --kills {tally.kills}`. {where}.
+    return f"""`python benchmarks/kills.py --kills {tally.kills}`. {where}.
 
 | | |
 |---|---|

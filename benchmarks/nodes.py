@@ -41,8 +41,6 @@ def main() -> None:
         rows = [_one(recipe, folder), _two(recipe, folder), *_two_of_which_one_is_killed(recipe, folder)]
     text = "\n".join(
         [
-            "# Two nodes under torchrun",
-            "",
             f"`python benchmarks/nodes.py`. {setting(1)}.",
             "",
             "| run | exit codes | steps |",

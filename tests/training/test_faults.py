@@ -25,6 +25,7 @@ from curvox.training.checkpoints import FolderCheckpointIO, read_training_state
 from curvox.training.module import SpeakerModule
 from curvox.training.state_tree import read_state
 
+
 def at_step(patch: pytest.MonkeyPatch, step: int, act: Callable[[SpeakerModule], object]) -> None:
     """Have ``act`` done once, in a step of a training."""
     original = SpeakerModule.embed_batch
@@ -61,7 +62,10 @@ def full_disk() -> Iterator[Callable[[SpeakerModule], None]]:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "metrics.csv"), r"metrics.csv'; free some space\. .*--resume"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "metrics.csv"),
+            r"metrics.csv'; free some space\. .*--resume",
+        ),
         (OSError(errno.ESTALE, "Stale file handle"), "make sure that the disk is there and sound"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), "lower data.workers or data.batch"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "training.accumulate_batches"),

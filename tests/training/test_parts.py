@@ -66,9 +66,7 @@ def test_planned_batches__in_parts_are_the_same_crops_in_the_same_order(tmp_path
     def plan(epoch: int) -> EpochPlan:
         import numpy as np
 
-        return epoch_plan(
-            np.array(speakers), np.array(lengths), crop_samples=16000, batch_size=12, seed=1, epoch=epoch
-        )
+        return epoch_plan(np.array(speakers), np.array(lengths), crop_samples=16000, batch_size=12, seed=1, epoch=epoch)
 
     whole, parts = PlannedBatches(plan, 1, 2), PlannedBatches(plan, 1, 2, parts=3)
     for batches in (whole, parts):

@@ -17,5 +17,5 @@ def count_parts(loops: dict[str, Any], before: int, now: int) -> None:
     for counts in (progress["total"], progress["current"]):
         missing = counts["processed"] - counts["completed"]
         steps = counts["processed"] // before
-        counts.update({name: steps * now for name in ("ready", "started", "processed")})
+        counts.update(dict.fromkeys(("ready", "started", "processed"), steps * now))
         counts["completed"] = steps * now - missing

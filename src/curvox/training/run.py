@@ -18,8 +18,8 @@ from curvox.errors import OutputExistsError, RecipeError
 from curvox.training.augmenting import Augmenter
 from curvox.training.building import Build, Prepare, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
-from curvox.training.companions import CompanionWatch
 from curvox.training.checkpoints import FolderCheckpointIO
+from curvox.training.companions import CompanionWatch
 from curvox.training.data import PreparedData, prepare_data, training_loader
 from curvox.training.death import FAILURE, NotFiniteError, write_death
 from curvox.training.launching import is_first_process
@@ -98,7 +98,8 @@ def train(
         start = read_start(recipe.training.start_from, sketch)
     augmentation = build_augmentation(recipe.augmentation)
     checkpoints = FolderCheckpointIO()
-    callbacks = _callbacks(recipe, folder, console, watch_every)
+    stopping = StopOnSignal(folder)
+    callbacks = [*_callbacks(recipe, folder, console, watch_every), stopping]
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
     keep_freed_memory()
     cache = Path(cache or folder.parent / ".cache")
@@ -116,7 +117,7 @@ def train(
     started = time.monotonic()
     if resume and not resumes:
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
-    _fit(trainer, module, folder, resumes)
+    _fit(trainer, module, folder, resumes, stopping)
     result = _result(folder, module, trainer, data, module.seconds_before + time.monotonic() - started)
     if trainer.is_global_zero:
         _record(result)
@@ -129,16 +130,15 @@ def _callbacks(recipe: Recipe, folder: Path, console: Console, watch_every: int)
         ProgressDisplay(console),
         VitalWatch(console, every_steps=watch_every, stop_on_failure=recipe.training.stop_on_failure),
         CompanionWatch(folder),
-        StopOnSignal(folder),
     ]
 
 
-def _fit(trainer: pl.Trainer, module: SpeakerModule, folder: Path, resumes: bool) -> None:
+def _fit(trainer: pl.Trainer, module: SpeakerModule, folder: Path, resumes: bool, stopping: StopOnSignal) -> None:
     """Run the trainer; how the run died is written down, and forgotten when it lives on."""
     if trainer.is_global_zero:
         (folder / FAILURE).unlink(missing_ok=True)
     try:
-        fit(trainer, module, folder / "last", resumes)
+        fit(trainer, module, folder / "last", resumes, stopping)
     except NotFiniteError as error:
         write_death(folder, error.death)
         raise

@@ -31,7 +31,8 @@ def make_trainer(
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise RecipeError(
             f"training.accelerator = {training.accelerator}, training.devices = {training.devices}, "
-            f"training.nodes = {training.nodes}, training.precision = {training.precision} cannot be had on this machine: {error}"
+            f"training.nodes = {training.nodes}, training.precision = {training.precision} cannot be had on this "
+            f"machine: {error}"
         ) from error
     if trainer.precision != training.precision:
         raise RecipeError(
@@ -95,9 +96,9 @@ _NOISE = (
 )
 
 
-def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool) -> None:
-    """Run the trainer; an interrupt, or a fault from outside, becomes an error that says how to go on."""
-    stopping = next(callback for callback in trainer.callbacks if isinstance(callback, StopOnSignal))
+def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool, stopping: StopOnSignal) -> None:
+    """Run the trainer, of which ``stopping`` is a callback; an interrupt, or a fault from outside, becomes an error that
+    says how to go on."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings(), stopping.listening():
@@ -105,7 +106,7 @@ def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool) ->
                 warnings.filterwarnings("ignore", message=message)
             trainer.fit(module, ckpt_path=str(last) if resume else None)
     except (SystemExit, KeyboardInterrupt) as stop:
-        # Lightning makes the first of Ctrl-C, after it has switched further ones off; one that was faster is the second.
+        # The first is what Lightning makes of Ctrl-C, after it has switched further ones off; the second was faster.
         if not trainer.interrupted or (isinstance(stop, SystemExit) and stop.code == 0):
             raise
         signal.signal(signal.SIGINT, on_interrupt)
