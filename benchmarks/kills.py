@@ -61,7 +61,7 @@ def main() -> None:
             synthesise_corpus(folder / "voices", train_speakers=6, dev_speakers=4, test_speakers=2, workers=1)
         )
         began = time.monotonic()
-        assert _ends(_fork(recipe, folder / "whole", folder / "steps"), lambda: False)
+        assert _ends(_fork(recipe, folder / "whole", folder / "steps"), _after(float("inf")))
         seconds = time.monotonic() - began
         whole = read_training_state(folder / "whole" / "last")
         while tally.kills < arguments.kills:
@@ -110,12 +110,12 @@ def _one_run(
     while not ended:
         process = _fork(recipe, run, notes)
         writing = tally.kills % 2 == 1
-        if tally.kills >= most:
-            due: Callable[[], bool] = lambda: False
-        elif writing:
+        if writing:
             due = _nth_writing(run, int(draw.integers(1, 8)))
         else:
             due = _after(float(draw.uniform(0, seconds)))
+        if tally.kills >= most:
+            due = _after(float("inf"))
         ended = _ends(process, due)
         if not ended:
             tally.writings, tally.moments = tally.writings + writing, tally.moments + (not writing)

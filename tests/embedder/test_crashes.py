@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -83,11 +84,8 @@ def test_file__is_whole_at_whatever_operation_its_writing_fails(fault: Fault, tm
     at, cut = 0, True
     while cut:
         replace_text(path, "old text")
-        try:
-            with failing_disk(at, fault) as disk:
-                replace_text(path, "new text, longer")
-        except (CheckpointError, KeyboardInterrupt, KilledError):
-            pass
+        with failing_disk(at, fault) as disk, contextlib.suppress(CheckpointError, KeyboardInterrupt, KilledError):
+            replace_text(path, "new text, longer")
         assert path.read_text() in ("old text", "new text, longer")
         at, cut = at + 1, disk.done > at
     assert at > 5

@@ -212,12 +212,12 @@ def test_checkpoint__is_the_old_or_the_new_one_at_whatever_operation_its_writer_
     save(0)
     while cut:
         step = at + 1
-        try:
-            with failing_disk(at, "killed") as disk:
+        with failing_disk(at, "killed") as disk:
+            try:
                 save(step)
-            kept = step
-        except KilledError:
-            failed += 1
+                kept = step
+            except KilledError:
+                failed += 1
         state = checkpoints.load_checkpoint(last)
         assert state["global_step"] in (kept, step)
         kept = state["global_step"]

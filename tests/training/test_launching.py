@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from tiny_recipes import change
 
 from curvox.errors import RecipeError
@@ -84,9 +84,11 @@ def run_example(
         check=False,
         timeout=60,
     )
-    words = [path.read_text().splitlines() if path.exists() else [] for path in
-             (folder / f"{starter}.txt", folder / "scontrol.txt")]  # fmt: skip
-    return done.returncode, *words
+    called, queued = (
+        path.read_text().splitlines() if path.exists() else []
+        for path in (folder / f"{starter}.txt", folder / "scontrol.txt")
+    )
+    return done.returncode, called, queued
 
 
 def checked_overrides(words: list[str], tree: dict[str, Any], tmp_path: Path) -> Any:

@@ -39,7 +39,8 @@ def test_parts__together_are_the_step_also_when_a_resume_has_more_of_them(
 ) -> None:
     """Two parts a step, cut off within an epoch; four a step go on; batch normalisation stands still."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    whole.mkdir(), cut.mkdir()
+    whole.mkdir()
+    cut.mkdir()
     result = on_one(tree, whole, monkeypatch)
     assert result is not None
     assert result.steps == 10

@@ -97,8 +97,10 @@ _NOISE = (
 
 
 def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool, stopping: StopOnSignal) -> None:
-    """Run the trainer, of which ``stopping`` is a callback; an interrupt, or a fault from outside, becomes an error that
-    says how to go on."""
+    """Run the trainer, of which ``stopping`` is a callback.
+
+    An interrupt, or a fault from outside, becomes an error that says how to go on.
+    """
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings(), stopping.listening():
