@@ -110,10 +110,7 @@ def _one_run(
     while not ended:
         process = _fork(recipe, run, notes)
         writing = tally.kills % 2 == 1
-        if writing:
-            due = _nth_writing(run, int(draw.integers(1, 8)))
-        else:
-            due = _after(float(draw.uniform(0, seconds)))
+        due = _nth_writing(run, int(draw.integers(1, 8))) if writing else _after(float(draw.uniform(0, seconds)))
         if tally.kills >= most:
             due = _after(float("inf"))
         ended = _ends(process, due)

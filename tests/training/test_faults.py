@@ -62,10 +62,7 @@ def full_disk() -> Iterator[Callable[[SpeakerModule], None]]:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (
-            OSError(errno.ENOSPC, "No space left on device", "metrics.csv"),
-            r"metrics.csv'; free some space\. .*--resume",
-        ),
+        (OSError(errno.ENOSPC, "No space left on device", "metrics.csv"), "metrics.csv'; free some space"),
         (OSError(errno.ESTALE, "Stale file handle"), "make sure that the disk is there and sound"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), "lower data.workers or data.batch"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "training.accumulate_batches"),
@@ -78,7 +75,7 @@ def test_fault__in_a_step_is_told_with_what_helps(
         raise error
 
     at_step(monkeypatch, 1, fail)
-    with pytest.raises(TrainingError, match=rf"stopped in step 1 of .*{said}.*starts it again|{said}"):
+    with pytest.raises(TrainingError, match=rf"stopped in step 1 of .*{said}.* --resume starts it again"):
         train(recipe, tmp_path / "run")
 
 
