@@ -42,7 +42,11 @@ class TrainingError(CurvoxError):
 
 
 class TrainingInterruptedError(TrainingError):
-    """The user stopped a training; the message says how to continue it."""
+    """Somebody stopped a training; the message says how to continue it, ``signal`` is the number of what came."""
+
+    def __init__(self, message: str, signal: int = 2):
+        super().__init__(message)
+        self.signal = signal
 
 
 class OutputExistsError(CurvoxError, FileExistsError):

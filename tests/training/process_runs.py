@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +39,43 @@ def on_one(
             return None
 
 
-def on_two(tree: dict[str, Any], folder: Path, *, cut_at: int | None = None, resume: bool = False) -> int:
-    recipe = override(tree, ["training.devices=2"])
+@dataclass(frozen=True)
+class End:
+    """How processes of a training ended: the code and the words of each that was started here."""
+
+    codes: tuple[int, ...]
+    said: tuple[str, ...]
+
+
+def on_two(tree: dict[str, Any], folder: Path, *, cut_at: int | None = None, resume: bool = False) -> End:
+    """Train on two processes, of which Lightning starts the second; it is killed in step ``cut_at``."""
+    return _run(override(tree, ["training.devices=2"]), folder, [{}], cut_at, resume)
+
+
+def on_two_nodes(tree: dict[str, Any], folder: Path, *, resume: bool = False) -> End:
+    """Train on two processes as torchrun starts them on two machines of one device each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1"}
+    variables = [
+        {**meeting, "TORCHELASTIC_RUN_ID": "test", "LOCAL_RANK": "0", "RANK": str(rank), "GROUP_RANK": str(rank)}
+        for rank in range(2)
+    ]
+    return _run(override(tree, ["training.nodes=2"]), folder, variables, None, resume)
+
+
+def _run(
+    recipe: dict[str, Any], folder: Path, variables: list[dict[str, str]], cut_at: int | None, resume: bool
+) -> End:
     job = {"recipe": recipe, "run": f"{folder}/run", "notes": str(folder), "cut_at": cut_at, "resume": resume}
     (folder / "job.json").write_text(json.dumps(job))
-    command = [sys.executable, watched_training.__file__, folder / "job.json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode in (0, 9), done.stderr
-    return done.returncode
+    command = [sys.executable, watched_training.__file__, str(folder / "job.json")]
+    started = [
+        subprocess.Popen(command, env={**os.environ, **own}, stderr=subprocess.PIPE, text=True) for own in variables
+    ]
+    said = tuple(process.communicate(timeout=240)[1] for process in started)
+    return End(tuple(process.returncode for process in started), said)
 
 
 def assert_same_end(folder: Path, whole: Path) -> None:

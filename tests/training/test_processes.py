@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from process_runs import assert_same_end, on_one, on_two
+from process_runs import assert_same_end, on_one, on_two, on_two_nodes
 from watched_training import noted
 
 CUT_AT = 7
@@ -49,8 +50,11 @@ def whole(tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_training__of_two_processes_goes_on_as_one(
     tree: dict[str, Any], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two compute what one computes, side by side; cut off within an epoch, one goes on from there."""
-    assert on_two(tree, tmp_path, cut_at=CUT_AT) == 9
+    """Two compute what one computes, side by side; one is killed within an epoch, and one goes on from there."""
+    end = on_two(tree, tmp_path, cut_at=CUT_AT)
+    assert end.codes != (0,)
+    assert "process 2 of this training was ended by SIGKILL" in end.said[0]
+    assert "last is whole: continue with --resume" in end.said[0]
     expected = noted(whole / "rank0.txt")
     first, second = noted(tmp_path / "rank0.txt"), noted(tmp_path / "rank1.txt")
     for step in range(CUT_AT):
@@ -63,13 +67,18 @@ def test_training__of_two_processes_goes_on_as_one(
     assert_same_end(tmp_path, whole)
 
 
-def test_training__of_one_process_goes_on_as_two(
+def test_training__of_one_process_goes_on_as_two_nodes(
     tree: dict[str, Any], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert on_one(tree, tmp_path, monkeypatch, cut_at=CUT_AT) is None
     (tmp_path / "rank0.txt").unlink()
-    assert on_two(tree, tmp_path, resume=True) == 0
+    end = on_two_nodes(tree, tmp_path, resume=True)
+    assert end.codes == (0, 0), end.said
+    best = [json.loads((tmp_path / f"best{rank}.json").read_text()) for rank in range(2)]
+    assert best[0] == best[1] == json.loads((tmp_path / "run" / "run.json").read_text())["best"]["eer"]
     expected = noted(whole / "rank0.txt")
     first, second = noted(tmp_path / "rank0.txt"), noted(tmp_path / "rank1.txt")
+    in_epoch = [seed for notes in (first, second) for step in range(5, 10) for seed in notes.get(step, [])]
+    assert len(set(in_epoch)) == len(in_epoch)
     assert {step: first[step] + second[step] for step in first} == {s: expected[s] for s in range(CUT_AT - 1, 10)}
     assert_same_end(tmp_path, whole)

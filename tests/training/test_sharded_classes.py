@@ -49,7 +49,7 @@ def test_training__with_sharded_classes_moves_between_numbers_of_processes(
         folder.mkdir()
     assert on_one(unsharded, whole, monkeypatch) is not None
     assert on_one(unsharded, cut, monkeypatch, cut_at=3) is None
-    assert on_two(tree, cut, cut_at=7, resume=True) == 9
+    assert on_two(tree, cut, cut_at=7, resume=True).codes != (0,)
     rows = [json.loads((cut / f"rows{rank}.json").read_text()) for rank in range(2)]
     assert rows == [[3, 3, 3, 3], [3, 3, 3, 3]]
     expected, second = noted(whole / "rank0.txt"), noted(cut / "rank1.txt")

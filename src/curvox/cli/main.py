@@ -61,13 +61,14 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; an error of curvox prints its message and exits with 1, an interrupt with 130."""
+    """Run the command line; an error of curvox prints its message and exits with 1, a signal with 128 and its number,
+    130 for Ctrl-C."""
     try:
         app()
     except CurvoxError as error:
         Console(stderr=True).print("[bold red]error:[/] ", end="")
         print(error, file=sys.stderr)
-        sys.exit(130 if isinstance(error, TrainingInterruptedError) else 1)
+        sys.exit(128 + error.signal if isinstance(error, TrainingInterruptedError) else 1)
     except OSError as error:
         print(f"error: {error.strerror or error}: {error.filename or 'no file named'}", file=sys.stderr)
         sys.exit(1)

@@ -31,7 +31,7 @@ def train(
     from curvox.cli.progress import counting
     from curvox.training import read_recipe
     from curvox.training import train as run_training
-    from curvox.training.run import is_first_process
+    from curvox.training.launching import is_first_process
 
     changes = list(overrides or [])
     if data is not None:

@@ -19,6 +19,7 @@ from curvox.embedder.evaluation import (
 )
 from curvox.embedder.folders import (
     new_folder,
+    remedy,
     replace_folder,
     replace_text,
     settle_folder,
@@ -80,6 +81,7 @@ __all__ = [
     "read_card",
     "read_gallery",
     "read_state",
+    "remedy",
     "replace_folder",
     "replace_text",
     "require_new_card",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -36,12 +38,14 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
         if folder.exists():
             folder.rename(previous)
         fresh.rename(folder)
+        _flush(folder.parent)  # before the old one is cleared away
     except OSError as error:
         kept = f"; the previous {folder.name} is untouched" if folder.exists() or previous.exists() else ""
-        raise CheckpointError(f"{folder} could not be written: {error}{kept}; free some space and resume") from error
+        raise CheckpointError(f"{folder} could not be written: {error}{kept}; {remedy(error)} and resume") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        settle_folder(folder)
+        with contextlib.suppress(OSError):  # a disk that fails now leaves it to the next reader
+            settle_folder(folder)
 
 
 def new_folder(folder: Path, write: Callable[[Path], None]) -> None:
@@ -68,20 +72,34 @@ def replace_bytes(path: Path, content: bytes) -> None:
         _flush(fresh)
         fresh.replace(path)
     except OSError as error:
-        raise CheckpointError(f"{path} could not be written: {error}; free some space and try again") from error
+        raise CheckpointError(f"{path} could not be written: {error}; {remedy(error)} and try again") from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def remedy(error: OSError) -> str:
+    """Return what helps against a file that cannot be read or written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "free some space"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "make it writable"
+    return "make sure that the disk is there and sound"
 
 
 def settle_folder(folder: Path) -> None:
-    """Finish an exchange that was interrupted: bring the previous folder back, or clear it away."""
+    """Finish an exchange that was interrupted: bring the previous folder back, or clear it away.
+
+    Several processes may do so at the same time.
+    """
     folder = folder.absolute()
     previous = previous_folder(folder)
     if previous.exists():
         if folder.exists():
             shutil.rmtree(previous, ignore_errors=True)
         else:
-            previous.rename(folder)
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                previous.rename(folder)
 
 
 def previous_folder(folder: Path) -> Path:

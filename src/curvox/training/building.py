@@ -10,6 +10,7 @@ from curvox.embedder import Embedder
 from curvox.errors import InputError, RecipeError
 from curvox.losses import AbstractLoss, create_loss
 from curvox.losses.sharding import has_centres
+from curvox.training.compiling import check_compiler
 from curvox.training.data import PreparedData
 from curvox.training.optimizers import check_optimizer
 from curvox.training.options import build_encoder, build_filter_bank
@@ -96,6 +97,13 @@ def _check_model(recipe: Recipe, embedder: Embedder, loss: AbstractLoss, name: s
             f'the loss "{name}" compares recordings of one speaker with each other, so every batch must '
             "hold some: set data.recordings_per_speaker to 2 or more"
         )
+    if compares_items(loss) and recipe.training.accumulate_batches > 1:
+        raise RecipeError(
+            f'the loss "{name}" compares the recordings of a whole batch, so it cannot be computed in parts; leave '
+            "training.accumulate_batches out"
+        )
+    if recipe.training.compile:
+        check_compiler()
     if recipe.training.shard_classes and not has_centres(loss):
         raise RecipeError(
             f'the loss "{name}" has no class centres to spread over processes; leave training.shard_classes out'

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from curvox.embedder import replace_folder, write_embedder
+from curvox.training.faults import check_logs
 from curvox.training.module import SpeakerModule, total_steps
 
 
@@ -33,6 +34,9 @@ class CheckpointKeeper(pl.Callback):
     ) -> None:
         assert isinstance(pl_module, SpeakerModule)
         step = trainer.global_step
+        if not pl_module.ends_step(batch_idx):
+            return
+        check_logs(trainer)
         # The end of an epoch is saved after its validation, which a checkpoint before it would make a resume skip.
         if self.every_steps and step % self.every_steps == 0 and step % pl_module.steps_per_epoch:
             trainer.save_checkpoint(self.run / "last")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -148,20 +149,26 @@ def _positions(trials: TrialList, dev: Recordings) -> tuple[np.ndarray, np.ndarr
 
 
 class PlannedBatches(Sampler):
-    """The batches of an epoch, a pure function of (seed, epoch), from any position on.
+    """The batches of an epoch, a pure function of (seed, epoch), from any position on; each in ``parts`` equal ones.
 
     ``prefetch`` is told what comes, and how far the epoch has got.
     """
 
     def __init__(
-        self, plan: Callable[[int], EpochPlan], rank: int, processes: int, prefetch: ShardPrefetch | None = None
+        self,
+        plan: Callable[[int], EpochPlan],
+        rank: int,
+        processes: int,
+        parts: int = 1,
+        prefetch: ShardPrefetch | None = None,
     ):
-        self.plan, self.rank, self.processes, self.prefetch = plan, rank, processes, prefetch
+        self.plan, self.rank, self.processes = plan, rank, processes
+        self.parts, self.prefetch = parts, prefetch
         self.epoch, self.first_batch = 0, 0
         self.batches = len(plan(0).indices)
 
     def __len__(self) -> int:
-        return self.batches
+        return self.batches * self.parts
 
     def set_epoch(self, epoch: int) -> None:
         """Move to the start of another epoch; the epoch that training stands in keeps its position."""
@@ -179,7 +186,9 @@ class PlannedBatches(Sampler):
         for batch in range(self.first_batch, len(plan)):
             if self.prefetch is not None:
                 self.prefetch.reach(batch)
-            yield plan.crops(batch)
+            crops = plan.crops(batch)
+            size = len(crops) // self.parts
+            yield from (crops[first : first + size] for first in range(0, len(crops), size))
 
 
 def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
@@ -238,9 +247,10 @@ def training_loader(
     seed: int,
     rank: int,
     processes: int,
+    parts: int = 1,
     bad_files: Path | None = None,
 ) -> DataLoader:
-    """Return the loader of training batches; each process gets its part of every batch.
+    """Return the loader of training batches; each process gets its part of every batch, in ``parts`` further ones.
 
     What turns out to be unreadable on the way is replaced, and noted in ``bad_files`` by all processes.
 
@@ -249,9 +259,8 @@ def training_loader(
     """
     crop_samples = recipe.crop_samples
     prefetch = _prefetch(data.train, recipe, processes)
-    batches = PlannedBatches(
-        lambda epoch: _plan_with_speeds(data, recipe, crop_samples, seed, epoch), rank, processes, prefetch
-    )
+    plan = functools.partial(_plan_with_speeds, data, recipe, crop_samples, seed)
+    batches = PlannedBatches(plan, rank, processes, parts, prefetch)
     dataset = CropDataset(data, crop_samples, BadFiles(bad_files, data.recordings, recipe.allowed_bad_share))
     persistent = recipe.workers > 0
     return CropLoader(

@@ -22,10 +22,12 @@ from curvox.losses.sharding import shard_centres, sharded_parameters
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
 from curvox.training.augmenting import Augmenter
+from curvox.training.compiling import compiled
 from curvox.training.data import PlannedBatches, PreparedData
 from curvox.training.death import died_of_zeros
 from curvox.training.guard import check_embeddings, check_gradients, check_loss, check_state, compute_loss
 from curvox.training.optimizers import build_optimizer
+from curvox.training.parts import count_parts
 from curvox.training.processes import compares_items, gather, gather_embeddings, mesh_of_processes
 from curvox.training.recipe import Recipe
 from curvox.training.schedules import learning_rate_factor, margin_scale
@@ -72,6 +74,8 @@ class SpeakerModule(pl.LightningModule):
         self.best: DevResult | None = None
         self.latest: DevResult | None = None
         self.watched = False
+        # A function beside the encoder, not a wrapper around it, so that the names in a checkpoint stay.
+        self._compiled = compiled(embedder.encoder) if recipe.training.compile else None
         self.last_step: StepRecord | None = None
         self.seconds_before = 0.0
         self._started = time.monotonic()
@@ -85,7 +89,11 @@ class SpeakerModule(pl.LightningModule):
     @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps of an epoch."""
-        return len(self.batches)
+        return self.batches.batches
+
+    def ends_step(self, batch_idx: int) -> bool:
+        """Whether the optimiser's step comes after this batch of the loader, which may be a part of the step's."""
+        return (batch_idx + 1) % self.batches.parts == 0
 
     def configure_model(self) -> None:
         # The processes have met, and neither weights of a checkpoint nor an optimiser are there yet.
@@ -100,7 +108,8 @@ class SpeakerModule(pl.LightningModule):
         warmup = self.recipe.training.margin_warmup
         self.loss.set_margin_scale(margin_scale(self.global_step, warmup=warmup, steps_per_epoch=self.steps_per_epoch))
         self.last_step = None
-        self.seed_chance(1 + self.global_rank)
+        part = batch_idx % self.batches.parts
+        self.seed_chance(1 + self.global_rank + part * self.trainer.world_size)
         batch = self.augmenter.with_copies(batch)
         embeddings = self.embed_batch(batch)
         # Before the loss, which would refuse these embeddings too but knows less about the cause.
@@ -141,7 +150,8 @@ class SpeakerModule(pl.LightningModule):
 
     def embed_batch(self, batch: dict[str, Tensor]) -> Tensor:
         """Return raw embeddings (B, D) of a training batch, augmented if the recipe says so."""
-        return self.embedder.encoder(self.batch_features(batch))
+        encode = self._compiled or self.embedder.encoder
+        return encode(self.batch_features(batch))
 
     def batch_features(self, batch: dict[str, Tensor]) -> Tensor:
         """Return what the encoder gets of a training batch, (B, T, n_mels), without a gradient."""
@@ -267,6 +277,7 @@ class SpeakerModule(pl.LightningModule):
             "batch": batch,
             "best": None if self.best is None else vars(self.best),
             "data": self.data.fingerprint,
+            "parts": self.batches.parts,
             "seconds": self.seconds_before + time.monotonic() - self._started,
             "speakers": list(self.data.class_names),
         }
@@ -276,6 +287,7 @@ class SpeakerModule(pl.LightningModule):
         checkpoint["state_dict"] = shard_weights(checkpoint["state_dict"], self)
         state = checkpoint["curvox"]
         self.batches.stand_at(state["epoch"], state["batch"])
+        count_parts(checkpoint["loops"], state.get("parts", 1), self.batches.parts)
         self.best = None if state["best"] is None else DevResult(**state["best"])
         self.seconds_before = state["seconds"]
 

@@ -170,9 +170,16 @@ class TrainingRecipe(Section):
     max_steps: Count | None = None
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: Count | Literal["auto"] = 1
+    """Of each node, with a process for each."""
+    nodes: Count = 1
+    """Machines that train together; their processes are started by torchrun or srun."""
     shard_classes: bool = False
     """Spread the class centres of the loss over the processes instead of keeping all in each; one process has all."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    accumulate_batches: Count = 1
+    """Compute the batch of a step in so many equal parts, one after the other, in the memory of one."""
+    compile: bool = False
+    """Have torch.compile make kernels for the encoder's training step; needs a C++ compiler."""
     checkpoint_every_steps: Count | None = None
     """Also write ``last`` every so many steps within an epoch; None: after every epoch only."""
     average_last: Annotated[int, Field(ge=2)] | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import lightning.pytorch as pl
 import torch
 from rich.console import Console
 
+from curvox.corpora import BadRecording
 from curvox.embedder import DevResult, replace_text, settle_folder
 from curvox.errors import OutputExistsError, RecipeError
 from curvox.training.augmenting import Augmenter
@@ -22,13 +22,16 @@ from curvox.training.bad_files import BAD_FILES, BadFiles
 from curvox.training.building import Build, Prepare, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
+from curvox.training.companions import CompanionWatch
 from curvox.training.data import PreparedData, prepare_data, training_loader
 from curvox.training.death import FAILURE, NotFiniteError, write_death
+from curvox.training.launching import is_first_process
 from curvox.training.memory import keep_freed_memory
 from curvox.training.module import SpeakerModule
 from curvox.training.options import build_augmentation
 from curvox.training.recipe import Recipe, dump_recipe, read_recipe
 from curvox.training.start import Start, apply_start, read_start
+from curvox.training.stopping import StopOnSignal
 from curvox.training.trainer import fit, make_trainer
 from curvox.training.watch import VitalWatch
 
@@ -85,7 +88,9 @@ def train(
         OutputExistsError: the folder exists and ``resume`` is false.
         RecipeError: settings contradict each other, the machine or the run that training starts from.
         TrainingError: numbers left the finite range, as ``failure.json`` tells; or ``training.stop_on_failure`` is set
-            and the doctor is sure that the embeddings will be useless. The last checkpoint is untouched.
+            and the doctor is sure that the embeddings will be useless; or a disk, the memory, a worker or another
+            process failed. The last checkpoint is untouched.
+        TrainingInterruptedError: a signal came; on SIGTERM and SIGUSR1 ``last`` is that of the step it came in.
     """
     folder, console = Path(folder), console or Console(stderr=True)
     _check_run(recipe, folder, resume)
@@ -98,8 +103,7 @@ def train(
         start = read_start(recipe.training.start_from, sketch)
     augmentation = build_augmentation(recipe.augmentation, recipe.data.sampling_rate_hz)
     checkpoints = FolderCheckpointIO()
-    averager = None if recipe.training.average_last is None else WeightAverager(folder, recipe.training.average_last)
-    callbacks = [*([] if averager is None else [averager]), *_callbacks(recipe, folder, console, watch_every)]
+    callbacks = _callbacks(recipe, folder, console, watch_every)
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
     keep_freed_memory()
     cache = Path(cache or folder.parent / ".cache")
@@ -119,19 +123,22 @@ def train(
     if resume and not resumes:
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
     _fit(trainer, module, folder, resumes)
-    unreadable = tuple(f"{bad.path}: {bad.reason}" for bad in bad_files.read())
-    averaged = None if averager is None else averager.result
-    result = _result(folder, module, trainer, unreadable, averaged, module.seconds_before + time.monotonic() - started)
+    result = _result(folder, module, trainer, bad_files.read(), module.seconds_before + time.monotonic() - started)
     if trainer.is_global_zero:
         _record(result)
     return result
 
 
 def _callbacks(recipe: Recipe, folder: Path, console: Console, watch_every: int) -> list[pl.Callback]:
+    average_last = recipe.training.average_last
     return [
+        # What the averager has added up is part of the checkpoint that the keeper writes.
+        *([] if average_last is None else [WeightAverager(folder, average_last)]),
         CheckpointKeeper(folder, recipe.training.checkpoint_every_steps),
         ProgressDisplay(console),
         VitalWatch(console, every_steps=watch_every, stop_on_failure=recipe.training.stop_on_failure),
+        CompanionWatch(folder),
+        StopOnSignal(folder),
     ]
 
 
@@ -139,8 +146,9 @@ def _fit(trainer: pl.Trainer, module: SpeakerModule, folder: Path, resumes: bool
     """Run the trainer; how the run died is written down, and forgotten when it lives on."""
     if trainer.is_global_zero:
         (folder / FAILURE).unlink(missing_ok=True)
+    stopping = next(callback for callback in trainer.callbacks if isinstance(callback, StopOnSignal))
     try:
-        fit(trainer, module, folder / "last", resumes)
+        fit(trainer, module, folder / "last", resumes, stopping)
     except NotFiniteError as error:
         write_death(folder, error.death)
         raise
@@ -166,6 +174,7 @@ def _build_module(
         seed=recipe.seed,
         rank=trainer.global_rank,
         processes=trainer.world_size,
+        parts=recipe.training.accumulate_batches,
         bad_files=folder / BAD_FILES,
     )
     embedder, loss = first_model(recipe, len(data.class_names), build)
@@ -173,11 +182,6 @@ def _build_module(
     if start is not None:
         apply_start(start, module)
     return module
-
-
-def is_first_process() -> bool:
-    """False in the further processes that a training on several devices starts."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
 
 def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
@@ -200,7 +204,7 @@ def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
 
 def _what_is_trained(recipe: Recipe) -> dict[str, Any]:
     """The recipe less what says where it runs and when it gives up, which may change on a resume."""
-    where = {"accelerator", "devices", "shard_classes", "stop_on_failure"}
+    where = {"accelerator", "devices", "nodes", "shard_classes", "accumulate_batches", "compile", "stop_on_failure"}
     return recipe.model_dump(exclude={"data": {"workers", "cache_gb", "allowed_bad_share"}, "training": where})
 
 
@@ -216,11 +220,11 @@ def _result(
     folder: Path,
     module: SpeakerModule,
     trainer: pl.Trainer,
-    unreadable: tuple[str, ...],
-    averaged: DevResult | None,
+    unreadable: tuple[BadRecording, ...],
     seconds: float,
 ) -> RunResult:
     data = module.data
+    averaged = next((c.result for c in trainer.callbacks if isinstance(c, WeightAverager)), None)
     return RunResult(
         folder=folder,
         best=module.best,
@@ -230,7 +234,7 @@ def _result(
         parameters=sum(p.numel() for p in module.embedder.parameters()),
         speakers=len(data.train.speaker_names),
         speech_s=round(data.train.duration_s, 1),
-        unreadable=unreadable,
+        unreadable=tuple(f"{bad.path}: {bad.reason}" for bad in unreadable),
     )
 
 

@@ -12,10 +12,13 @@ import lightning.pytorch as pl
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from curvox.errors import RecipeError, TrainingInterruptedError
+from curvox.errors import RecipeError, TrainingError, TrainingInterruptedError
 from curvox.training.checkpoints import FolderCheckpointIO
+from curvox.training.faults import fault_in_words, how_to_go_on
+from curvox.training.launching import check_started_processes, cluster_environments
 from curvox.training.module import SpeakerModule
 from curvox.training.recipe import Recipe
+from curvox.training.stopping import StopOnSignal
 
 
 def make_trainer(
@@ -28,18 +31,28 @@ def make_trainer(
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise RecipeError(
             f"training.accelerator = {training.accelerator}, training.devices = {training.devices}, "
-            f"training.precision = {training.precision} cannot be had on this machine: {error}"
+            f"training.nodes = {training.nodes}, training.precision = {training.precision} cannot be had on this "
+            f"machine: {error}"
         ) from error
     if trainer.precision != training.precision:
         raise RecipeError(
             f"training.precision = {training.precision} cannot be had on this device, which would compute in "
             f"{trainer.precision}; ask for that"
         )
-    if recipe.data.batch_size % trainer.world_size:
-        raise RecipeError(
-            f"data.batch_size must be a multiple of the {trainer.world_size} processes, got {recipe.data.batch_size}"
-        )
+    check_started_processes(trainer.world_size)
+    _check_parts(recipe, trainer.world_size)
     return trainer
+
+
+def _check_parts(recipe: Recipe, processes: int) -> None:
+    size, parts = recipe.data.batch_size, recipe.training.accumulate_batches
+    if size % processes:
+        raise RecipeError(f"data.batch_size must be a multiple of the {processes} processes, got {size}")
+    if parts > 1 and (size % (processes * parts) or size < 2 * processes * parts):
+        raise RecipeError(
+            f"data.batch_size must give each of {parts} parts (training.accumulate_batches) in each of {processes} "
+            f"processes the same number of crops, at least 2, got {size}"
+        )
 
 
 def _build_trainer(
@@ -52,13 +65,16 @@ def _build_trainer(
     return pl.Trainer(
         accelerator=training.accelerator,
         devices=training.devices,
+        num_nodes=training.nodes,
+        accumulate_grad_batches=training.accumulate_batches,
         precision=training.precision,
         max_epochs=training.epochs,
         max_steps=-1 if training.max_steps is None else training.max_steps,
         gradient_clip_val=training.optimizer.clip_gradient_norm,
-        logger=[csv_log, TensorBoardLogger(folder, name="tensorboard", version=csv_log.version)],
+        # A queue without end: one that is full waits for ever when its thread has died of a full disk.
+        logger=[csv_log, TensorBoardLogger(folder, name="tensorboard", version=csv_log.version, max_queue=0)],
         callbacks=list(callbacks),
-        plugins=[checkpoints],
+        plugins=[checkpoints, *cluster_environments()],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -80,19 +96,28 @@ _NOISE = (
 )
 
 
-def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool) -> None:
-    """Run the trainer; an interrupt becomes an error that says how to go on."""
+def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool, stopping: StopOnSignal) -> None:
+    """Run the trainer, of which ``stopping`` is a callback.
+
+    An interrupt, or a fault from outside, becomes an error that says how to go on.
+    """
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), stopping.listening():
             for message in _NOISE:
                 warnings.filterwarnings("ignore", message=message)
             trainer.fit(module, ckpt_path=str(last) if resume else None)
-    except SystemExit as stop:  # what Lightning makes of Ctrl-C, after it has switched further ones off
-        if not trainer.interrupted:
+    except (SystemExit, KeyboardInterrupt) as stop:
+        # The first is what Lightning makes of Ctrl-C, after it has switched further ones off; the second was faster.
+        if not trainer.interrupted or (isinstance(stop, SystemExit) and stop.code == 0):
             raise
         signal.signal(signal.SIGINT, on_interrupt)
-        kept = (
-            "continue it with --resume" if last.exists() else "no checkpoint was written yet; --resume starts it again"
-        )
-        raise TrainingInterruptedError(f"interrupted in step {trainer.global_step} of {last.parent}: {kept}") from stop
+        raise TrainingInterruptedError(
+            f"interrupted in step {trainer.global_step} of {last.parent}: {how_to_go_on(last)}"
+        ) from stop
+    except (OSError, RuntimeError) as error:
+        if (fault := fault_in_words(error, trainer.world_size)) is None:
+            raise
+        raise TrainingError(
+            f"stopped in step {trainer.global_step} of {last.parent}: {fault}. {how_to_go_on(last)}"
+        ) from error
