@@ -7,7 +7,7 @@ Averaging checkpoints is common practice in speaker verification; why it helps i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -53,15 +53,14 @@ class WeightAverager(pl.Callback):
     """Adds up the weights after each of the last ``epochs`` epochs, and leaves their mean in ``averaged/`` of the run.
 
     Must come before what writes ``last``, which holds the sum so far: there is one copy, however many epochs, and a
-    resumed run goes on with it. ``averaged`` is there before the last ``last`` is. ``result`` is how the mean did on
-    the dev trials.
+    resumed run goes on with it. ``averaged`` is there before the last ``last`` is. How the mean did on the
+    dev trials is ``averaged`` of the module.
     """
 
     def __init__(self, run: Path, epochs: int):
         self.run = run
         self.epochs = epochs
         self.sum: WeightSum | None = None
-        self.result: DevResult | None = None
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SpeakerModule)
@@ -77,10 +76,10 @@ class WeightAverager(pl.Callback):
     def _finish(self, trainer: pl.Trainer, module: SpeakerModule, mean: dict[str, Tensor] | None) -> None:
         own = {name: tensor.detach().clone() for name, tensor in module.embedder.state_dict().items()}
         _take_over(module.embedder, mean)
-        self.result = module.measure_dev()
-        module.log("dev/eer_averaged", self.result.eer, sync_dist=False)
+        result = module.averaged = module.measure_dev()
+        module.log("dev/eer_averaged", result.eer, sync_dist=False)
         if self.sum is not None and mean is not None:
-            model = _described(module.embedder, self.result, self.sum.epochs)
+            model = _described(module.embedder, result, self.sum.epochs)
             # With the class centres, so that another training can start from here.
             state = {
                 "state_dict": mean,
@@ -95,13 +94,11 @@ class WeightAverager(pl.Callback):
         return {
             "epochs": [] if self.sum is None else list(self.sum.epochs),
             "sums": {} if self.sum is None else dict(self.sum.sums),
-            "result": None if self.result is None else asdict(self.result),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        epochs, result = tuple(state_dict["epochs"]), state_dict["result"]
+        epochs = tuple(state_dict["epochs"])
         self.sum = WeightSum(epochs, state_dict["sums"]) if epochs else None
-        self.result = None if result is None else DevResult(**result)
 
 
 def _take_over(embedder: Embedder, mean: Mapping[str, Tensor] | None) -> None:

@@ -49,9 +49,10 @@ class StepRecord:
 class SpeakerModule(pl.LightningModule):
     """Trains ``embedder`` and ``loss`` on ``data`` as ``recipe`` says.
 
-    ``best`` holds the best dev result so far; the checkpoint carries it, the position in the epoch and the names of
-    the speakers. All chance in a step is a function of the seed and the step. ``last_step`` is what the loss was given
-    last; where ``watched`` is set, its embeddings keep their gradient.
+    ``best`` holds the best dev result so far, ``averaged`` that of the mean of the last epochs; the checkpoint carries
+    both, the position in the epoch and the names of the speakers. All chance in a step is a function of the seed and
+    the step. ``last_step`` is what the loss was given last; where ``watched`` is set, its embeddings keep their
+    gradient.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class SpeakerModule(pl.LightningModule):
         self.augmenter = augmenter
         self.best: DevResult | None = None
         self.latest: DevResult | None = None
+        self.averaged: DevResult | None = None
         self.watched = False
         # A function beside the encoder, not a wrapper around it, so that the names in a checkpoint stay.
         self._compiled = compiled(embedder.encoder) if recipe.training.compile else None
@@ -276,6 +278,7 @@ class SpeakerModule(pl.LightningModule):
             "epoch": epoch,
             "batch": batch,
             "best": None if self.best is None else vars(self.best),
+            "averaged": None if self.averaged is None else vars(self.averaged),
             "data": self.data.fingerprint,
             "parts": self.batches.parts,
             "seconds": self.seconds_before + time.monotonic() - self._started,
@@ -288,7 +291,9 @@ class SpeakerModule(pl.LightningModule):
         state = checkpoint["curvox"]
         self.batches.stand_at(state["epoch"], state["batch"])
         count_parts(checkpoint["loops"], state.get("parts", 1), self.batches.parts)
-        self.best = None if state["best"] is None else DevResult(**state["best"])
+        self.best, self.averaged = (
+            None if (d := state.get(key)) is None else DevResult(**d) for key in ("best", "averaged")
+        )
         self.seconds_before = state["seconds"]
 
 

@@ -103,7 +103,8 @@ def train(
         start = read_start(recipe.training.start_from, sketch)
     augmentation = build_augmentation(recipe.augmentation, recipe.data.sampling_rate_hz)
     checkpoints = FolderCheckpointIO()
-    callbacks = _callbacks(recipe, folder, console, watch_every)
+    stopping = StopOnSignal(folder)
+    callbacks = [*_callbacks(recipe, folder, console, watch_every), stopping]
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
     keep_freed_memory()
     cache = Path(cache or folder.parent / ".cache")
@@ -122,7 +123,7 @@ def train(
     started = time.monotonic()
     if resume and not resumes:
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
-    _fit(trainer, module, folder, resumes)
+    _fit(trainer, module, folder, resumes, stopping)
     result = _result(folder, module, trainer, bad_files.read(), module.seconds_before + time.monotonic() - started)
     if trainer.is_global_zero:
         _record(result)
@@ -138,15 +139,13 @@ def _callbacks(recipe: Recipe, folder: Path, console: Console, watch_every: int)
         ProgressDisplay(console),
         VitalWatch(console, every_steps=watch_every, stop_on_failure=recipe.training.stop_on_failure),
         CompanionWatch(folder),
-        StopOnSignal(folder),
     ]
 
 
-def _fit(trainer: pl.Trainer, module: SpeakerModule, folder: Path, resumes: bool) -> None:
+def _fit(trainer: pl.Trainer, module: SpeakerModule, folder: Path, resumes: bool, stopping: StopOnSignal) -> None:
     """Run the trainer; how the run died is written down, and forgotten when it lives on."""
     if trainer.is_global_zero:
         (folder / FAILURE).unlink(missing_ok=True)
-    stopping = next(callback for callback in trainer.callbacks if isinstance(callback, StopOnSignal))
     try:
         fit(trainer, module, folder / "last", resumes, stopping)
     except NotFiniteError as error:
@@ -224,11 +223,10 @@ def _result(
     seconds: float,
 ) -> RunResult:
     data = module.data
-    averaged = next((c.result for c in trainer.callbacks if isinstance(c, WeightAverager)), None)
     return RunResult(
         folder=folder,
         best=module.best,
-        averaged=averaged,
+        averaged=module.averaged,
         steps=trainer.global_step,
         seconds=round(seconds, 1),
         parameters=sum(p.numel() for p in module.embedder.parameters()),
