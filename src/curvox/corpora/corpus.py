@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,11 @@ class Utterance:
 
 
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Utterance) if f.name != "extra")
+SETTERS: Mapping[str, Callable[[Utterance, Any], None]] = {
+    f.name: getattr(Utterance, f.name).__set__ for f in fields(Utterance)
+}
+"""Fill an utterance made by ``object.__new__`` field by field, before anybody else sees it. Of a million utterances that
+takes half the time; whoever does so must set every field."""
 
 
 @dataclass(frozen=True)
