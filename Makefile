@@ -14,7 +14,7 @@ setup: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet -c constraints.txt "torch"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[demo,lhotse,rooms]" --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[containers,demo,lhotse,rooms]" --group dev
 	touch .venv/ready
 
 demo: setup

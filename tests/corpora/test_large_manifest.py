@@ -36,7 +36,7 @@ def test_read_corpus__keeps_repeated_text_and_numbers_once(manifest: Path) -> No
     assert first.extra is second.extra
 
 
-def test_read_corpus__takes_less_than_700_bytes_a_line_at_its_peak(manifest: Path) -> None:
+def test_read_corpus__takes_less_than_1000_bytes_a_line_at_its_peak(manifest: Path) -> None:
     read_corpus(manifest, check_files=False)
     tracemalloc.start()
     try:
@@ -45,7 +45,7 @@ def test_read_corpus__takes_less_than_700_bytes_a_line_at_its_peak(manifest: Pat
     finally:
         tracemalloc.stop()
     assert len(corpus) == LINES
-    assert peak / LINES < 700
+    assert peak / LINES < 1000
 
 
 def _looks(manifest: Path, monkeypatch: pytest.MonkeyPatch, *, check_files: bool) -> list[str]:

@@ -46,8 +46,8 @@ COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Utterance) if f.name != 
 SETTERS: Mapping[str, Callable[[Utterance, Any], None]] = {
     f.name: getattr(Utterance, f.name).__set__ for f in fields(Utterance)
 }
-"""Fill an utterance made by ``object.__new__`` field by field, before anybody else sees it. Of a million utterances that
-takes half the time; whoever does so must set every field."""
+"""Fill an utterance made by ``object.__new__`` field by field, before anybody else sees it. For a million utterances
+that takes half the time; whoever does so must set every field."""
 
 
 @dataclass(frozen=True)

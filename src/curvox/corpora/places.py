@@ -56,7 +56,7 @@ class Fence:
         """Return what is wrong with ``path``, or ''."""
         if path.startswith("/"):
             return f'"{path}" is absolute; paths are relative to the folder of the corpus'
-        if "\x00" in path or ".." in path and ".." in path.split("/"):
+        if "\x00" in path or (".." in path and ".." in path.split("/")):
             return f'"{path}" may leave the folder of the corpus; write it without ".."'
         folder, _, name = path.rpartition("/")
         place = self._folders.get(folder) or self._folder(folder)
