@@ -94,7 +94,7 @@ def _in_own_process(door: str, manifest: Path, check_files: str) -> dict[str, fl
 
 
 def _table(rows: list[tuple[str, int, float, str, dict[str, float]]]) -> str:
-    lines = ["| | utterances | manifest, MB | files looked at | CPU, s | wall, s | peak memory, MB | bytes an utterance |",
+    lines = ["| | utterances | manifest, MB | files looked at | CPU, s | wall, s | peak, MB | bytes an utterance |",
              "|---|---:|---:|---|---:|---:|---:|---:|"]  # fmt: skip
     for door, utterances, size_mb, files, measured in rows:
         each = measured["peak_mb"] * _MB / utterances

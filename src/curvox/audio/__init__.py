@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from curvox.audio.decoding import Failure, Segment
+from curvox.audio.examination import ExaminedRecording, ExaminedStretch, examine_recording, examine_recordings
 from curvox.audio.noise_recordings import NoiseRecordings, noise_files
 from curvox.audio.quality import RecordingQuality, measure_quality
 from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read_audio, read_audio_info
@@ -32,6 +33,8 @@ __all__ = [
     "AudioInfo",
     "AugmentationOptions",
     "ClippingOptions",
+    "ExaminedRecording",
+    "ExaminedStretch",
     "Failure",
     "FilterBank",
     "MaskOptions",
@@ -49,6 +52,8 @@ __all__ = [
     "change_speed",
     "check_waveform",
     "clip_peaks",
+    "examine_recording",
+    "examine_recordings",
     "from_int16",
     "mask_features",
     "measure_quality",

@@ -1,7 +1,7 @@
 """What libsndfile cannot read, decoded by FFmpeg through PyAV (the extra ``curvox[containers]``).
 
-A file is read as the container that its first bytes name, of a closed list: FFmpeg is not asked to guess, so no playlist
-can lead it to another file.
+A file is read as the container that its first bytes name, of a closed list: FFmpeg is not asked to guess, so no
+playlist can lead it to another file.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class AvFile:
 
     All of it is decoded when it is made. The samples that an encoder put before the sound are taken off where the
     container says how many there are: MP4 (M4A) in its edit list, Matroska and WebM for Opus. The end of an MP4 is cut
-    where its edit list ends, which is within a millisecond of the sound's own end. Bare AAC (ADTS) says neither, so it is
-    about 1024 samples late and ends up to 2048 samples later.
+    where its edit list ends, which is within a millisecond of the sound's own end. Bare AAC (ADTS) says neither, so it
+    is about 1024 samples late and ends up to 2048 samples later.
 
     Raises:
         AudioError: no sound in it, damaged, or shorter than it says.
@@ -101,9 +101,10 @@ def _decoded(path: Path, container: str) -> tuple[np.ndarray, int, str]:
         ) from error
     samples = np.concatenate(blocks, axis=1).T if blocks else np.zeros((0, 1), np.float32)
     if stated_s is not None and len(samples) / rate_hz < stated_s - _ENDS_EARLY_S:
+        got_s = len(samples) / rate_hz
         raise AudioError(
-            f'"{path}" is truncated or damaged: it says that it lasts {stated_s:.3f} s, only '
-            f"{len(samples) / rate_hz:.3f} s can be decoded ({container.upper()}/{coding}); fetch it again or leave it out"
+            f'"{path}" is truncated or damaged: it says that it lasts {stated_s:.3f} s, only {got_s:.3f} s can be decoded '
+            f"({container.upper()}/{coding}); fetch it again or leave it out"
         )
     if container == "mp4" and stated_s is not None:
         samples = samples[: round(stated_s * rate_hz)]

@@ -59,8 +59,9 @@ def read_audio(
     """Read a recording, or a segment of it, as one channel at ``sampling_rate_hz``.
 
     WAV, FLAC, Ogg Vorbis, Ogg Opus and MP3 (and whatever else libsndfile knows), of any rate and any number of
-    channels; MP4 and M4A, WebM and Matroska, AAC, WMA and AMR where PyAV is installed (`curvox.audio.av_decoding` says
-    how the delay of an encoder is dealt with). Channels are averaged; another sampling rate is converted by soxr in high quality.
+    channels; MP4 and M4A, WebM and Matroska, AAC, WMA and AMR where PyAV is installed, see
+    :class:`~curvox.audio.av_decoding.AvFile`. Channels are averaged; another sampling rate is converted by soxr in high
+    quality.
 
     Args:
         path: the file; its content decides the format, not its suffix (but headerless ``.raw`` is refused).
@@ -79,7 +80,7 @@ def read_audio(
     _require_rate(sampling_rate_hz)
     path = Path(path)
     with _opened(path) as file:
-        start, count = _segment(path, file.frames, file.samplerate, start_s, duration_s)
+        start, count = cut(path, file.frames, file.samplerate, start_s, duration_s)
         samples = _decode(path, file, start, count)
         rate_hz = file.samplerate
     what = _describe(path, start_s, duration_s)
@@ -90,6 +91,17 @@ def read_audio(
     return mono
 
 
+def read_whole(path: Path) -> tuple[np.ndarray, AudioInfo]:
+    """Read all of a recording as one channel, float32 (samples,), at its own rate, and what it says of itself.
+
+    Raises:
+        AudioError: it cannot be decoded. Silence and shortness are no fault here; see :func:`check_waveform`.
+    """
+    with _opened(path) as file:
+        samples = _decode(path, file, 0, file.frames)
+        return _to_mono(samples, f'"{path}"'), _info(file)
+
+
 def read_audio_info(path: str | os.PathLike[str]) -> AudioInfo:
     """Read duration, rate, channels and format from the header, without decoding the samples but of what PyAV reads.
 
@@ -98,12 +110,16 @@ def read_audio_info(path: str | os.PathLike[str]) -> AudioInfo:
             inside the samples is found by :func:`read_audio` only.
     """
     with _opened(Path(path)) as file:
-        return AudioInfo(
-            duration_s=file.frames / file.samplerate,
-            sampling_rate_hz=file.samplerate,
-            channels=file.channels,
-            format=f"{file.format}/{file.subtype}",
-        )
+        return _info(file)
+
+
+def _info(file: soundfile.SoundFile | AvFile) -> AudioInfo:
+    return AudioInfo(
+        duration_s=file.frames / file.samplerate,
+        sampling_rate_hz=file.samplerate,
+        channels=file.channels,
+        format=f"{file.format}/{file.subtype}",
+    )
 
 
 def check_waveform(waveform: np.ndarray, sampling_rate_hz: float, what: str) -> None:
@@ -201,7 +217,7 @@ def _first_bytes(path: Path) -> bytes:
     return head
 
 
-def _segment(path: Path, n_frames: int, rate_hz: int, start_s: float, duration_s: float | None) -> tuple[int, int]:
+def cut(path: Path, n_frames: int, rate_hz: int, start_s: float, duration_s: float | None) -> tuple[int, int]:
     """Turn a segment in seconds into its first sample and its count at the file's own rate."""
     length_s = n_frames / rate_hz
     start_s = require_non_negative(start_s, "start_s")

@@ -20,6 +20,7 @@ def check_rows(draft: Draft, *, check_files: bool) -> list[Problem]:
     paths = dict.fromkeys(utterance.path for utterance in draft.rows.utterances)
     wrong = {path: message for path in paths if (message := fence.problem(path))}
     del paths
+    draft.wrong_paths.update(wrong)
     if wrong:
         for row in draft.rows:
             if message := wrong.pop(row.utterance.path, None):

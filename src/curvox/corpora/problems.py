@@ -33,8 +33,8 @@ class CorpusReport:
     """What :func:`~curvox.corpora.check_corpus` found: the problems, and how much was readable beside them.
 
     ``speakers`` and ``utterances`` count what could be read; ``duration_s`` is None when any length is unknown;
-    ``splits`` maps each split to its counts. ``found`` are the utterances themselves, of which ids may come twice, with
-    paths relative to ``root``.
+    ``splits`` maps each split to its counts. ``found`` are the utterances themselves, ids perhaps twice, without
+    those whose recording is missing or lies outside ``root``.
     """
 
     path: Path
@@ -98,6 +98,7 @@ class Draft:
     name: str
     rows: Rows = field(default_factory=Rows)
     problems: list[Problem] = field(default_factory=list)
+    wrong_paths: set[str] = field(default_factory=set)
 
     def add(self, file: str, line: int | None, column: str, message: str) -> None:
         """Note a problem."""

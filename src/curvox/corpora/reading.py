@@ -63,7 +63,7 @@ def check_corpus(
         path=Path(path),
         format=name,
         root=draft.root,
-        found=tuple(found),
+        found=tuple(u for u in found if u.path not in draft.wrong_paths),
         problems=problems,
         speakers=counts.speakers,
         utterances=counts.utterances,
