@@ -10,7 +10,7 @@ from curvox.errors import CorpusError, UnknownNameError
 
 
 def test_corpora_table__every_entry_loads() -> None:
-    assert tuple(CORPORA) == ("tsv", "folders", "kaldi", "lhotse")
+    assert tuple(CORPORA) == ("tsv", "csv", "folders", "kaldi", "lhotse")
     for name in CORPORA:
         assert callable(CORPORA.load(name))
         assert CORPORA[name].summary

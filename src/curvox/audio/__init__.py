@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from curvox.audio.decoding import Failure, Segment
 from curvox.audio.examination import ExaminedRecording, ExaminedStretch, examine_recording, examine_recordings
+from curvox.audio.flac import FlacFile, write_flac_files
 from curvox.audio.noise_recordings import NoiseRecordings, noise_files
 from curvox.audio.quality import RecordingQuality, measure_quality
 from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read_audio, read_audio_info
@@ -37,6 +38,7 @@ __all__ = [
     "ExaminedStretch",
     "Failure",
     "FilterBank",
+    "FlacFile",
     "MaskOptions",
     "NoiseRecordings",
     "RecordedNoiseOptions",
@@ -65,6 +67,7 @@ __all__ = [
     "subtract_mean",
     "through_telephone",
     "to_int16",
+    "write_flac_files",
 ]
 
 _TORCH_PARTS = {

@@ -17,7 +17,7 @@ from curvox.errors import AudioError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
-    from av.container import InputContainer
+    from av.container.input import InputContainer
 
 EXTRA = 'pip install "curvox[containers]"'
 
@@ -84,9 +84,10 @@ class AvFile:
 def _decoded(path: Path, container: str) -> tuple[np.ndarray, int, str]:
     """Return samples float32 (n, channels), their rate, and the name of the coding."""
     import av
+    from av.error import FFmpegError
 
     try:
-        with path.open("rb") as raw, av.open(raw, format=container) as file:
+        with path.open("rb") as raw, av.open(raw, "r", format=container) as file:
             stream = next(iter(file.streams.audio), None)
             if stream is None:
                 raise AudioError(f'"{path}" holds no sound; leave it out')
@@ -94,7 +95,7 @@ def _decoded(path: Path, container: str) -> tuple[np.ndarray, int, str]:
             rate_hz = stream.codec_context.sample_rate
             coding = stream.codec_context.name.upper()
             stated_s = _stated_s(container, file, stream)
-    except (av.FFmpegError, ValueError, EOFError) as error:
+    except (FFmpegError, ValueError, EOFError) as error:
         raise AudioError(
             f'"{path}" is truncated or damaged: FFmpeg: {getattr(error, "strerror", None) or error} '
             f"({_NAMES[container]}); fetch it again or leave it out"
@@ -103,8 +104,8 @@ def _decoded(path: Path, container: str) -> tuple[np.ndarray, int, str]:
     if stated_s is not None and len(samples) / rate_hz < stated_s - _ENDS_EARLY_S:
         got_s = len(samples) / rate_hz
         raise AudioError(
-            f'"{path}" is truncated or damaged: it says that it lasts {stated_s:.3f} s, only {got_s:.3f} s can be decoded '
-            f"({container.upper()}/{coding}); fetch it again or leave it out"
+            f'"{path}" is truncated or damaged: it says that it lasts {stated_s:.3f} s, only {got_s:.3f} s can be '
+            f"decoded ({container.upper()}/{coding}); fetch it again or leave it out"
         )
     if container == "mp4" and stated_s is not None:
         samples = samples[: round(stated_s * rate_hz)]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from curvox.cli.data_check import check
+from curvox.cli.data_convert import convert
 
 # Written out, for the table of preparations brings NumPy with it.
 PUBLISHED = "voxceleb1, voxceleb2, cnceleb1, cnceleb2, librispeech, vctk, audiomnist, speech_commands"
@@ -49,23 +50,7 @@ def prepare(
 app.command("check")(check)
 
 
-@app.command("convert")
-def convert(
-    path: Annotated[Path, typer.Argument(help="Corpus folder or manifest, of any format.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Manifest to write; paths in it stay relative to the corpus.")
-    ],
-    format: Annotated[
-        str | None, typer.Option(help="tsv, folders, kaldi or lhotse; default: by the files there.")
-    ] = None,
-    audio_root: Annotated[Path | None, typer.Option(help="Folder that holds recordings with absolute paths.")] = None,
-) -> None:
-    """Write a corpus of any format as manifest.tsv."""
-    from curvox.corpora import read_corpus, write_manifest
-
-    corpus = read_corpus(path, format=format, audio_root=audio_root)
-    written = write_manifest(corpus, output)
-    print(f"{written}: {len(corpus)} utterances, paths relative to {corpus.root}")
+app.command("convert")(convert)
 
 
 @app.command("unpack-shar")

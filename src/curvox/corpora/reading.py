@@ -10,6 +10,7 @@ from pathlib import Path
 from curvox import corpora
 from curvox.corpora.checks import check_rows, in_order
 from curvox.corpora.corpus import Corpus, count
+from curvox.corpora.csv_manifest import MANIFEST as CSV_MANIFEST
 from curvox.corpora.folders import has_recordings
 from curvox.corpora.problems import CorpusReport, Draft, Problem, refuse
 from curvox.corpora.tsv import MANIFEST
@@ -26,7 +27,7 @@ def read_corpus(
     """Read a corpus of any format in :data:`CORPORA`.
 
     Args:
-        path: a folder, or a manifest (.tsv, .jsonl, .jsonl.gz).
+        path: a folder, or a manifest (.tsv, .csv, .jsonl, .jsonl.gz).
         format: its name in :data:`CORPORA`; without it, decided by which files exist.
         audio_root: the folder that paths of recordings are relative to; without it, the folder of the manifest.
         check_files: also refuse a recording that is missing or has no bytes. No recording is opened.
@@ -106,17 +107,18 @@ def detect_format(path: str | Path) -> str:
     """
     path = Path(path)
     if not path.is_dir():
-        if path.suffix == ".tsv":
-            return "tsv"
+        if path.suffix in (".tsv", ".csv"):
+            return path.suffix[1:]
         if _is_jsonl(path):
             return "lhotse"
-        raise CorpusError(f"expected a folder or a manifest (.tsv, .jsonl, .jsonl.gz), got {path}")
+        raise CorpusError(f"expected a folder or a manifest (.tsv, .csv, .jsonl, .jsonl.gz), got {path}")
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file()]
     if any(f.name.startswith("cuts.") for f in files) and any(f.match("recording.*.tar") for f in files):
         raise CorpusError(f"{path} is a folder of lhotse Shar; curvox.corpora.unpack_shar turns it into a corpus")
     names = {f.name for f in files}
     found = {
         "tsv": MANIFEST in names,
+        "csv": CSV_MANIFEST in names,
         "kaldi": {"wav.scp", "utt2spk"} <= names,
         "lhotse": any(_is_jsonl(f) for f in files),
     }
@@ -128,8 +130,8 @@ def detect_format(path: str | Path) -> str:
     if has_recordings(path):
         return "folders"
     raise CorpusError(
-        f"{path} is no corpus: expected {MANIFEST}, or wav.scp and utt2spk, or lhotse's *.jsonl(.gz), or a folder of "
-        f"recordings for each speaker; found {', '.join(sorted(names)[:5]) or 'no file'}"
+        f"{path} is no corpus: expected {MANIFEST} or {CSV_MANIFEST}, or wav.scp and utt2spk, or lhotse's *.jsonl(.gz), or "
+        f"a folder of recordings for each speaker; found {', '.join(sorted(names)[:5]) or 'no file'}"
     )
 
 

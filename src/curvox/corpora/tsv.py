@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
-from curvox.corpora.corpus import COLUMNS, Corpus
+from curvox.corpora.corpus import Corpus
 from curvox.corpora.manifest_rows import check_header, read_rows
+from curvox.corpora.manifest_table import manifest_table
 from curvox.corpora.places import absolute
 from curvox.corpora.problems import Draft
 from curvox.corpora.text_files import each_line, write_text
@@ -50,22 +51,9 @@ def write_manifest(corpus: Corpus, path: str | Path) -> Path:
         InputError: a text holds a tab or the end of a line, or a further column has the name of a known one.
     """
     path = Path(path)
-    extras = sorted({name for u in corpus.utterances for name in u.extra})
-    if clash := set(extras) & set(COLUMNS):
-        raise InputError(f"further columns must not be named as known ones, got {', '.join(sorted(clash))}")
-    plain = not extras and all(u.start_s == 0 and u.segment_s is None for u in corpus.utterances)
-    known = COLUMNS[:-2] if plain else COLUMNS
-    lines = ["\t".join(_clean(name) for name in (*known, *extras))]
-    for utterance in corpus.utterances:
-        cells = [_text(getattr(utterance, name)) for name in known]
-        cells += [utterance.extra.get(name, "") for name in extras]
-        lines.append("\t".join(map(_clean, cells)))
+    lines = ["\t".join(map(_clean, cells)) for cells in manifest_table(corpus)]
     write_text(path, "\n".join(lines) + "\n")
     return path
-
-
-def _text(value: str | float | None) -> str:
-    return "" if value is None else value if isinstance(value, str) else repr(value)
 
 
 def _clean(text: str) -> str:
