@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
 import subprocess
@@ -106,8 +107,9 @@ def _table(rows: list[tuple[str, int, float, str, dict[str, float]]]) -> str:
 
 
 def _page(table: str) -> str:
-    machine = f"{platform.machine()}, Python {platform.python_version()}, {date.today().isoformat()}"
-    return f"# Reading a large manifest\n\n{machine}. `python benchmarks/manifest.py --save`\n\n{table}"
+    machine = f"{platform.machine()}, {os.cpu_count()} processors with a load of {os.getloadavg()[1]:.1f}"
+    when = f"Python {platform.python_version()}, {date.today().isoformat()}"
+    return f"# Reading a large manifest\n\n{machine}, {when}. `python benchmarks/manifest.py --save`\n\n{table}"
 
 
 def _arguments() -> argparse.Namespace:

@@ -130,8 +130,8 @@ def detect_format(path: str | Path) -> str:
     if has_recordings(path):
         return "folders"
     raise CorpusError(
-        f"{path} is no corpus: expected {MANIFEST} or {CSV_MANIFEST}, or wav.scp and utt2spk, or lhotse's *.jsonl(.gz), or "
-        f"a folder of recordings for each speaker; found {', '.join(sorted(names)[:5]) or 'no file'}"
+        f"{path} is no corpus: expected {MANIFEST} or {CSV_MANIFEST}, or wav.scp and utt2spk, or lhotse's "
+        f"*.jsonl(.gz), or a folder of recordings for each speaker; found {', '.join(sorted(names)[:5]) or 'no file'}"
     )
 
 
