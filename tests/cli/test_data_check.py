@@ -69,14 +69,17 @@ def test_convert__goes_by_the_ending_or_by_to(corpus: Path, tmp_path: Path) -> N
     assert "name it with --to" in unclear.stderr
     both = curvox_here("data", "convert", corpus, "-o", tmp_path / "y", "--audio", "flac", "--to", "csv")
     assert "leave --to out" in both.stderr
-    assert 'unknown audio format "flack"' in curvox_here(
-        "data", "convert", corpus, "-o", tmp_path / "y", "--audio", "flack"
-    ).stderr
+    assert (
+        'unknown audio format "flack"'
+        in curvox_here("data", "convert", corpus, "-o", tmp_path / "y", "--audio", "flack").stderr
+    )
 
 
 def test_convert__to_flac_tells_in_its_exit_code_what_could_not_be_read(corpus: Path, tmp_path: Path) -> None:
     (corpus / "b/1/x.wav").write_bytes(b"no sound")
-    done = curvox_here("data", "convert", corpus, "-o", tmp_path / "flac", "--audio", "flac", "--sampling-rate-hz", "8000")
+    done = curvox_here(
+        "data", "convert", corpus, "-o", tmp_path / "flac", "--audio", "flac", "--sampling-rate-hz", "8000"
+    )
     assert done.returncode == 1
     assert "14 utterances at 8000 Hz" in done.stdout
     assert f"1 recordings could not be read: {tmp_path / 'flac' / 'bad_files.tsv'}" in done.stderr

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from curvox.corpora.corpus import COLUMNS, Corpus, Utterance
+from curvox.corpora.corpus import COLUMNS, LEVELS, Corpus, Utterance
 from curvox.corpora.text_files import umask, write_text
 from curvox.errors import InputError, OutputExistsError
 
@@ -85,6 +85,7 @@ def _files(corpus: Corpus) -> tuple[dict[str, dict[str, str]], list[str]]:
 def _notes(corpus: Corpus) -> list[str]:
     known = [name for name in COLUMNS if name not in _HELD and any(getattr(u, name) for u in corpus.utterances)]
     dropped = known + sorted({name for u in corpus.utterances for name in u.extra})
+    dropped += ["the levels of the label tree"] * (corpus.levels != LEVELS)
     notes = [f"Kaldi has no place for {', '.join(dropped)}: left out"] if dropped else []
     if unlike := sum(not u.utterance.startswith(u.speaker) for u in corpus.utterances):
         notes.append(f"{unlike} ids do not begin with their speaker, as some of Kaldi's scripts want")

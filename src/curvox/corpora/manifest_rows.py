@@ -18,23 +18,25 @@ REQUIRED = ("utterance", "path", "speaker")
 _NOTHING: Mapping[str, str] = {}
 
 
-def check_header(draft: Draft, file: str, header: list[str], required: tuple[str, ...] = REQUIRED) -> bool:
-    """Note what is wrong with the names of columns, in line 1; tell whether nothing is."""
+def check_header(
+    draft: Draft, file: str, header: list[str], required: tuple[str, ...] = REQUIRED, *, line: int = 1
+) -> bool:
+    """Note what is wrong with the names of columns, in this line; tell whether nothing is."""
     before = len(draft.problems)
     for place, name in enumerate(header):
         if name in header[:place]:
-            draft.add(file, 1, name, f'the column "{name}" comes twice; column names must be unique')
+            draft.add(file, line, name, f'the column "{name}" comes twice; column names must be unique')
         if not name.strip():
-            draft.add(file, 1, "", f"column {place + 1} has no name")
+            draft.add(file, line, "", f"column {place + 1} has no name")
     strangers = [name for name in header if name not in COLUMNS]
     for name in COLUMNS:
         if name in header:
             continue
         near = difflib.get_close_matches(name, strangers, n=1, cutoff=0.6 if name in REQUIRED else 0.8)
         if near:
-            draft.add(file, 1, near[0], f'unknown column "{near[0]}": did you mean "{name}"? Rename it')
+            draft.add(file, line, near[0], f'unknown column "{near[0]}": did you mean "{name}"? Rename it')
         elif name in required:
-            draft.add(file, 1, name, f'the column "{name}" is missing; columns present: {", ".join(header)}')
+            draft.add(file, line, name, f'the column "{name}" is missing; columns present: {", ".join(header)}')
     return len(draft.problems) == before
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from curvox.corpora.corpus import CorpusCounts, Utterance
+from curvox.corpora.corpus import LEVELS, CorpusCounts, Utterance
 from curvox.errors import CorpusError
 
 SHOWN = 20
@@ -99,6 +99,7 @@ class Draft:
     rows: Rows = field(default_factory=Rows)
     problems: list[Problem] = field(default_factory=list)
     wrong_paths: set[str] = field(default_factory=set)
+    levels: tuple[str, ...] = LEVELS
 
     def add(self, file: str, line: int | None, column: str, message: str) -> None:
         """Note a problem."""

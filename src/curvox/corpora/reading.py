@@ -39,7 +39,7 @@ def read_corpus(
     """
     draft, _, problems = _read(Path(path), format, audio_root, check_files)
     refuse(problems, f"the corpus {path}")
-    return Corpus(draft.root, tuple(draft.rows.utterances), draft.name)
+    return Corpus(draft.root, tuple(draft.rows.utterances), draft.name, draft.levels)
 
 
 def check_corpus(

@@ -79,7 +79,7 @@ def convert_to_flac(
     )
     if not utterances:
         raise CorpusError(f"none of the {len(files)} recordings could be read; {folder / BAD_FILES} says why")
-    converted = Corpus(folder, utterances, corpus.name)
+    converted = replace(corpus, root=folder, utterances=utterances)
     manifest = write_manifest(converted, folder / _MANIFEST)
     return FlacCorpus(converted, manifest, sum(file.kept for file in files.values()), bad)
 
