@@ -1,4 +1,4 @@
-"""``curvox data check`` and ``convert``: exit codes for pipelines, files that are whole or not there, mistakes named."""
+"""``curvox data check`` and ``convert``: exit codes for pipelines, files that are whole, mistakes named."""
 
 from __future__ import annotations
 

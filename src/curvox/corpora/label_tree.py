@@ -20,12 +20,12 @@ Leaf = tuple[str, ...]
 
 @dataclass(frozen=True)
 class LabelTree:
-    """Where each utterance hangs, by the ``levels`` of its corpus: gender, accent (native language), speaker and session
-    where the manifest declares no others.
+    """Where each utterance hangs, by the ``levels`` of its corpus: gender, accent (native language), speaker and
+    session where the manifest declares no others.
 
-    The leaves are sessions there, so two utterances of one session hang at the same leaf. A field that is empty, and a gender
-    that somebody prefers not to say, is the node "unknown" of its parent: nothing is guessed, and speakers of unknown
-    gender share a node. Build it with :meth:`from_corpus`.
+    The leaves are sessions there, so two utterances of one session hang at the same leaf. A field that is empty, and a
+    gender that somebody prefers not to say, is the node "unknown" of its parent: nothing is guessed, and speakers of
+    unknown gender share a node. Build it with :meth:`from_corpus`.
     """
 
     leaves: Mapping[str, Leaf]
@@ -65,8 +65,10 @@ class LabelTree:
         return self.leaves[utterance]
 
     def tree_distance(self, a: str, b: str) -> int:
-        """Return the number of edges between the leaves of two utterances, twice the levels in which they differ: of the
-        usual four 0, 2 (session), 4 (speaker), 6, or 8."""
+        """Return the number of edges between the leaves of two utterances, twice the levels in which they differ.
+
+        Of the usual four levels these are 0, 2 (session), 4 (speaker), 6, or 8.
+        """
         return path_distance(self[a], self[b], levels=self.levels)
 
     def tree_distances(self, utterances: Sequence[str]) -> np.ndarray:
