@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from curvox.corpora import CorpusReport, check_corpus
-from curvox.diagnosis.corpus_checks import BADNESS, KINDS, Badness, CorpusProblem, corpus_problems
+from curvox.diagnosis.corpus_checks import corpus_problems
 from curvox.diagnosis.corpus_facts import CorpusFacts, measure_corpus
 from curvox.diagnosis.corpus_figures import CorpusFigures, corpus_figures
+from curvox.diagnosis.corpus_problem import BADNESS, Badness, CorpusProblem
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +100,3 @@ def _measures(facts: CorpusFacts | None) -> dict[str, dict[str, float]]:
 
 def _rounded(value: float) -> float:
     return 0.0 if value == 0 else round(value, 5 - math.floor(math.log10(abs(value))))
-
-
-__all__ = [
-    "BADNESS",
-    "KINDS",
-    "CorpusExamination",
-    "CorpusFacts",
-    "CorpusFigures",
-    "CorpusProblem",
-    "examination_dict",
-    "examine_corpus",
-]
