@@ -10,7 +10,7 @@ from curvox.errors import CorpusError, UnknownNameError
 
 
 def test_corpora_table__every_entry_loads() -> None:
-    assert tuple(CORPORA) == ("tsv", "folders", "kaldi", "lhotse", "shards")
+    assert tuple(CORPORA) == ("tsv", "csv", "folders", "kaldi", "lhotse", "shards")
     for name in CORPORA:
         assert callable(CORPORA.load(name))
         assert CORPORA[name].summary
@@ -57,9 +57,9 @@ def test_detect_format__refuses_several_and_none(tmp_path: Path, files: list[str
 def test_read_corpus__refuses_a_path_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=re.escape(f"no corpus at {tmp_path / 'none'}")):
         read_corpus(tmp_path / "none")
-    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "a.xls").write_text("x")
     with pytest.raises(CorpusError, match="expected a folder or a manifest"):
-        read_corpus(tmp_path / "a.csv")
+        read_corpus(tmp_path / "a.xls")
 
 
 def test_read_corpus__refuses_an_unknown_format(tmp_path: Path) -> None:

@@ -68,8 +68,8 @@ def test_folders__an_empty_recording_is_named(folder: Path) -> None:
 
 def test_folders__other_audio_is_named_where_none_is_readable(tmp_path: Path) -> None:
     (tmp_path / "ann").mkdir()
-    (tmp_path / "ann/1.m4a").write_bytes(b"x")
-    with pytest.raises(CorpusError, match=r"1 of \.m4a"):
+    (tmp_path / "ann/1.sph").write_bytes(b"x")
+    with pytest.raises(CorpusError, match=r"1 of \.sph"):
         read_corpus(tmp_path, format="folders")
 
 

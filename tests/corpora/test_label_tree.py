@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvox.corpora import Corpus, LabelTree, Utterance, path_distance
+from curvox.corpora import Corpus, LabelTree, Utterance, check_corpus, path_distance, read_corpus, write_manifest
 from curvox.errors import CorpusError, InputError, UnknownNameError
 
 
@@ -88,3 +88,43 @@ def test_label_tree__refuses_what_is_not_in_it(voices: Corpus) -> None:
         tree.tree_distance("ada-11", "ada-2")
     with pytest.raises(InputError, match="at most 4 steps"):
         path_distance("abcde", "a")
+
+
+def declared(folder: Path, line: str) -> Path:
+    (folder / "manifest.tsv").write_text(
+        f"{line}\nutterance\tpath\tspeaker\tgender\tregion\n"
+        "a1\ta1\ta\tf\tnorth\na2\ta2\ta\tf\tnorth\nb\tb\tb\tf\tnorth\nc\tc\tc\tm\tnorth\nd\td\td\tm\t\n"
+    )
+    return folder
+
+
+def test_label_tree__has_the_levels_that_the_manifest_declares(tmp_path: Path) -> None:
+    corpus = read_corpus(declared(tmp_path, "# levels: region, gender, speaker"), check_files=False)
+    tree = LabelTree.from_corpus(corpus)
+    assert tree.levels == corpus.levels == ("region", "gender", "speaker")
+    assert (tree["a1"], tree["d"]) == (("north", "f", "a"), ("unknown", "m", "d"))
+    assert [tree.tree_distance("a1", other) for other in ("a2", "b", "c", "d")] == [0, 2, 4, 6]
+    assert tree.tree_distances(["a1", "d"]).tolist() == [[0, 6], [6, 0]]
+    assert corpus.without(["d"]).levels == corpus.levels
+    written = write_manifest(corpus, tmp_path / "again.tsv")
+    assert read_corpus(written, check_files=False).levels == corpus.levels
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("# levels: regio, speaker", '"regio": did you mean "region"'),
+        ("# levels: region", "speaker among them"),
+        ("# levels: speaker, speaker", "each named once"),
+        ("# my corpus", 'as "# levels: gender'),
+    ],
+)
+def test_label_tree__a_declaration_that_is_wrong_is_named(tmp_path: Path, line: str, expected: str) -> None:
+    (problem,) = check_corpus(declared(tmp_path, line), check_files=False).problems
+    assert (problem.line, expected in problem.message) == (1, True)
+
+
+def test_label_tree__lines_are_counted_with_the_declaration(tmp_path: Path) -> None:
+    manifest = declared(tmp_path, "# levels: region, speaker") / "manifest.tsv"
+    manifest.write_text(manifest.read_text() + "a1\te\te\tf\tsouth\n")
+    assert [p.line for p in check_corpus(manifest, check_files=False).problems] == [8]

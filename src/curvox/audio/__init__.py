@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from curvox.audio.decoding import Failure, Segment
+from curvox.audio.examination import ExaminedRecording, ExaminedStretch, examine_recording, examine_recordings
+from curvox.audio.flac import FlacFile, write_flac_files
 from curvox.audio.noise_recordings import NoiseRecordings, noise_files
 from curvox.audio.quality import RecordingQuality, measure_quality
 from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read_audio, read_audio_info
@@ -41,8 +43,11 @@ __all__ = [
     "AugmentationOptions",
     "ClippingOptions",
     "CodecOptions",
+    "ExaminedRecording",
+    "ExaminedStretch",
     "Failure",
     "FilterBank",
+    "FlacFile",
     "MaskOptions",
     "NoiseRecordings",
     "RecordedNoiseOptions",
@@ -64,6 +69,8 @@ __all__ = [
     "check_waveform",
     "clip_peaks",
     "cut_samples",
+    "examine_recording",
+    "examine_recordings",
     "from_int16",
     "is_shard_folder",
     "is_url",
@@ -79,6 +86,7 @@ __all__ = [
     "through_codecs",
     "through_telephone",
     "to_int16",
+    "write_flac_files",
 ]
 
 _TORCH_PARTS = {

@@ -13,11 +13,15 @@ import numpy as np
 import soundfile
 import soxr
 
+from curvox.audio.av_decoding import EXTRA, AvFile, can_decode, container_of
 from curvox.audio.container import damage_in_ogg, kind_of_bytes, missing_end
 from curvox.errors import AudioError, InputError, require_non_negative, require_positive
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
-"""Suffixes, in lower case, of the files a folder is searched for. The content decides how a file is read."""
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".mka", ".wma", ".amr"}
+)
+"""Suffixes, in lower case, of the files a folder is searched for. The content decides how a file is read; those after
+.mp3 need PyAV."""
 
 FRAME_LENGTH_MS = 25.0
 """A waveform shorter than this gives no frame of features and is refused."""
@@ -55,7 +59,9 @@ def read_audio(
     """Read a recording, or a segment of it, as one channel at ``sampling_rate_hz``.
 
     WAV, FLAC, Ogg Vorbis, Ogg Opus and MP3 (and whatever else libsndfile knows), of any rate and any number of
-    channels. Channels are averaged; another sampling rate is converted by soxr in high quality.
+    channels; MP4 and M4A, WebM and Matroska, AAC, WMA and AMR where PyAV is installed, see
+    :class:`~curvox.audio.av_decoding.AvFile`. Channels are averaged; another sampling rate is converted by soxr in high
+    quality.
 
     Args:
         path: the file; its content decides the format, not its suffix (but headerless ``.raw`` is refused).
@@ -74,7 +80,7 @@ def read_audio(
     _require_rate(sampling_rate_hz)
     path = Path(path)
     with _opened(path) as file:
-        start, count = _segment(path, file.frames, file.samplerate, start_s, duration_s)
+        start, count = cut(path, file.frames, file.samplerate, start_s, duration_s)
         samples = _decode(path, file, start, count)
         rate_hz = file.samplerate
     what = _describe(path, start_s, duration_s)
@@ -85,20 +91,35 @@ def read_audio(
     return mono
 
 
+def read_whole(path: Path) -> tuple[np.ndarray, AudioInfo]:
+    """Read all of a recording as one channel, float32 (samples,), at its own rate, and what it says of itself.
+
+    Raises:
+        AudioError: it cannot be decoded. Silence and shortness are no fault here; see :func:`check_waveform`.
+    """
+    with _opened(path) as file:
+        samples = _decode(path, file, 0, file.frames)
+        return _to_mono(samples, f'"{path}"'), _info(file)
+
+
 def read_audio_info(path: str | os.PathLike[str]) -> AudioInfo:
-    """Read duration, rate, channels and format from the header, without decoding the samples.
+    """Read duration, rate, channels and format from the header, without decoding the samples but of what PyAV reads.
 
     Raises:
         AudioError: the file is missing, a folder, empty, without samples, visibly truncated or not audio. Damage
             inside the samples is found by :func:`read_audio` only.
     """
     with _opened(Path(path)) as file:
-        return AudioInfo(
-            duration_s=file.frames / file.samplerate,
-            sampling_rate_hz=file.samplerate,
-            channels=file.channels,
-            format=f"{file.format}/{file.subtype}",
-        )
+        return _info(file)
+
+
+def _info(file: soundfile.SoundFile | AvFile) -> AudioInfo:
+    return AudioInfo(
+        duration_s=file.frames / file.samplerate,
+        sampling_rate_hz=file.samplerate,
+        channels=file.channels,
+        format=f"{file.format}/{file.subtype}",
+    )
 
 
 def check_waveform(waveform: np.ndarray, sampling_rate_hz: float, what: str) -> None:
@@ -140,17 +161,9 @@ def check_waveform(waveform: np.ndarray, sampling_rate_hz: float, what: str) -> 
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+def _opened(path: Path) -> Iterator[soundfile.SoundFile | AvFile]:
     """Open a file that has passed every check of its header; yield it."""
-    head = _first_bytes(path)
-    try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: the suffix .raw, which has no header
-        raise AudioError(
-            f'"{path}" cannot be read as audio: expected {_FORMATS}, but {kind_of_bytes(head)} '
-            f"({_reason(error)}); convert it, for example with `ffmpeg -i FILE out.wav`, or leave it out"
-        ) from error
-    with file:
+    with _decoder(path, _first_bytes(path)) as file:
         missing = missing_end(path, file.format, file.extra_info)
         if file.frames == 0:
             raise AudioError(
@@ -173,6 +186,20 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         yield file
 
 
+def _decoder(path: Path, head: bytes) -> soundfile.SoundFile | AvFile:
+    try:
+        return soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: the suffix .raw, which has no header
+        container = container_of(head)
+        if container is not None and can_decode():
+            return AvFile(path, container)
+        how = f"with `{EXTRA}` it can; or " if container is not None else ""
+        raise AudioError(
+            f'"{path}" cannot be read as audio: expected {_FORMATS}, but {kind_of_bytes(head)} '
+            f"({_reason(error)}); {how}convert it, for example with `ffmpeg -i FILE out.wav`, or leave it out"
+        ) from error
+
+
 def _first_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise AudioError(f'"{path}" is a folder, expected one sound file; name a file inside it')
@@ -190,7 +217,7 @@ def _first_bytes(path: Path) -> bytes:
     return head
 
 
-def _segment(path: Path, n_frames: int, rate_hz: int, start_s: float, duration_s: float | None) -> tuple[int, int]:
+def cut(path: Path, n_frames: int, rate_hz: int, start_s: float, duration_s: float | None) -> tuple[int, int]:
     """Turn a segment in seconds into its first sample and its count at the file's own rate."""
     length_s = n_frames / rate_hz
     start_s = require_non_negative(start_s, "start_s")
@@ -208,7 +235,7 @@ def _segment(path: Path, n_frames: int, rate_hz: int, start_s: float, duration_s
     return start, max(1, min(round(end_s * rate_hz), n_frames) - start)
 
 
-def _decode(path: Path, file: soundfile.SoundFile, start: int, count: int) -> np.ndarray:
+def _decode(path: Path, file: soundfile.SoundFile | AvFile, start: int, count: int) -> np.ndarray:
     """Decode exactly ``count`` samples a channel from ``start``; float32 (samples, channels)."""
     blocks: list[np.ndarray] = []
     n_read = 0
@@ -270,7 +297,7 @@ def _describe(path: Path, start_s: float, duration_s: float | None) -> str:
     return f'"{path}" (from {start_s:g} s to {end})'
 
 
-def _damaged(path: Path, file: soundfile.SoundFile, reason: str) -> AudioError:
+def _damaged(path: Path, file: soundfile.SoundFile | AvFile, reason: str) -> AudioError:
     return AudioError(
         f'"{path}" is truncated or damaged: {reason} ({file.format}/{file.subtype}); fetch it again or leave it out'
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from curvox.cli.data_check import check
+from curvox.cli.data_convert import convert
 from curvox.cli.shard import shard
 
 # Written out, for the table of preparations brings NumPy with it.
@@ -48,47 +49,10 @@ def prepare(
         )
 
 
-@app.command("check")
-def check(
-    path: Annotated[Path, typer.Argument(help="Corpus folder or manifest.")],
-    format: Annotated[
-        str | None, typer.Option(help="tsv, folders, kaldi or lhotse; default: by the files there.")
-    ] = None,
-    audio_root: Annotated[Path | None, typer.Option(help="Folder that holds recordings with absolute paths.")] = None,
-) -> None:
-    """Validate a corpus: counts, and what is wrong in which line."""
-    from curvox.corpora import check_corpus
-
-    report = check_corpus(path, format=format, audio_root=audio_root)
-    hours = "unknown length" if report.duration_s is None else f"{report.duration_s / 3600:.2f} h"
-    print(f"{report.path} ({report.format}): {report.speakers} speakers, {report.utterances} utterances, {hours}")
-    for name, counts in report.splits.items():
-        print(f"  {name}: {counts.speakers} speakers, {counts.utterances} utterances")
-    for problem in report.problems:
-        print(problem)
-    if not report.ok:
-        print(f"{len(report.problems)} problems", file=sys.stderr)
-        raise typer.Exit(1)
-    print("no problems")
+app.command("check")(check)
 
 
-@app.command("convert")
-def convert(
-    path: Annotated[Path, typer.Argument(help="Corpus folder or manifest, of any format.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Manifest to write; paths in it stay relative to the corpus.")
-    ],
-    format: Annotated[
-        str | None, typer.Option(help="tsv, folders, kaldi or lhotse; default: by the files there.")
-    ] = None,
-    audio_root: Annotated[Path | None, typer.Option(help="Folder that holds recordings with absolute paths.")] = None,
-) -> None:
-    """Write a corpus of any format as manifest.tsv."""
-    from curvox.corpora import read_corpus, write_manifest
-
-    corpus = read_corpus(path, format=format, audio_root=audio_root)
-    written = write_manifest(corpus, output)
-    print(f"{written}: {len(corpus)} utterances, paths relative to {corpus.root}")
+app.command("convert")(convert)
 
 
 @app.command("join")

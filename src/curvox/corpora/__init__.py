@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from curvox.corpora.bad_files import BadRecording, check_share, write_bad_files
 from curvox.corpora.corpus import COLUMNS, Corpus, CorpusCounts, Utterance
+from curvox.corpora.csv_manifest import write_csv
 from curvox.corpora.enrolments import (
     ENROLMENT_STYLES,
     EnrolmentMap,
@@ -13,6 +14,7 @@ from curvox.corpora.enrolments import (
     write_enrolments,
 )
 from curvox.corpora.joining import join_corpora
+from curvox.corpora.kaldi_export import write_kaldi
 from curvox.corpora.label_tree import LabelTree, path_distance
 from curvox.corpora.lhotse_bridge import from_lhotse
 from curvox.corpora.lhotse_export import to_lhotse
@@ -37,6 +39,7 @@ CORPORA = Table(
     "corpus format",
     {
         "tsv": Entry("curvox.corpora.tsv", "read_tsv", "manifest.tsv: one utterance a line, labels in named columns"),
+        "csv": Entry("curvox.corpora.csv_manifest", "read_csv", "manifest.csv: the same columns, separated by commas"),
         "folders": Entry("curvox.corpora.folders", "read_folders", "a folder per speaker, as VoxCeleb has it"),
         "kaldi": Entry("curvox.corpora.kaldi", "read_kaldi", "wav.scp and utt2spk, with segments and spk2gender"),
         "lhotse": Entry("curvox.corpora.lhotse_bridge", "read_lhotse", "lhotse's cuts, or recordings and supervisions"),
@@ -96,7 +99,9 @@ __all__ = [
     "trial_columns",
     "unpack_shar",
     "write_bad_files",
+    "write_csv",
     "write_enrolments",
+    "write_kaldi",
     "write_manifest",
     "write_scores",
     "write_trials",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from curvox.corpora.places import Fence
-from curvox.corpora.problems import Draft, Problem, Row
+from curvox.corpora.problems import Draft, Problem, Row, Rows
 
 
 def check_rows(draft: Draft, *, check_files: bool) -> list[Problem]:
@@ -17,12 +17,14 @@ def check_rows(draft: Draft, *, check_files: bool) -> list[Problem]:
     problems = [*_ids(draft.rows), *_splits(draft.rows), *_recordings(draft.rows)]
     fence = Fence(draft.root, check_files)
     # Segments share recordings, so each path is looked at once.
-    seen: set[str] = set()
-    for row in draft.rows:
-        path = row.utterance.path
-        if path not in seen and (message := fence.problem(path)):
-            problems.append(Problem(row.file, row.line, "path", message))
-        seen.add(path)
+    paths = dict.fromkeys(utterance.path for utterance in draft.rows.utterances)
+    wrong = {path: message for path in paths if (message := fence.problem(path))}
+    del paths
+    draft.wrong_paths.update(wrong)
+    if wrong:
+        for row in draft.rows:
+            if message := wrong.pop(row.utterance.path, None):
+                problems.append(Problem(row.file, row.line, "path", message))
     return problems
 
 
@@ -35,52 +37,69 @@ def _line(row: Row) -> str:
     return row.utterance.path if row.line is None else f"line {row.line}"
 
 
-def _ids(rows: list[Row]) -> list[Problem]:
+def _ids(rows: Rows) -> list[Problem]:
     problems: list[Problem] = []
+    names = [utterance.utterance for utterance in rows.utterances]
+    repeated = _repeated(names)
     first: dict[str, Row] = {}
-    for row in rows:
-        name = row.utterance.utterance
+    for number, name in enumerate(names):
+        if name.split() == [name] and name not in repeated:
+            continue
+        row = rows[number]
         if name in first:
             message = f'the id "{name}" is already that of {_line(first[name])}, here {_line(row)}; ids must be unique'
             problems.append(Problem(row.file, row.line, "utterance", message))
-        elif len(name.split()) != 1 or name != name.strip():
+        elif name.split() != [name]:
             message = f'the id "{name}" holds white space, which separates the fields of a trial list; rename it'
             problems.append(Problem(row.file, row.line, "utterance", message))
         first.setdefault(name, row)
     return problems
 
 
-def _splits(rows: list[Row]) -> list[Problem]:
+def _splits(rows: Rows) -> list[Problem]:
     problems: list[Problem] = []
-    has_splits = any(row.utterance.split for row in rows)
-    first: dict[str, Row] = {}
+    has_splits = any(utterance.split for utterance in rows.utterances)
+    first: dict[str, int] = {}
     told: set[tuple[str, str]] = set()
-    for row in rows:
-        speaker, split = row.utterance.speaker, row.utterance.split
+    for number, utterance in enumerate(rows.utterances):
+        speaker, split = utterance.speaker, utterance.split
         if has_splits and not split:
-            problems.append(Problem(row.file, row.line, "split", "no split, where other lines name one; fill it in"))
+            message = "no split, where other lines name one; fill it in"
+            problems.append(Problem(rows[number].file, rows[number].line, "split", message))
             continue
-        other = first.setdefault(speaker, row)
-        if other.utterance.split != split and (speaker, split) not in told:
+        other = rows.utterances[first.setdefault(speaker, number)].split
+        if other != split and (speaker, split) not in told:
             told.add((speaker, split))
+            row = rows[number]
             message = (
-                f'the speaker "{speaker}" is in split "{other.utterance.split}" ({_line(other)}) and in split '
+                f'the speaker "{speaker}" is in split "{other}" ({_line(rows[first[speaker]])}) and in split '
                 f'"{split}" ({_line(row)}); a speaker must be in one split'
             )
             problems.append(Problem(row.file, row.line, "speaker", message))
     return problems
 
 
-def _recordings(rows: list[Row]) -> list[Problem]:
+def _recordings(rows: Rows) -> list[Problem]:
     problems: list[Problem] = []
+    shared = _repeated([utterance.path for utterance in rows.utterances])
     first: dict[tuple[str, float, float | None], Row] = {}
-    for row in rows:
-        utterance = row.utterance
+    for number, utterance in enumerate(rows.utterances if shared else ()):
+        if utterance.path not in shared:
+            continue
+        row = rows[number]
         other = first.setdefault((utterance.path, utterance.start_s, utterance.segment_s), row)
-        if other is not row and other.utterance.utterance != utterance.utterance:
+        if other.utterance.utterance != utterance.utterance:
             message = (
                 f'the same speech as the utterance "{other.utterance.utterance}" ({_line(other)}): '
                 f'"{utterance.path}" from {utterance.start_s:g} s; keep one of them'
             )
             problems.append(Problem(row.file, row.line, "path", message))
     return problems
+
+
+def _repeated(names: list[str]) -> set[str]:
+    """Return the names that come more than once."""
+    if len(set(names)) == len(names):
+        return set()
+    seen: set[str] = set()
+    return {name for name in names if name in seen or seen.add(name)}

@@ -16,7 +16,7 @@ from curvox.corpora.places import absolute
 from curvox.corpora.problems import Draft, Row
 from curvox.errors import CorpusError
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".mka", ".wma", ".amr")
 
 
 def read_folders(path: Path, audio_root: Path | None) -> Draft:

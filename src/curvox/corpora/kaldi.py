@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from curvox.corpora.corpus import Utterance
+from curvox.corpora.manifest_rows import non_negative, positive
 from curvox.corpora.places import absolute, place_under
 from curvox.corpora.problems import Draft, Row
 from curvox.corpora.text_files import read_lines
-from curvox.corpora.tsv import non_negative, positive
 from curvox.errors import CorpusError
 
 Lines = dict[str, tuple[int, str]]

@@ -232,4 +232,4 @@ def from_lhotse(
     for number, cut in enumerate(cuts, start=1):
         add_cut(draft, cut, name, number, Path(audio_root))
     refuse(in_order(draft.problems + check_rows(draft, check_files=check_files)), f"the set of cuts {name}")
-    return Corpus(draft.root, tuple(row.utterance for row in draft.rows), name)
+    return Corpus(draft.root, tuple(draft.rows.utterances), name)

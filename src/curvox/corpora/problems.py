@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from curvox.corpora.corpus import CorpusCounts, Utterance
+from curvox.corpora.corpus import LEVELS, CorpusCounts, Utterance
 from curvox.errors import CorpusError
 
 SHOWN = 20
@@ -32,11 +33,14 @@ class CorpusReport:
     """What :func:`~curvox.corpora.check_corpus` found: the problems, and how much was readable beside them.
 
     ``speakers`` and ``utterances`` count what could be read; ``duration_s`` is None when any length is unknown;
-    ``splits`` maps each split to its counts.
+    ``splits`` maps each split to its counts. ``found`` are the utterances themselves, ids perhaps twice, without
+    those whose recording is missing or lies outside ``root``.
     """
 
     path: Path
     format: str
+    root: Path
+    found: tuple[Utterance, ...] = field(repr=False)
     problems: tuple[Problem, ...]
     speakers: int
     utterances: int
@@ -57,14 +61,45 @@ class Row(NamedTuple):
     line: int | None
 
 
+class Rows:
+    """Rows in their order, kept as columns: of a million lines each would be an object of its own otherwise."""
+
+    def __init__(self) -> None:
+        self.utterances: list[Utterance] = []
+        self._files: list[str] = []
+        self._lines = array("q")
+
+    def append(self, row: Row) -> None:
+        """Add a row at the end."""
+        self.add(*row)
+
+    def add(self, utterance: Utterance, file: str, line: int | None) -> None:
+        """Add an utterance and where it was read."""
+        self.utterances.append(utterance)
+        self._files.append(file)
+        self._lines.append(-1 if line is None else line)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __getitem__(self, number: int) -> Row:
+        line = self._lines[number]
+        return Row(self.utterances[number], self._files[number], None if line < 0 else line)
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self[number] for number in range(len(self)))
+
+
 @dataclass
 class Draft:
     """What a format read: rows that are not yet checked against each other, and the problems met on the way."""
 
     root: Path
     name: str
-    rows: list[Row] = field(default_factory=list)
+    rows: Rows = field(default_factory=Rows)
     problems: list[Problem] = field(default_factory=list)
+    wrong_paths: set[str] = field(default_factory=set)
+    levels: tuple[str, ...] = LEVELS
 
     def add(self, file: str, line: int | None, column: str, message: str) -> None:
         """Note a problem."""

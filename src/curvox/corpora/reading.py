@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from curvox import corpora
 from curvox.audio.shard_index import INDEX
 from curvox.corpora.checks import check_rows, in_order
 from curvox.corpora.corpus import Corpus, count
+from curvox.corpora.csv_manifest import MANIFEST as CSV_MANIFEST
 from curvox.corpora.folders import has_recordings
 from curvox.corpora.problems import CorpusReport, Draft, Problem, refuse
 from curvox.corpora.tsv import MANIFEST
@@ -24,7 +28,7 @@ def read_corpus(
     """Read a corpus of any format in :data:`CORPORA`.
 
     Args:
-        path: a folder, or a manifest (.tsv, .jsonl, .jsonl.gz).
+        path: a folder, or a manifest (.tsv, .csv, .jsonl, .jsonl.gz).
         format: its name in :data:`CORPORA`; without it, decided by which files exist.
         audio_root: the folder that paths of recordings are relative to; without it, the folder of the manifest.
         check_files: also refuse a recording that is missing or has no bytes. No recording is opened.
@@ -36,7 +40,7 @@ def read_corpus(
     """
     draft, _, problems = _read(Path(path), format, audio_root, check_files)
     refuse(problems, f"the corpus {path}")
-    return Corpus(draft.root, tuple(row.utterance for row in draft.rows), draft.name)
+    return Corpus(draft.root, tuple(draft.rows.utterances), draft.name, draft.levels)
 
 
 def check_corpus(
@@ -54,17 +58,19 @@ def check_corpus(
         MissingExtraError: the format needs a package that is not installed.
     """
     draft, name, problems = _read(Path(path), format, audio_root, check_files)
-    utterances = [row.utterance for row in draft.rows]
-    counts = count(utterances)
-    splits = sorted({u.split for u in utterances} - {""})
+    found = draft.rows.utterances
+    counts = count(found)
+    splits = sorted({u.split for u in found} - {""})
     return CorpusReport(
         path=Path(path),
         format=name,
+        root=draft.root,
+        found=tuple(u for u in found if u.path not in draft.wrong_paths),
         problems=problems,
         speakers=counts.speakers,
         utterances=counts.utterances,
-        duration_s=counts.duration_s if utterances else None,
-        splits={split: count(u for u in utterances if u.split == split) for split in splits},
+        duration_s=counts.duration_s if found else None,
+        splits={split: count(u for u in found if u.split == split) for split in splits},
     )
 
 
@@ -77,9 +83,22 @@ def _read(
     if not path.exists():
         raise CorpusError(f"no corpus at {path}: expected a folder or a manifest")
     name = detect_format(path) if format is None else format
-    draft: Draft = corpora.CORPORA.load(name)(path, root)
-    # A recording in a shard is no file of its own.
-    return draft, name, in_order(draft.problems + check_rows(draft, check_files=check_files and name != "shards"))
+    with _no_collection():
+        draft: Draft = corpora.CORPORA.load(name)(path, root)
+        # A recording in a shard is no file of its own.
+        return draft, name, in_order(draft.problems + check_rows(draft, check_files=check_files and name != "shards"))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no garbage meanwhile: among millions of objects that all stay, that takes longer than reading does."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def detect_format(path: str | Path) -> str:
@@ -90,11 +109,11 @@ def detect_format(path: str | Path) -> str:
     """
     path = Path(path)
     if not path.is_dir():
-        if path.suffix == ".tsv":
-            return "tsv"
+        if path.suffix in (".tsv", ".csv"):
+            return path.suffix[1:]
         if _is_jsonl(path):
             return "lhotse"
-        raise CorpusError(f"expected a folder or a manifest (.tsv, .jsonl, .jsonl.gz), got {path}")
+        raise CorpusError(f"expected a folder or a manifest (.tsv, .csv, .jsonl, .jsonl.gz), got {path}")
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file()]
     if any(f.name.startswith("cuts.") for f in files) and any(f.match("recording.*.tar") for f in files):
         raise CorpusError(f"{path} is a folder of lhotse Shar; curvox.corpora.unpack_shar turns it into a corpus")
@@ -103,6 +122,7 @@ def detect_format(path: str | Path) -> str:
         return "shards"
     found = {
         "tsv": MANIFEST in names,
+        "csv": CSV_MANIFEST in names,
         "kaldi": {"wav.scp", "utt2spk"} <= names,
         "lhotse": any(_is_jsonl(f) for f in files),
     }
@@ -114,8 +134,8 @@ def detect_format(path: str | Path) -> str:
     if has_recordings(path):
         return "folders"
     raise CorpusError(
-        f"{path} is no corpus: expected {MANIFEST}, or wav.scp and utt2spk, or lhotse's *.jsonl(.gz), or a folder of "
-        f"recordings for each speaker; found {', '.join(sorted(names)[:5]) or 'no file'}"
+        f"{path} is no corpus: expected {MANIFEST} or {CSV_MANIFEST}, or wav.scp and utt2spk, or lhotse's "
+        f"*.jsonl(.gz), or a folder of recordings for each speaker; found {', '.join(sorted(names)[:5]) or 'no file'}"
     )
 
 

@@ -53,7 +53,7 @@ def unpack_shar(shar_dir: str | Path, folder: str | Path) -> Corpus:
         for shard in zip(cuts, tars, strict=True):
             _unpack(draft, *shard)
         refuse(in_order(draft.problems + check_rows(draft, check_files=True)), f"the Shar folder {source}")
-        corpus = Corpus(work, tuple(row.utterance for row in draft.rows), target.name)
+        corpus = Corpus(work, tuple(draft.rows.utterances), target.name)
         write_manifest(corpus, work / MANIFEST)
         os.chmod(work, 0o777 & ~umask())
         os.rename(work, target)

@@ -7,6 +7,7 @@ import gzip
 import os
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from curvox.corpora.problems import Problem
@@ -22,23 +23,32 @@ def read_lines(path: Path) -> tuple[list[tuple[int, str]], list[Problem]]:
     Raises:
         CorpusError: the file cannot be read.
     """
+    problems: list[Problem] = []
+    return list(each_line(path, problems)), problems
+
+
+def each_line(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str]]:
+    """Yield what `read_lines` returns, with one line in memory at a time; lines that are not UTF-8 go to ``problems``.
+
+    Raises:
+        CorpusError: the file cannot be read.
+    """
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if path.suffix == ".gz" else data
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+            for number, piece in enumerate(stream, start=1):
+                if number == 1:
+                    piece = piece.removeprefix(b"\xef\xbb\xbf")
+                try:
+                    yield number, piece.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+                except UnicodeDecodeError as error:
+                    problems.append(_not_utf8(path.name, number, error))
     except (OSError, EOFError, zlib.error) as error:
         raise CorpusError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    pieces = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    if pieces[-1] == b"":
-        pieces.pop()
-    lines: list[tuple[int, str]] = []
-    problems: list[Problem] = []
-    for number, piece in enumerate(pieces, start=1):
-        try:
-            lines.append((number, piece.removesuffix(b"\r").decode("utf-8")))
-        except UnicodeDecodeError as error:
-            message = f"byte {error.start + 1} of the line is not UTF-8 (0x{piece[error.start]:02x}); save it as UTF-8"
-            problems.append(Problem(path.name, number, "", message))
-    return lines, problems
+
+
+def _not_utf8(file: str, number: int, error: UnicodeDecodeError) -> Problem:
+    message = f"byte {error.start + 1} of the line is not UTF-8 (0x{error.object[error.start]:02x}); save it as UTF-8"
+    return Problem(file, number, "", message)
 
 
 def write_text(path: Path, text: str) -> None:

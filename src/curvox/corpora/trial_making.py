@@ -152,4 +152,4 @@ def holdout_speakers(corpus: Corpus, *, dev_speakers: int, test_speakers: int = 
     names = ["dev"] * dev_speakers + ["test"] * test_speakers
     held = {speakers[i]: name for i, name in zip(order, names, strict=False)}
     utterances = tuple(replace(u, split=held.get(u.speaker, "train")) for u in corpus.utterances)
-    return Corpus(corpus.root, utterances, corpus.name)
+    return replace(corpus, utterances=utterances)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from curvox.diagnosis.batch import diagnose
     from curvox.diagnosis.cause import Cause
     from curvox.diagnosis.causes import CAUSES, cause_of
+    from curvox.diagnosis.corpus_examination import CorpusExamination, examination_dict, examine_corpus
     from curvox.diagnosis.findings import Checked, Diagnosis, Evidence, Finding, NotChecked
     from curvox.diagnosis.observation import (
         Death,
@@ -36,6 +37,7 @@ _HOMES = {
     "BatchLoss": "adapters",
     "Cause": "cause",
     "Checked": "findings",
+    "CorpusExamination": "corpus_examination",
     "Death": "observation",
     "Diagnosis": "findings",
     "EmbeddedSet": "observation",
@@ -53,6 +55,8 @@ _HOMES = {
     "cause_of": "causes",
     "diagnose": "batch",
     "diagnose_run": "run",
+    "examination_dict": "corpus_examination",
+    "examine_corpus": "corpus_examination",
 }
 
 __all__ = [
@@ -62,6 +66,7 @@ __all__ = [
     "BatchLoss",
     "Cause",
     "Checked",
+    "CorpusExamination",
     "Death",
     "Diagnosis",
     "EmbeddedSet",
@@ -79,6 +84,8 @@ __all__ = [
     "cause_of",
     "diagnose",
     "diagnose_run",
+    "examination_dict",
+    "examine_corpus",
 ]
 
 

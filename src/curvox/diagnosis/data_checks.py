@@ -11,6 +11,7 @@ from curvox.audio import RecordingQuality
 from curvox.diagnosis import thresholds_data as limits
 from curvox.diagnosis.findings import Checked, Evidence, Finding, Severity, merged
 from curvox.diagnosis.observation import RecordingFacts
+from curvox.diagnosis.recording_rules import is_clipped, lacks_speech
 
 CAUSES_OF_RECORDINGS = (
     "silent_recordings", "clipped_recordings", "duplicate_recordings", "few_recordings", "speaker_imbalance",
@@ -38,11 +39,8 @@ def _trained_on(facts: RecordingFacts) -> list[int]:
 
 def _silent(facts: RecordingFacts) -> Checked:
     def silent(row: int, quality: RecordingQuality) -> bool:
-        nothing_found = quality.speech_s < limits.SILENT_SPEECH_S or quality.silence_share > limits.SILENT_SHARE
-        # Where all is loud, no speech stands out, and that is no silence.
-        loud = quality.clipped_share >= limits.CLIPPED_SAMPLES
-        loud |= facts.levels_db is not None and bool(facts.levels_db[row] >= limits.SILENT_LEVEL_DB)
-        return nothing_found and not loud
+        level_db = np.nan if facts.levels_db is None else facts.levels_db[row]
+        return bool(lacks_speech(quality.speech_s, quality.silence_share, quality.clipped_share, level_db))
 
     measured = [(row, quality) for row, quality in enumerate(facts.quality) if quality is not None]
     found = [row for row, quality in measured if silent(row, quality)]
@@ -54,7 +52,7 @@ def _silent(facts: RecordingFacts) -> Checked:
 
 def _clipped(facts: RecordingFacts) -> Checked:
     measured = [(row, quality) for row, quality in enumerate(facts.quality) if quality is not None]
-    found = [row for row, quality in measured if quality.clipped_share >= limits.CLIPPED_SAMPLES]
+    found = [row for row, quality in measured if is_clipped(quality.clipped_share)]
     steps: _Steps = (
         (limits.CLIPPED_WARNING, "warning"), (limits.QUALITY_NOTE, "note"),
     )  # fmt: skip

@@ -63,6 +63,12 @@ CLIPPED_SAMPLES = 0.005
 """Share of samples at full scale from which a recording counts as clipped: music is made with 0.0001, and speech that
 is cut off audibly has 0.01 and more."""
 
+DC_OFFSET = 0.02
+"""Mean of the samples, of full scale 1, from which a recording has an offset worth a word: a tenth of loud speech."""
+
+DURATION_OFF_S, DURATION_OFF_SHARE = 0.1, 0.005
+"""How far the duration in a manifest may be off: the padding of a codec, or the rounding of a long one."""
+
 QUALITY_NOTE, SILENT_WARNING, SILENT_FAILURE, CLIPPED_WARNING = 0.01, 0.05, 0.5, 0.15
 """Shares of the recordings that were measured."""
 

@@ -5,6 +5,7 @@ from curvox.reports.citations import Paper, citations_for, paper_of
 from curvox.reports.clips import Clip, clips_of
 from curvox.reports.comparison import ComparedSystem, Comparison
 from curvox.reports.comparison_tables import comparison_latex, comparison_markdown, comparison_tables
+from curvox.reports.corpus_page import render_corpus_page
 from curvox.reports.diagnosis_page import render_diagnosis_page
 from curvox.reports.evaluation_folder import (
     EVALUATION_FILES,
@@ -75,6 +76,7 @@ __all__ = [
     "paper_of",
     "radius_figure",
     "read_evaluation_folder",
+    "render_corpus_page",
     "render_diagnosis_page",
     "render_evaluation_page",
     "render_page",

@@ -83,7 +83,7 @@ def prepare_corpus(
     preparation.read(work)
     work.draft.problems = list(in_order(work.draft.problems + check_rows(work.draft, check_files=True)))
     work.refuse_problems()
-    corpus = Corpus(root, tuple(row.utterance for row in work.draft.rows), name)
+    corpus = Corpus(root, tuple(work.draft.rows.utterances), name)
     _check_trials(work, corpus)
     if dev_speakers is not None:
         corpus = _with_dev(corpus, dev_speakers, seed)

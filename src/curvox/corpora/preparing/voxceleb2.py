@@ -26,8 +26,8 @@ def read_voxceleb2(work: Work) -> None:
     roster.close(work)
     names_of(work)
     if m4a := sum(row.utterance.path.lower().endswith(".m4a") for row in work.draft.rows):
-        convert = "`ffmpeg -i 00001.m4a -ac 1 -ar 16000 00001.flac`"
-        work.notes.append(f"{m4a} recordings are m4a, which cannot be decoded here: convert them, with {convert}")
+        how = '`pip install "curvox[codecs]"`; `curvox data convert --audio flac` decodes them once and for all'
+        work.notes.append(f"{m4a} recordings are m4a, which PyAV decodes: {how}")
 
 
 VOXCELEB2 = Preparation(

@@ -1,0 +1,136 @@
+"""Recordings examined as they lie: what each file is, and what is in every stretch of it that is used."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from curvox.audio.decoding import Segment
+from curvox.audio.quality import RecordingQuality, measure_quality
+from curvox.audio.reading import AudioInfo, check_waveform, cut, read_whole
+from curvox.audio.samples import to_int16
+from curvox.errors import AudioError, InputError
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedStretch:
+    """What was found in one stretch of a recording, at the recording's own sampling rate, its channels averaged.
+
+    Attributes:
+        error: why training would refuse it, "" where it would not.
+        silent: all its samples are the same.
+        duration_s: of the stretch; NaN where it could not be read.
+        level_db: mean power in dB of full scale, -inf for zeros, NaN where it could not be read.
+        dc_offset: mean of the samples, in [-1, 1].
+        digest: of the samples as 16-bit integers: equal where the content is, whatever the coding; empty where it could
+            not be read.
+        quality: None where it could not be measured.
+    """
+
+    error: str = ""
+    silent: bool = False
+    duration_s: float = math.nan
+    level_db: float = math.nan
+    dc_offset: float = math.nan
+    digest: bytes = b""
+    quality: RecordingQuality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedRecording:
+    """A file: its header, with the duration that was decoded, None where it cannot be read; and each stretch of it."""
+
+    info: AudioInfo | None
+    stretches: tuple[ExaminedStretch, ...]
+
+
+def examine_recordings(
+    paths: Sequence[str | os.PathLike[str]],
+    segments: Sequence[Sequence[Segment]],
+    *,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[ExaminedRecording]:
+    """Decode every recording once, in threads, and yield what was found in the order of ``paths``.
+
+    Args:
+        paths: the files.
+        segments: for each of them, the stretches that are used.
+        threads: how many recordings are decoded at a time.
+        progress: called with (done, of how many) after each.
+
+    Raises:
+        InputError: not one list of segments a path, or no thread.
+    """
+    if len(paths) != len(segments):
+        raise InputError(f"expected segments for each path, got {len(segments)} for {len(paths)} paths")
+    if threads < 1:
+        raise InputError(f"threads must be at least 1, got {threads}")
+    return _examined(paths, segments, threads, progress)
+
+
+def _examined(
+    paths: Sequence[str | os.PathLike[str]],
+    segments: Sequence[Sequence[Segment]],
+    threads: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[ExaminedRecording]:
+    with ThreadPoolExecutor(threads, thread_name_prefix="examine") as pool:
+        jobs = zip(paths, segments, strict=True)
+        waiting: deque[Future[ExaminedRecording]] = deque(
+            pool.submit(examine_recording, *job) for job in islice(jobs, 4 * threads)
+        )
+        done = 0
+        try:
+            while waiting:
+                yield waiting.popleft().result()
+                done += 1
+                if progress is not None:
+                    progress(done, len(paths))
+                waiting.extend(pool.submit(examine_recording, *job) for job in islice(jobs, 1))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def examine_recording(path: str | os.PathLike[str], segments: Sequence[Segment] = ((0.0, None),)) -> ExaminedRecording:
+    """Decode a recording and look at stretches of it; what cannot be read is told in their ``error``."""
+    path = Path(path)
+    try:
+        samples, info = read_whole(path)
+    except AudioError as error:
+        return ExaminedRecording(None, tuple(ExaminedStretch(error=str(error)) for _ in segments))
+    return ExaminedRecording(info, tuple(_stretch(path, samples, info, segment) for segment in segments))
+
+
+def _stretch(path: Path, samples: np.ndarray, info: AudioInfo, segment: Segment) -> ExaminedStretch:
+    try:
+        start, count = cut(path, len(samples), info.sampling_rate_hz, *segment)
+    except (AudioError, InputError) as error:
+        return ExaminedStretch(error=str(error))
+    waveform = samples[start : start + count]
+    power = float(np.square(waveform, dtype=np.float64).mean())
+    error, quality = "", None
+    try:
+        check_waveform(waveform, info.sampling_rate_hz, f'"{path}"')
+        quality = measure_quality(waveform, info.sampling_rate_hz)
+    except AudioError as refusal:
+        error = str(refusal)
+    integers = to_int16(waveform)
+    return ExaminedStretch(
+        error=error,
+        silent=bool((integers == integers[0]).all()),
+        duration_s=count / info.sampling_rate_hz,
+        level_db=10 * math.log10(power) if power > 0 else -math.inf,
+        dc_offset=float(waveform.mean(dtype=np.float64)),
+        digest=hashlib.blake2b(integers.tobytes(), digest_size=16).digest(),
+        quality=quality,
+    )
