@@ -48,6 +48,6 @@ class FrameConvolution(nn.Module):
         return y[:, :, 0].transpose(1, 2)
 
 
-def normalise_frames(norm: nn.BatchNorm1d, x: Float[Tensor, "B T C"]) -> Float[Tensor, "B T C"]:
-    """Normalise each channel over all frames of the batch."""
+def normalise_frames(norm: nn.Module, x: Float[Tensor, "B T C"]) -> Float[Tensor, "B T C"]:
+    """Apply a ``BatchNorm1d`` to each channel over all frames of the batch."""
     return norm(x.flatten(0, 1)).view(x.shape)

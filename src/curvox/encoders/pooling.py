@@ -1,5 +1,7 @@
 """Pooling of frames into one vector an utterance."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -43,7 +45,7 @@ class AttentiveStatistics(nn.Module):
         logits = self.weigh(torch.tanh(self._hidden_layer(x, mask)))
         if mask is not None:
             logits = logits.masked_fill(~mask, float("-inf"))
-        mean, variance = AttendedMoments.apply(logits, x)
+        mean, variance = AttendedMoments.apply(logits, x)  # pyright: ignore[reportGeneralTypeIssues]
         return torch.cat([mean, variance.clamp_min(VARIANCE_FLOOR).sqrt()], dim=1)
 
     def _hidden_layer(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -67,7 +69,7 @@ class AttendedMoments(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, logits: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, logits: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         weights = logits.softmax(dim=1)
         mean = (weights * x).sum(dim=1)
         # Centred on the weighted mean: E[x²] − mean² cancels when a channel hardly moves.
@@ -77,7 +79,8 @@ class AttendedMoments(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, of_mean: Tensor, of_variance: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore
+        of_mean, of_variance = gradients
         weights, x, mean = ctx.saved_tensors
         centred = x - mean[:, None]
         scaled = centred * of_variance[:, None]
