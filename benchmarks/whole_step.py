@@ -2,9 +2,9 @@
 
 Part of train_step.py (``--whole``). The model is that of the README, the batch 64 × 2 s; augmentation is off and timed
 by itself. In one process, turn by turn: the plain network in a plain loop (PlainECAPA and PlainHAM beside this file;
-the filter banks are curvox's), curvox's encoder and loss in the same loop, the loading of a batch, and the encoder's matrix
-products alone, which are the floor. Then, in turns of several steps, the plain loop and ``curvox train`` itself, with
-Lightning, guard, schedules, logs and loading, from one step's start to the next.
+the filter banks are curvox's), curvox's encoder and loss in the same loop, the loading of a batch, and the encoder's
+matrix products alone, which are the floor. Then, in turns of several steps, the plain loop and ``curvox train`` itself,
+with Lightning, guard, schedules, logs and loading, from one step's start to the next.
 """
 
 from __future__ import annotations
