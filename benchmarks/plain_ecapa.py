@@ -37,7 +37,7 @@ class Block(nn.Module):
 class PlainECAPA(nn.Module):
     """Features (B, T, n_mels) to embeddings (B, dim)."""
 
-    def __init__(self, n_mels: int, channels: int, aggregated: int, dim: int):
+    def __init__(self, n_mels: int, channels: int, aggregated: int, dim: int, final_norm: bool = True):
         super().__init__()
         self.entry = Unit(n_mels, channels, 5)
         self.blocks = nn.ModuleList(Block(channels, d) for d in (2, 3, 4))
@@ -45,7 +45,7 @@ class PlainECAPA(nn.Module):
         self.attention = nn.Sequential(nn.Conv1d(3 * aggregated, 128, 1), nn.Tanh(), nn.Conv1d(128, aggregated, 1))
         self.pool_bn = nn.BatchNorm1d(2 * aggregated)
         self.project = nn.Linear(2 * aggregated, dim)
-        self.final_bn = nn.BatchNorm1d(dim)
+        self.final_bn = nn.BatchNorm1d(dim) if final_norm else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
         x = self.entry(features.transpose(1, 2))

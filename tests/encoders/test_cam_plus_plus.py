@@ -71,12 +71,12 @@ def test_padded_item__of_several_segments_gives_what_it_gives_alone() -> None:
 def test_segment_means__are_those_of_loops(frames: int) -> None:
     lengths = torch.tensor([frames, max(1, frames - 60), 1])
     mask = frame_mask(lengths, frames)
-    x = torch.randn(3, 2, frames, dtype=torch.float64) * mask
+    x = torch.randn(3, frames, 2, dtype=torch.float64) * mask
     means = segment_means(x, mask)
-    assert means.shape == (3, 2, -(-frames // 100))
+    assert means.shape == (3, -(-frames // 100), 2)
     for item, length in enumerate(lengths.tolist()):
-        for i in range(means.shape[2]):
-            real = x[item, :, 100 * i : min(100 * i + 100, length)]
-            expected = real.mean(1) if real.shape[1] else torch.zeros(2, dtype=torch.float64)
-            torch.testing.assert_close(means[item, :, i], expected)
+        for i in range(means.shape[1]):
+            real = x[item, 100 * i : min(100 * i + 100, length)]
+            expected = real.mean(0) if len(real) else torch.zeros(2, dtype=torch.float64)
+            torch.testing.assert_close(means[item, i], expected)
     torch.testing.assert_close(segment_means(x), segment_means(x, torch.ones_like(mask)))

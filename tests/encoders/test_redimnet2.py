@@ -98,7 +98,7 @@ def test_frames__are_those_of_the_plain_description(size: str, stages: tuple, ch
     features = torch.randn(15, 24, dtype=torch.float64)
     with torch.no_grad():
         frames = redimnet_by_the_paper(PlainLayers(encoder.state_dict()), features[:12], stages)
-        expected = encoder.project(encoder.pool_norm(encoder.pool(frames)))
+        expected = encoder.project(encoder.pool_norm(encoder.pool(frames.transpose(1, 2))))
         torch.testing.assert_close(encoder(features[None]), expected, rtol=1e-8, atol=1e-8)
 
 

@@ -52,9 +52,9 @@ def test_convert_to_flac__keeps_utterances_and_sound(corpus: Corpus, tmp_path: P
 
 def test_convert_to_flac__lists_what_it_could_not_read(corpus: Corpus, tmp_path: Path) -> None:
     made = convert_to_flac(corpus, tmp_path / "out", threads=1)
-    ((path, utterance, reason),) = made.bad_files
-    assert (path, utterance) == ("a/bad.wav", "u2")
-    assert "it is text" in reason
+    (bad,) = made.bad_files
+    assert (bad.path, bad.utterance) == ("a/bad.wav", "u2")
+    assert "it is text" in bad.reason
     header, row = (tmp_path / "out/bad_files.tsv").read_text().splitlines()
     assert len(header.split("\t")) == len(row.split("\t"))
     assert row.startswith("a/bad.wav\t")

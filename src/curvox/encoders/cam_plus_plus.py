@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from curvox.encoders.frames import FrameConvolution, normalise_frames
 from curvox.encoders.inputs import check_features, check_sizes, mask_of
 from curvox.encoders.masking import frame_mean, strided_mask, zero_padding, zero_padding_2d
 from curvox.encoders.pooling import frame_statistics
@@ -15,7 +16,7 @@ LAYERS, DILATIONS = (12, 24, 16), (1, 2, 2)
 
 class ConvolutionalFrontEnd(nn.Module):
     """The front-end convolution module: residual blocks over time and frequency that keep time and take an eighth of
-    the frequencies. (B, T, n_mels) becomes (B, channels · ⌈n_mels / 8⌉, T)."""
+    the frequencies. (B, T, n_mels) becomes (B, T, channels · ⌈n_mels / 8⌉)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -31,7 +32,7 @@ class ConvolutionalFrontEnd(nn.Module):
         for block in self.blocks:
             x, _ = block(x, mask)
         x = torch.relu_(self.exit_norm(self.exit(x)))
-        return x.permute(0, 2, 3, 1).flatten(2).transpose(1, 2)
+        return x.permute(0, 2, 3, 1).flatten(2)
 
 
 class ContextAwareMasking(nn.Module):
@@ -42,15 +43,15 @@ class ContextAwareMasking(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, dilation: int, reduction: int = 2):
         super().__init__()
-        self.local = nn.Conv1d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False)
-        self.squeeze = nn.Conv1d(inputs, inputs // reduction, 1)
-        self.excite = nn.Conv1d(inputs // reduction, outputs, 1)
+        self.local = FrameConvolution(inputs, outputs, 3, dilation, bias=False)
+        self.squeeze = FrameConvolution(inputs, inputs // reduction)
+        self.excite = FrameConvolution(inputs // reduction, outputs)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        context = segment_means(x, mask) + frame_mean(x, mask)[:, :, None]
+        context = segment_means(x, mask) + frame_mean(x, mask)[:, None]
         gate = torch.sigmoid(self.excite(torch.relu_(self.squeeze(context))))
-        if gate.shape[2] > 1:
-            gate = gate.repeat_interleave(SEGMENT_FRAMES, dim=2)[:, :, : x.shape[2]]
+        if gate.shape[1] > 1:
+            gate = gate.repeat_interleave(SEGMENT_FRAMES, dim=1)[:, : x.shape[1]]
         return self.local(x) * gate
 
 
@@ -60,13 +61,13 @@ class DenseLayer(nn.Module):
     def __init__(self, inputs: int, bottleneck: int, growth: int, dilation: int):
         super().__init__()
         self.norm1 = nn.BatchNorm1d(inputs)
-        self.narrow = nn.Conv1d(inputs, bottleneck, 1, bias=False)
+        self.narrow = FrameConvolution(inputs, bottleneck, bias=False)
         self.norm2 = nn.BatchNorm1d(bottleneck)
         self.masking = ContextAwareMasking(bottleneck, growth, dilation)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        inner = self.narrow(torch.relu_(self.norm1(x)))
-        return self.masking(zero_padding(torch.relu_(self.norm2(inner)), mask), mask)
+        inner = self.narrow(torch.relu_(normalise_frames(self.norm1, x)))
+        return self.masking(zero_padding(torch.relu_(normalise_frames(self.norm2, inner)), mask), mask)
 
 
 class DenseBlock(nn.Module):
@@ -80,12 +81,12 @@ class DenseBlock(nn.Module):
         joined = inputs + layers * growth
         self.outputs = joined // 2
         self.norm = nn.BatchNorm1d(joined)
-        self.halve = nn.Conv1d(joined, self.outputs, 1, bias=False)
+        self.halve = FrameConvolution(joined, self.outputs, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         for layer in self.layers:
-            x = torch.cat([x, layer(x, mask)], dim=1)
-        return self.halve(torch.relu_(self.norm(x)))
+            x = torch.cat([x, layer(x, mask)], dim=2)
+        return self.halve(torch.relu_(normalise_frames(self.norm, x)))
 
 
 class CAMPlusPlus(nn.Module):
@@ -123,7 +124,7 @@ class CAMPlusPlus(nn.Module):
         )
         self.n_mels, self.embedding_dim = n_mels, embedding_dim
         self.front = ConvolutionalFrontEnd(front_channels)
-        self.entry = nn.Conv1d(front_channels * -(-n_mels // 8), channels, 5, stride=2, padding=2, bias=False)
+        self.entry = FrameConvolution(front_channels * -(-n_mels // 8), channels, 5, stride=2, bias=False)
         self.entry_norm = nn.BatchNorm1d(channels)
         self.blocks = nn.ModuleList()
         for layers, dilation in zip(LAYERS, DILATIONS, strict=True):
@@ -139,21 +140,23 @@ class CAMPlusPlus(nn.Module):
         mask = mask_of(lengths_frames, features.shape[1])
         x = self.entry(zero_padding(self.front(features, mask), mask))
         mask = strided_mask(mask, 2)
-        x = torch.relu_(self.entry_norm(x))
+        x = torch.relu_(normalise_frames(self.entry_norm, x))
         for block in self.blocks:
             x = block(x, mask)
-        return self.final_norm(self.project(frame_statistics(torch.relu_(self.exit_norm(x)), mask)))
+        return self.final_norm(self.project(frame_statistics(torch.relu_(normalise_frames(self.exit_norm, x)), mask)))
 
 
-def segment_means(x: Float[Tensor, "B C T"], mask: Bool[Tensor, "B 1 T"] | None = None) -> Float[Tensor, "B C S"]:
+def segment_means(x: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T 1"] | None = None) -> Float[Tensor, "B S C"]:
     """Return the mean of each segment of 100 frames over its real frames; 0 for a segment that has none.
 
     Padded frames of ``x`` must be zero. The last segment may be shorter.
     """
-    frames = x.shape[2]
+    frames = x.shape[1]
+    if mask is None and frames <= SEGMENT_FRAMES:
+        return x.mean(dim=1, keepdim=True)
     if mask is None:
-        return nn.functional.avg_pool1d(x, min(SEGMENT_FRAMES, frames), SEGMENT_FRAMES, ceil_mode=True)
-    padding = (0, -frames % SEGMENT_FRAMES)
-    sums = nn.functional.pad(x, padding).unflatten(2, (-1, SEGMENT_FRAMES)).sum(dim=3)
-    counts = nn.functional.pad(mask, padding).unflatten(2, (-1, SEGMENT_FRAMES)).sum(dim=3)
+        mask = torch.ones(1, frames, 1, dtype=torch.bool, device=x.device)
+    padding = (0, 0, 0, -frames % SEGMENT_FRAMES)
+    sums = nn.functional.pad(x, padding).unflatten(1, (-1, SEGMENT_FRAMES)).sum(dim=2)
+    counts = nn.functional.pad(mask, padding).unflatten(1, (-1, SEGMENT_FRAMES)).sum(dim=2)
     return sums / counts.clamp_min(1)

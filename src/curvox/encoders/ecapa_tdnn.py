@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from curvox.encoders.frames import FrameConvolution, normalise_frames
 from curvox.encoders.inputs import check_features, check_sizes, mask_of
 from curvox.encoders.masking import frame_mean, zero_padding
 from curvox.encoders.pooling import AttentiveStatistics
@@ -14,12 +15,11 @@ class ConvReluNorm(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel_frames: int = 1, dilation: int = 1):
         super().__init__()
-        padding = (kernel_frames - 1) // 2 * dilation
-        self.conv = nn.Conv1d(inputs, outputs, kernel_frames, padding=padding, dilation=dilation)
+        self.conv = FrameConvolution(inputs, outputs, kernel_frames, dilation)
         self.norm = nn.BatchNorm1d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(torch.relu_(self.conv(x)))
+        return normalise_frames(self.norm, torch.relu_(self.conv(x)))
 
 
 class Res2Conv(nn.Module):
@@ -33,12 +33,12 @@ class Res2Conv(nn.Module):
         )
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        parts = x.split(self.width, dim=1)
+        parts = x.split(self.width, dim=2)
         outputs: list[Tensor] = []
         for part, group in zip(parts, self.groups, strict=False):
-            grouped = group(zero_padding(part + outputs[-1] if outputs else part, mask))
+            grouped = group(zero_padding(part + outputs[-1] if outputs else part.contiguous(), mask))
             outputs.append(grouped)
-        return torch.cat([*outputs, parts[-1]], dim=1)
+        return torch.cat([*outputs, parts[-1]], dim=2)
 
 
 class SqueezeExcitation(nn.Module):
@@ -50,8 +50,8 @@ class SqueezeExcitation(nn.Module):
         self.excite = nn.Linear(bottleneck, channels)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        gate = torch.sigmoid(self.excite(torch.relu(self.squeeze(frame_mean(x, mask)))))
-        return x * gate[:, :, None]
+        """Return the gates, (B, 1, C)."""
+        return torch.sigmoid(self.excite(torch.relu(self.squeeze(frame_mean(x, mask)))))[:, None]
 
 
 class SERes2Block(nn.Module):
@@ -65,7 +65,8 @@ class SERes2Block(nn.Module):
         self.gate = SqueezeExcitation(channels)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        return x + self.gate(self.merge(self.res2(self.expand(x), mask)), mask)
+        inner = self.merge(self.res2(self.expand(x), mask))
+        return torch.addcmul(x, inner, self.gate(inner, mask))
 
 
 class ECAPATDNN(nn.Module):
@@ -107,7 +108,7 @@ class ECAPATDNN(nn.Module):
         self.n_mels, self.embedding_dim = n_mels, embedding_dim
         self.entry = ConvReluNorm(n_mels, channels, kernel_frames=5)
         self.blocks = nn.ModuleList(SERes2Block(channels, 3, dilation, res2_scale) for dilation in (2, 3, 4))
-        self.aggregate = nn.Conv1d(3 * channels, aggregation_channels, 1)
+        self.aggregate = FrameConvolution(3 * channels, aggregation_channels)
         self.pool = AttentiveStatistics(aggregation_channels, attention_bottleneck)
         self.pool_norm = nn.BatchNorm1d(2 * aggregation_channels)
         self.project = nn.Linear(2 * aggregation_channels, embedding_dim)
@@ -116,12 +117,12 @@ class ECAPATDNN(nn.Module):
     def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
         check_features(features, lengths_frames, self.n_mels, self.minimum_frames)
         mask = mask_of(lengths_frames, features.shape[1])
-        x = self.entry(zero_padding(features.transpose(1, 2), mask))
+        x = self.entry(zero_padding(features, mask))
         outputs = []
         for block in self.blocks:
             x = block(x, mask)
             outputs.append(x)
-        joined = torch.relu_(self.aggregate(torch.cat(outputs, dim=1)))
+        joined = torch.relu_(self.aggregate(torch.cat(outputs, dim=2)))
         return self.final_norm(self.project(self.pool_norm(self.pool(joined, mask))))
 
 

@@ -37,7 +37,7 @@ def check_features(features: Tensor, lengths_frames: Tensor | None, n_mels: int,
 
 
 def mask_of(lengths_frames: Tensor | None, frames: int) -> Tensor | None:
-    """Return the mask (B, 1, T) of real frames, or None when there is no padding and no mask is needed."""
+    """Return the mask (B, T, 1) of real frames, or None when there is no padding and no mask is needed."""
     if lengths_frames is None or bool((lengths_frames == frames).all()):
         return None
     return frame_mask(lengths_frames, frames)

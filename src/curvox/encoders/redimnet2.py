@@ -151,13 +151,13 @@ class ReDimNet2(nn.Module):
         mask = mask_of(None if lengths_frames is None else lengths_frames // 4 * 4, frames)
         features = features[:, :frames]
         if mask is not None:
-            features = features * mask.transpose(1, 2)
+            features = features * mask
         x = self.entry(features[:, None].contiguous(memory_format=torch.channels_last))
         maps = [self.entry_norm(x.permute(0, 2, 3, 1)).flatten(2)]
         for stage in self.stages:
             maps.append(stage(maps, mask))
         x = to_1d(self.head(to_2d(self.sum(maps), self.bins)))
-        return self.project(self.pool_norm(self.pool(x.transpose(1, 2), mask)))
+        return self.project(self.pool_norm(self.pool(x, mask)))
 
 
 def to_2d(x: Float[Tensor, "B T V"], bins: int) -> Float[Tensor, "B C T F"]:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from curvox.encoders.masking import zero_padding, zero_padding_2d
+from curvox.encoders.masking import zero_padding_2d
 
 
 class DepthwiseResidualBlock(nn.Module):
@@ -36,7 +36,9 @@ class TimeConvolution(nn.Module):
         self.pointwise = nn.Conv1d(channels, channels, 1)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        return x + self.pointwise(nn.functional.gelu(self.norm(self.depthwise(zero_padding(x, mask)))))
+        return x + self.pointwise(
+            nn.functional.gelu(self.norm(self.depthwise(x if mask is None else x * mask.transpose(1, 2))))
+        )
 
 
 class Attention(nn.Module):
@@ -52,11 +54,11 @@ class Attention(nn.Module):
         self.narrow = nn.Linear(channels, channels)
         self.norm2 = nn.LayerNorm(channels, eps=1e-6)
 
-    def forward(self, x: Float[Tensor, "B T C"], mask: Bool[Tensor, "B 1 T"] | None) -> Float[Tensor, "B T C"]:
+    def forward(self, x: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T 1"] | None) -> Float[Tensor, "B T C"]:
         projected = self.query_key_value(x).unflatten(2, (3, self.heads, -1))
         query, key, value = projected.permute(2, 0, 3, 1, 4)
         heard = nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=None if mask is None else mask[:, None]
+            query, key, value, attn_mask=None if mask is None else mask.transpose(1, 2)[:, None]
         )
         x = self.norm1(x + self.out(heard.transpose(1, 2).flatten(2)))
         inner = nn.functional.gelu(self.widen(x), approximate="tanh")
@@ -77,7 +79,7 @@ class TimeContextBlock(nn.Module):
         self.attention = Attention(channels, self.HEADS)
         self.widen = nn.Linear(channels, volume)
 
-    def forward(self, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B 1 T"] | None) -> Float[Tensor, "B T V"]:
+    def forward(self, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B T 1"] | None) -> Float[Tensor, "B T V"]:
         inner = self.norm(self.narrow(x)).transpose(1, 2)
         for convolution in self.convolutions:
             inner = convolution(inner, mask)

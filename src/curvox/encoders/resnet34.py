@@ -44,8 +44,7 @@ class ResNet34(nn.Module):
         x = zero_padding_2d(torch.relu_(self.entry_norm(self.entry(zero_padding_2d(x, mask)))), mask)
         for block in self.blocks:
             x, mask = block(x, mask)
-        frames = x.permute(0, 2, 3, 1).flatten(2).transpose(1, 2)
-        return self.project(frame_statistics(frames, mask))
+        return self.project(frame_statistics(x.permute(0, 2, 3, 1).flatten(2), mask))
 
 
 def _blocks(channels: int) -> list[ResidualBlock]:

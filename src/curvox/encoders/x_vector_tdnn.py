@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from curvox.encoders.frames import FrameConvolution, normalise_frames
 from curvox.encoders.inputs import check_features, check_sizes, mask_of
 from curvox.encoders.masking import zero_padding
 from curvox.encoders.pooling import frame_statistics
@@ -33,7 +34,7 @@ class XVectorTDNN(nn.Module):
         self.n_mels, self.embedding_dim = n_mels, embedding_dim
         widths = (n_mels, channels, channels, channels, channels, pooling_channels)
         self.layers = nn.ModuleList(
-            nn.Conv1d(widths[i], widths[i + 1], kernel, padding=kernel // 2 * dilation, dilation=dilation)
+            FrameConvolution(widths[i], widths[i + 1], kernel, dilation)
             for i, (kernel, dilation) in enumerate(zip(KERNELS_FRAMES, DILATIONS, strict=True))
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(width, affine=False) for width in widths[1:])
@@ -42,7 +43,7 @@ class XVectorTDNN(nn.Module):
     def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
         check_features(features, lengths_frames, self.n_mels, self.minimum_frames)
         mask = mask_of(lengths_frames, features.shape[1])
-        x = features.transpose(1, 2)
+        x = features
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = norm(torch.relu_(layer(zero_padding(x, mask))))
+            x = normalise_frames(norm, torch.relu_(layer(zero_padding(x, mask))))
         return self.project(frame_statistics(x, mask))

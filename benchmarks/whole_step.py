@@ -1,30 +1,24 @@
-"""Is a training step of the README's model as fast as the same network written plainly; what does loading cost?
+"""What a step of ``curvox train`` costs beside a plain loop, and what loading and augmentation cost.
 
-    python benchmarks/training_step.py [--data FOLDER] [--recipe recipes/openvoices_ham.yaml] [--threads 2]
-
-Without --data a small synthetic corpus stands in. The batch is 64 × 2 s; augmentation is off and timed by itself.
-In one process, turn by turn: the plain network in a plain loop (PlainECAPA and PlainHAM beside this file; the filter
-banks are curvox's), curvox's encoder and loss in the same loop, the loading of a batch, and the encoder's matrix
-products alone, which are the floor. Then, in turns of several steps, the plain loop and ``curvox train`` itself, with
-Lightning, guard, schedules, logs and loading, from one step's start to the next. Printed are medians and medians of
-neighbouring ratios.
+Part of train_step.py (``--whole``). The model is that of the README, the batch 64 × 2 s; augmentation is off and timed
+by itself. In one process, turn by turn: the plain network in a plain loop (PlainECAPA and PlainHAM beside this file;
+the filter banks are curvox's), curvox's encoder and loss in the same loop, the loading of a batch, and the encoder's
+matrix products alone, which are the floor. Then, in turns of several steps, the plain loop and ``curvox train`` itself,
+with Lightning, guard, schedules, logs and loading, from one step's start to the next.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import torch
-from measuring import interleaved
+from measuring import interleaved, setting
 from plain_ecapa import PlainECAPA, PlainHAM
 from rich.console import Console
 from torch import Tensor, nn
@@ -32,7 +26,6 @@ from torch import Tensor, nn
 from curvox.audio import augment, mask_features
 from curvox.training import build_model, read_recipe, train
 from curvox.training.data import PreparedData, prepare_data, training_loader
-from curvox.training.memory import keep_freed_memory
 from curvox.training.module import SpeakerModule
 from curvox.training.recipe import Recipe
 
@@ -40,46 +33,25 @@ SPEAKERS = 510
 BLOCKS, BLOCK_STEPS = 5, 8
 
 
-def main() -> None:
-    arguments = _arguments()
-    torch.set_num_threads(arguments.threads)
-    if not arguments.without_memory_setting:
-        keep_freed_memory()
+def print_whole_step(data_path: str | None, recipe: str, threads: int, repeats: int) -> None:
+    """Print the figures as JSON; without ``data_path`` a small synthetic corpus stands in."""
+    torch.set_num_threads(threads)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as temporary:
-        recipe, data = _prepare(arguments, Path(temporary))
-        results = _measure(recipe, data, arguments.repeats)
-        results |= _measure_whole(recipe, data, Path(temporary))
-    results |= {
-        "threads": arguments.threads,
-        "torch": torch.__version__,
-        "processor": platform.processor() or platform.machine(),
-    }
-    results["date"] = date.today().isoformat()
-    print(json.dumps(results, indent=1))
-    if arguments.save:
-        Path(arguments.save).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        parsed, data = _prepare(data_path, recipe, Path(temporary))
+        results = _measure(parsed, data, repeats)
+        results |= _measure_whole(parsed, data, Path(temporary))
+    print(json.dumps({**results, "setting": setting(threads)}, indent=1))
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data")
-    parser.add_argument("--recipe", default="recipes/openvoices_ham.yaml")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--without-memory-setting", action="store_true", help="Leave glibc's default in place.")
-    parser.add_argument("--save", help="Also write the figures to this JSON file.")
-    return parser.parse_args()
-
-
-def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, PreparedData]:
-    path = arguments.data
+def _prepare(path: str | None, recipe: str, folder: Path) -> tuple[Recipe, PreparedData]:
     if path is None:
         from curvox.testing.voices import synthesise_corpus
 
-        path = synthesise_corpus(folder / "voices", train_speakers=24, dev_speakers=2, test_speakers=2, workers=1)
-    recipe = read_recipe(arguments.recipe, [f"data.path={path}", "data.batch_size=64", "data.crop_s=2.0"])
-    return recipe, prepare_data(recipe.data, seed=1, cache=folder / "cache")
+        voices = synthesise_corpus(folder / "voices", train_speakers=24, dev_speakers=2, test_speakers=2, workers=1)
+        path = str(voices)
+    parsed = read_recipe(recipe, [f"data.path={path}", "data.batch_size=64", "data.crop_s=2.0"])
+    return parsed, prepare_data(parsed.data, seed=1, cache=folder / "cache")
 
 
 def _measure(recipe: Recipe, data: PreparedData, repeats: int) -> dict[str, float]:
@@ -189,7 +161,3 @@ def _products(options: dict, features: Tensor) -> Callable[[], None]:
             torch.mm(x.T, gradient)
 
     return run
-
-
-if __name__ == "__main__":
-    main()
