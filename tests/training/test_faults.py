@@ -166,7 +166,7 @@ def test_run__that_is_killed_at_random_points_loses_no_more_than_the_steps_since
     draw, run = np.random.default_rng(3), tmp_path / "run"
     kept, deaths, ended = 0, 0, False
     while not ended:
-        at = int(draw.integers(20, 160))
+        at = int(draw.integers(40, 200))
         try:
             with failing_disk(at, "killed"):
                 train(recipe, run, resume=(run / "recipe.yaml").exists(), cache=tmp_path / "cache")

@@ -16,7 +16,7 @@ from curvox.errors import CurvoxError
 def how_to_go_on(last: Path) -> str:
     """Return what to do with a run that was cut short, by whether it has a checkpoint ``last``."""
     if last.exists():
-        return f"{last} is whole: continue with --resume"
+        return f"{last} is whole: continue it with --resume"
     return "no checkpoint was written yet; --resume starts it again"
 
 
