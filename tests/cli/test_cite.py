@@ -6,7 +6,7 @@ import inspect
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,27 @@ import pytest
 import yaml
 from tiny_decisions import drawn_card
 
-from curvox.cli.cite import OF_OPTIONS, cite
+from curvox.cli.cite import OF_OPTIONS, OF_STAGES, cite
 from curvox.embedder import CardSettings, model_fingerprint, write_card
 from curvox.errors import InputError, UnknownNameError
 from curvox.losses import LOSSES
 from curvox.metrics import evaluate
 from curvox.reports import BIBTEX, EvaluationReport, ScoringFacts, TrialFacts, strict_json
+from curvox.training.augmenting import Augmentation
 
-Cited = Callable[[dict[str, Any]], list[str]]
+Cited = Callable[..., list[str]]
 ENCODER = "desplanques2020ecapa"
 
 
 @pytest.fixture
 def cited(tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str]) -> Cited:
-    """The keys that are printed for a recipe with this loss."""
+    """The keys that are printed for a recipe with this loss, these keys of ``data`` and these stages."""
     tree = yaml.safe_load((repository / "recipes" / "openvoices_ham.yaml").read_text(encoding="utf-8"))
 
-    def keys(loss: dict[str, Any]) -> list[str]:
+    def keys(loss: dict[str, Any], data: dict[str, Any] | None = None, **augmentation: Any) -> list[str]:
         recipe = tmp_path / "recipe.yaml"
-        recipe.write_text(yaml.safe_dump({**tree, "loss": loss}), encoding="utf-8")
+        changed = {**tree, "data": {**tree["data"], **(data or {})}, "loss": loss, "augmentation": augmentation}
+        recipe.write_text(yaml.safe_dump(changed), encoding="utf-8")
         cite(recipe)
         return re.findall(r"^@\w+\{(\w+),", capsys.readouterr().out, flags=re.MULTILINE)
 
@@ -72,6 +74,30 @@ def test_cite__reads_the_options_of_every_part_and_names_each_paper_once(cited: 
         *(ENCODER, combined, am, "deng2020subcenter"),
         *(aam, "zhao2022intertopk"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("stages", "papers"),
+    [
+        ({"features": {}}, ["park2019specaugment"]),
+        ({"rooms": {"path": "RIRS_NOISES"}}, ["ko2017reverberant"]),
+        ({"rooms": {}}, ["ko2017reverberant", "allen1979image", "scheibler2018pyroomacoustics"]),
+        (
+            {"recorded_noise": {"path": "musan"}, "waveforms": {}, "beside_clean": True},
+            ["snyder2018xvectors", "snyder2015musan"],
+        ),
+        ({"telephone": {}, "codecs": {}, "clipping": {}, "rooms": None}, []),
+        ({"data": {"speeds": [1.0, 0.9]}}, ["ko2015audio", "yamamoto2019speaker"]),
+        ({"data": {"speeds": [1.0]}}, []),
+    ],
+)
+def test_cite__names_what_changes_the_recordings(stages: dict[str, Any], papers: list[str], cited: Cited) -> None:
+    assert cited({"name": "am_softmax"}, **stages) == [ENCODER, "wang2018amsoftmax", *papers]
+
+
+def test_stages_with_papers__are_those_of_augmentation() -> None:
+    assert set(OF_STAGES) == {field.name for field in fields(Augmentation)} - {"beside_clean"}
+    assert {paper for papers in OF_STAGES.values() for paper in papers} <= set(BIBTEX)
 
 
 @pytest.fixture

@@ -159,7 +159,8 @@ def _shape_spectra(
             own = picked(streams, some)
             at = torch.from_numpy(some).to(waveforms.device)
             items = waveforms[at].to(torch.float32)
-            spectra = torch.fft.rfft(items, n=n_fft)
+            # Without a channel, noise is added to the waveform, which then needs no transform of its own.
+            spectra = torch.fft.rfft(items, n=n_fft) if has_channel else torch.zeros((), device=at.device)
             if has_noise:
                 powers = items.square().mean(1)
                 spectra = spectra + _noise_spectra(own, powers, n_fft, sampling_rate_hz, options)
@@ -167,7 +168,8 @@ def _shape_spectra(
                 spectra = torch.view_as_complex(
                     torch.view_as_real(spectra) * _channels(own, n_fft, sampling_rate_hz, options).to(at.device)
                 )
-            changed[at] = torch.fft.irfft(spectra, n=n_fft)[:, :n_samples].to(waveforms.dtype)
+            heard = torch.fft.irfft(spectra, n=n_fft)[:, :n_samples]
+            changed[at] = (heard if has_channel else items + heard).to(waveforms.dtype)
     return changed
 
 

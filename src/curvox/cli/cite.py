@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from curvox.reports import EvaluationReport
+    from curvox.training import Recipe
     from curvox.training.recipe import TrainingRecipe
 
 OF_OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
@@ -20,6 +21,20 @@ OF_OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("mining", lambda name: name == "distance_weighted", "wu2017sampling"),
 )
 """Options of a loss that are methods of their own: key, the values that use the method, its paper."""
+
+OF_STAGES: Mapping[str, tuple[str, ...]] = {
+    "rooms": ("ko2017reverberant",),
+    "recorded_noise": ("snyder2018xvectors", "snyder2015musan"),
+    "waveforms": ("snyder2018xvectors",),
+    "clipping": (),
+    "telephone": (),
+    "codecs": (),
+    "features": ("park2019specaugment",),
+}
+"""Papers behind the stages of augmentation; rooms that are simulated have two of their own."""
+
+OF_SIMULATED_ROOMS = ("allen1979image", "scheibler2018pyroomacoustics")
+OF_SPEEDS = ("ko2015audio", "yamamoto2019speaker")
 
 OF_ENROLMENTS: Mapping[str, tuple[str, ...]] = {"frechet_mean": ("afsari2011mean", "lou2020frechet")}
 """Papers behind a way of enrolment beside its own: on the sphere, and in a ball."""
@@ -33,7 +48,8 @@ def cite(
     from curvox.training import read_recipe
 
     recipe = read_recipe(source / "recipe.yaml" if source.is_dir() else source)
-    keys = [*_papers(recipe.encoder, "encoder"), *_papers(recipe.loss, "loss"), *_of_training(recipe.training)]
+    keys = [*_papers(recipe.encoder, "encoder"), *_papers(recipe.loss, "loss")]
+    keys += [*_of_changed_sound(recipe), *_of_training(recipe.training)]
     if source.is_dir():
         keys += [*_of_cards(source), *_of_evaluations(source)]
     print(citations_for(list(dict.fromkeys(keys))))
@@ -56,6 +72,18 @@ def _papers(options: Mapping[str, Any], what: str) -> Iterator[str]:
             yield from _papers({"name": inner} if isinstance(inner, str) else inner, key)
     for part in options.get("parts") or []:
         yield from _papers(part, "loss")
+
+
+def _of_changed_sound(recipe: Recipe) -> Iterator[str]:
+    """Yield the papers of what a recipe changes in its recordings: speeds and augmentation."""
+    if len(recipe.data.speeds) > 1:
+        yield from OF_SPEEDS
+    for stage, papers in OF_STAGES.items():
+        options = recipe.augmentation.get(stage)
+        if options is not None:
+            yield from papers
+            if stage == "rooms" and "path" not in options:
+                yield from OF_SIMULATED_ROOMS
 
 
 def _of_training(training: TrainingRecipe) -> Iterator[str]:

@@ -30,7 +30,7 @@ DATA = (
         "The waveform was cut off at full scale, which adds overtones that are not the speaker's. Where it goes with "
         "certain speakers, the distortion is learnt as their voice.",
         "Record them again at a lower level, or clip the others too, by augmentation.",
-        "augmentation: {waveforms: {}}",
+        "augmentation: {clipping: {}}",
         ("channel_shortcut", "split_speakers"),
     ),
     Cause(
@@ -92,8 +92,9 @@ LABELS = (
         "data",
         "Recordings of one session are much nearer to each other than recordings of one speaker across sessions, and "
         "other speakers of the same session or channel lie in between. The loss is solved by what marks the recording.",
-        "Pair recordings across sessions, and augment with noise, rooms and codecs; judge by trials across sessions.",
-        "augmentation: {waveforms: {}}",
+        "Pair recordings across sessions, and augment with noise, rooms, telephone lines and codecs; judge by trials "
+        "across sessions.",
+        "augmentation: {waveforms: {}, telephone: {}}",
         ("overfitting",),
     ),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from curvox.errors import RecipeError, nearest
 from curvox.training.recipe_file import read_tree
@@ -25,6 +25,17 @@ class Section(BaseModel):
     """One part of a recipe: immutable, every key known, numbers are numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+
+def _real_speakers_first(speeds: list[float]) -> list[float]:
+    hundredths = [100 * speed for speed in speeds]
+    sound = all(50 <= n <= 200 and abs(n - round(n)) < 1e-6 for n in hundredths)
+    if not sound or speeds[:1] != [1.0] or len({*map(round, hundredths)}) < len(hundredths):
+        raise ValueError(
+            "speeds must begin with 1.0 and go on with other multiples of 0.01 between 0.5 and 2, each once, such as "
+            "[1.0, 0.9, 1.1]"
+        )
+    return speeds
 
 
 class DataRecipe(Section):
@@ -48,7 +59,7 @@ class DataRecipe(Section):
     """Crops of a training step, summed over all processes."""
     recordings_per_speaker: Annotated[int, Field(ge=2)] | None = None
     """K: a batch holds batch_size / K speakers, each with K recordings; None: crops of whatever speakers."""
-    speeds: list[float] = [1.0]
+    speeds: Annotated[list[float], AfterValidator(_real_speakers_first)] = [1.0]
     """Speeds that crops are played at, 1 first; each further one makes another speaker of every speaker."""
     balance: Literal["utterance", "sqrt", "speaker"] = "utterance"
     max_crops_per_utterance: Count = 3
@@ -71,17 +82,6 @@ class DataRecipe(Section):
     def crop_samples(self) -> int:
         """Length of a crop as the encoder hears it."""
         return round(self.crop_s * self.sampling_rate_hz)
-
-    @model_validator(mode="after")
-    def _real_speakers_first(self) -> DataRecipe:
-        hundredths = [100 * speed for speed in self.speeds]
-        sound = all(50 <= n <= 200 and abs(n - round(n)) < 1e-6 for n in hundredths)
-        if not sound or self.speeds[:1] != [1.0] or len({*map(round, hundredths)}) < len(hundredths):
-            raise ValueError(
-                f"speeds must begin with 1.0 and go on with other multiples of 0.01 between 0.5 and 2, each once, such "
-                f"as [1.0, 0.9, 1.1]; they are {self.speeds}"
-            )
-        return self
 
     @model_validator(mode="after")
     def _drawn_trials(self) -> DataRecipe:
