@@ -1,4 +1,4 @@
-"""Train and evaluate every loss of the README's table on openvoices, and print the table.
+"""Train and evaluate every loss of the README's table on openvoices, and one of them with augmentation; print the table.
 
     python benchmarks/openvoices.py --data FOLDER [--runs runs] [--jobs 2] [--print-only]
 
@@ -27,7 +27,9 @@ from curvox.cli.runs import system_of
 from curvox.metrics import Figure, OperatingPoint
 from curvox.reports import SystemResult, markdown_table, read_evaluation_folder
 
-LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl")
+LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl", "am_20_epochs", "am_augmented")
+# Recipes that differ from that of their loss, and in what.
+VARIANTS = {"openvoices_am_20_epochs": "20 epochs", "openvoices_am_augmented": "20 epochs, augmented"}
 AS_NORM = "as_norm"
 CURVOX = Path(sys.executable).with_name("curvox")
 RESULTS = Path(__file__).parent / "results" / "openvoices.md"
@@ -89,6 +91,8 @@ def _systems(run: Path) -> tuple[SystemResult, SystemResult]:
     """Plain, and with AS-norm."""
     plain, normed = (read_evaluation_folder(run / "eval" / name) for name in ("test", f"test-{AS_NORM}"))
     system = system_of(run, plain.report.evaluation)
+    if run.name in VARIANTS:
+        system = replace(system, title=f"{system.title}, {VARIANTS[run.name]}")
     evaluation, name, title = normed.report.evaluation, f"{system.name}-{AS_NORM}", f"{system.title}, AS-norm"
     return system, replace(system, name=name, title=title, evaluation=evaluation)
 
@@ -96,7 +100,8 @@ def _systems(run: Path) -> tuple[SystemResult, SystemResult]:
 def _table(systems: list[SystemResult], normed: list[SystemResult]) -> str:
     corpora = tuple(group for group in systems[0].evaluation.groups if ":" not in group)
     rows = [system for pair in zip(systems, normed, strict=True) for system in pair]
-    parts = ["EER in %, pooled and per corpus:", _narrow(markdown_table(rows, metrics=("eer",), groups=corpora))]
+    parts = ["In short:", _short(systems, normed)]
+    parts += ["EER in %, pooled and per corpus:", _narrow(markdown_table(rows, metrics=("eer",), groups=corpora))]
     for p_target in (0.01, 0.05):
         point = OperatingPoint(p_target)
         parts += [
@@ -105,6 +110,16 @@ def _table(systems: list[SystemResult], normed: list[SystemResult]) -> str:
         ]
     parts += ["Calibrated on the dev trials:", _calibrated(systems), "Training:", _trained(systems)]
     return "\n\n".join(parts) + "\n"
+
+
+def _short(systems: list[SystemResult], normed: list[SystemResult]) -> str:
+    """The pooled EER, plain and with AS-norm, the EER of the easiest and the hardest corpus, and the calibrated cost."""
+    lines = [["loss", "EER %", "with AS-norm", "libri", "wuw", "Cllr"], ["---", *["---:"] * 5]]
+    for system, other in zip(systems, normed, strict=True):
+        whole, groups = system.evaluation, system.evaluation.groups
+        rates = [whole.figure("eer"), other.evaluation.figure("eer"), *(groups[g].figure("eer") for g in ("libri", "wuw"))]
+        lines.append([system.title, *(_cell(rate, 100.0, 2) for rate in rates), _cell(whole.figure("cllr"))])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _calibrated(systems: list[SystemResult]) -> str:
@@ -118,11 +133,12 @@ def _calibrated(systems: list[SystemResult]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(figure: Figure | None) -> str:
+def _cell(figure: Figure | None, unit: float = 1.0, digits: int = 3) -> str:
     if figure is None:
         return "–"
-    interval = figure.interval
-    return f"{figure.value:.3f}" + ("" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]")
+    bounds = () if figure.interval is None else (figure.interval.low, figure.interval.high)
+    value, *ends = (f"{unit * number:.{digits}f}" for number in (figure.value, *bounds))
+    return f"{value} [{', '.join(ends)}]" if ends else value
 
 
 def _trained(systems: list[SystemResult]) -> str:
