@@ -67,7 +67,7 @@ def test_train__then_eval__prints_the_figures_and_leaves_them(run: Path, voices:
     lines = (folder / "scores.txt").read_text().splitlines()
     assert len(lines) == figures["targets"] + figures["non_targets"]
     trials = ["--trials", voices / "trials" / "test.txt"]
-    refused(curvox("eval", run, *trials), "exists already", "--overwrite")
+    refused(curvox_here("eval", run, *trials), "exists already", "--overwrite")
     refused(curvox_here("eval", run, *trials, "--output", run, "--overwrite"), "more than an evaluation", "best")
     assert (run / "best").exists()
 
@@ -75,7 +75,7 @@ def test_train__then_eval__prints_the_figures_and_leaves_them(run: Path, voices:
 def test_embed__writes_points_that_load_without_pickle(run: Path, voices: Path, tmp_path: Path) -> None:
     files = sorted(voices.rglob("*.flac"))
     one, folder = files[0], files[-1].parent
-    result = curvox("embed", run, one, folder, "-o", tmp_path / "e.npz")
+    result = curvox_here("embed", run, one, folder, "-o", tmp_path / "e.npz")
     assert result.returncode == 0, result.stderr
     with np.load(tmp_path / "e.npz", allow_pickle=False) as stored:
         assert stored["embeddings"].shape == (len(stored["recordings"]), 12)
@@ -94,7 +94,7 @@ def test_embed__writes_points_that_load_without_pickle(run: Path, voices: Path, 
 
 
 def test_verify__without_a_decision_card_decides_nothing(run: Path, two_recordings: tuple[Path, Path]) -> None:
-    shown = curvox("verify", run, *two_recordings).stdout
+    shown = curvox_here("verify", run, *two_recordings).stdout
     assert "score" in shown
     assert "not calibrated" in shown
     assert "same speaker:" not in shown.lower()
@@ -105,7 +105,7 @@ def test_verify__refuses_bad_input_in_one_line(run: Path, two_recordings: tuple[
     one = two_recordings[0]
     (tmp_path / "zero.wav").touch()
     (tmp_path / "text.wav").write_text("hello")
-    refused(curvox("verify", run, one, tmp_path / "none.wav"), "none.wav")
+    refused(curvox_here("verify", run, one, tmp_path / "none.wav"), "none.wav")
     refused(curvox_here("verify", run, one, tmp_path / "zero.wav"), "zero.wav")
     refused(curvox_here("verify", run, one, tmp_path / "text.wav"), "text.wav")
     refused(curvox_here("verify", tmp_path, one, one), "holds no model")
@@ -174,7 +174,7 @@ def test_data_check__names_line_and_column(voices: Path, tmp_path: Path) -> None
     shutil.copytree(voices, folder)
     lines = (folder / "manifest.tsv").read_text().splitlines()
     (folder / "manifest.tsv").write_text("\n".join([*lines, lines[3]]) + "\n")
-    bad = curvox("data", "check", folder)
+    bad = curvox_here("data", "check", folder)
     assert bad.returncode == 1
     assert f"line {len(lines) + 1}" in bad.stdout
     assert "line 4" in bad.stdout
@@ -183,7 +183,7 @@ def test_data_check__names_line_and_column(voices: Path, tmp_path: Path) -> None
 def test_data_convert__writes_a_manifest_that_reads_the_same(voices: Path, tmp_path: Path) -> None:
     from curvox.corpora import read_corpus
 
-    result = curvox("data", "convert", voices, "-o", tmp_path / "manifest.tsv")
+    result = curvox_here("data", "convert", voices, "-o", tmp_path / "manifest.tsv")
     assert result.returncode == 0, result.stderr
     again = read_corpus(tmp_path / "manifest.tsv", audio_root=voices)
     assert again.utterances == read_corpus(voices).utterances

@@ -121,6 +121,8 @@ def test_run__that_everything_happens_to_ends_as_one_that_nothing_happened_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """8 steps an epoch, a checkpoint every second; after each fault the last one is whole, and a resume goes on."""
+    # A shell starts what it puts into the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run = tmp_path / "run"
     with_worker = recipe.model_copy(update={"data": recipe.data.model_copy(update={"workers": 1})})
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]

@@ -9,7 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from curvox.audio.decoding import Failure, Segment
-from curvox.audio.examination import ExaminedRecording, ExaminedStretch, examine_recording, examine_recordings
+from curvox.audio.examination import (
+    ExaminedRecording,
+    ExaminedStretch,
+    examine_recording,
+    examine_recordings,
+    examine_source,
+)
 from curvox.audio.flac import FlacFile, write_flac_files
 from curvox.audio.noise_recordings import NoiseRecordings, noise_files
 from curvox.audio.quality import RecordingQuality, measure_quality
@@ -71,6 +77,7 @@ __all__ = [
     "cut_samples",
     "examine_recording",
     "examine_recordings",
+    "examine_source",
     "from_int16",
     "is_shard_folder",
     "is_url",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import os
@@ -17,7 +18,8 @@ import numpy as np
 from curvox.audio.decoding import Segment
 from curvox.audio.quality import RecordingQuality, measure_quality
 from curvox.audio.reading import AudioInfo, check_waveform, cut, read_whole
-from curvox.audio.samples import to_int16
+from curvox.audio.samples import from_int16, to_int16
+from curvox.audio.waveform_source import AbstractWaveforms
 from curvox.errors import AudioError, InputError
 
 
@@ -75,28 +77,32 @@ def examine_recordings(
         raise InputError(f"expected segments for each path, got {len(segments)} for {len(paths)} paths")
     if threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}")
-    return _examined(paths, segments, threads, progress)
+    jobs = [functools.partial(examine_recording, *job) for job in zip(paths, segments, strict=True)]
+    return _examined(jobs, threads, progress)
+
+
+def examine_source(
+    source: AbstractWaveforms, *, threads: int = 1, progress: Callable[[int, int], None] | None = None
+) -> Iterator[ExaminedRecording]:
+    """As `examine_recordings`, of a source that holds its recordings itself, such as shards; each is one stretch."""
+    jobs = [functools.partial(_examine_place, source, place) for place in range(len(source))]
+    return _examined(jobs, threads, progress)
 
 
 def _examined(
-    paths: Sequence[str | os.PathLike[str]],
-    segments: Sequence[Sequence[Segment]],
-    threads: int,
-    progress: Callable[[int, int], None] | None,
+    todo: Sequence[Callable[[], ExaminedRecording]], threads: int, progress: Callable[[int, int], None] | None
 ) -> Iterator[ExaminedRecording]:
     with ThreadPoolExecutor(threads, thread_name_prefix="examine") as pool:
-        jobs = zip(paths, segments, strict=True)
-        waiting: deque[Future[ExaminedRecording]] = deque(
-            pool.submit(examine_recording, *job) for job in islice(jobs, 4 * threads)
-        )
+        jobs = iter(todo)
+        waiting: deque[Future[ExaminedRecording]] = deque(pool.submit(job) for job in islice(jobs, 4 * threads))
         done = 0
         try:
             while waiting:
                 yield waiting.popleft().result()
                 done += 1
                 if progress is not None:
-                    progress(done, len(paths))
-                waiting.extend(pool.submit(examine_recording, *job) for job in islice(jobs, 1))
+                    progress(done, len(todo))
+                waiting.extend(pool.submit(job) for job in islice(jobs, 1))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -109,6 +115,16 @@ def examine_recording(path: str | os.PathLike[str], segments: Sequence[Segment] 
     except AudioError as error:
         return ExaminedRecording(None, tuple(ExaminedStretch(error=str(error)) for _ in segments))
     return ExaminedRecording(info, tuple(_stretch(path, samples, info, segment) for segment in segments))
+
+
+def _examine_place(source: AbstractWaveforms, place: int) -> ExaminedRecording:
+    name, rate_hz = source.name(place), source.sampling_rate_hz
+    try:
+        samples = from_int16(source[place])
+    except AudioError as error:
+        return ExaminedRecording(None, (ExaminedStretch(error=str(error)),))
+    info = AudioInfo(len(samples) / rate_hz, rate_hz, 1, "shard")
+    return ExaminedRecording(info, (_stretch(Path(name), samples, info, (0.0, None)),))
 
 
 def _stretch(path: Path, samples: np.ndarray, info: AudioInfo, segment: Segment) -> ExaminedStretch:

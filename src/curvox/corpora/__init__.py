@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from curvox.corpora.bad_files import BadRecording, check_share, write_bad_files
 from curvox.corpora.corpus import COLUMNS, Corpus, CorpusCounts, Utterance
 from curvox.corpora.csv_manifest import write_csv
@@ -25,7 +28,6 @@ from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
 from curvox.corpora.score_files import ScoreList, align, read_scores, write_scores
 from curvox.corpora.shar import unpack_shar
 from curvox.corpora.shard_batches import default_lanes, shard_epoch_plan, shards_by_first_use
-from curvox.corpora.sharding import ShardingOptions, ShardingReport, shard_corpus
 from curvox.corpora.speaker_batches import speaker_epoch_plan
 from curvox.corpora.speed_plan import names_at_speeds, plan_speeds, speaker_of_class
 from curvox.corpora.trial_columns import repeated_trials, same_recordings, trial_columns
@@ -34,6 +36,9 @@ from curvox.corpora.trial_making import holdout_speakers, make_trials
 from curvox.corpora.trials import TrialList
 from curvox.corpora.tsv import write_manifest
 from curvox.tables import Entry, Table
+
+if TYPE_CHECKING:
+    from curvox.corpora.sharding import ShardingOptions, ShardingReport, shard_corpus
 
 CORPORA = Table(
     "corpus format",
@@ -106,3 +111,12 @@ __all__ = [
     "write_scores",
     "write_trials",
 ]
+
+# What encodes recordings brings soundfile with it, which reading a manifest does not need.
+_SHARDING = ("ShardingOptions", "ShardingReport", "shard_corpus")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SHARDING:
+        return getattr(importlib.import_module("curvox.corpora.sharding"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from curvox import corpora
-from curvox.audio.shard_index import INDEX
 from curvox.corpora.checks import check_rows, in_order
 from curvox.corpora.corpus import Corpus, count
 from curvox.corpora.csv_manifest import MANIFEST as CSV_MANIFEST
@@ -118,6 +117,8 @@ def detect_format(path: str | Path) -> str:
     if any(f.name.startswith("cuts.") for f in files) and any(f.match("recording.*.tar") for f in files):
         raise CorpusError(f"{path} is a folder of lhotse Shar; curvox.corpora.unpack_shar turns it into a corpus")
     names = {f.name for f in files}
+    from curvox.audio.shard_index import INDEX  # late, as the room's door brings soundfile
+
     if INDEX in names:
         return "shards"
     found = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.audio import ExaminedRecording, ExaminedStretch, examine_recordings
+from curvox.audio import ExaminedRecording, ExaminedStretch, ShardStore, examine_recordings, examine_source
 from curvox.corpora import CorpusReport, Utterance
 
 Floats = NDArray[np.float32]
@@ -64,6 +64,12 @@ def measure_corpus(
         threads: how many files are decoded at a time; default as many as there are processors, at most 16.
         progress: called with (files read, files in all).
     """
+    columns = _Columns(len(report.found))
+    threads = min(16, os.cpu_count() or 1) if threads is None else threads
+    if report.format == "shards":
+        for row, found in enumerate(examine_source(ShardStore(report.root), threads=threads, progress=progress)):
+            columns.take([row], found)
+        return columns.facts(report.found)
     rows: dict[str, list[int]] = defaultdict(list)
     for row, utterance in enumerate(report.found):
         rows[utterance.path].append(row)
@@ -74,8 +80,6 @@ def measure_corpus(
         for own in rows.values()
     ]  # fmt: skip
     paths = [f"{report.root}/{path}" for path in rows]
-    columns = _Columns(len(report.found))
-    threads = min(16, os.cpu_count() or 1) if threads is None else threads
     for own, found in zip(
         rows.values(), examine_recordings(paths, segments, threads=threads, progress=progress), strict=True
     ):
