@@ -1,4 +1,4 @@
-"""Train and evaluate every loss of the README's table on openvoices, and one of them with augmentation; print the table.
+"""Train and evaluate every loss of the README's table on openvoices, two with augmentation too, and print the table.
 
     python benchmarks/openvoices.py --data FOLDER [--runs runs] [--jobs 2] [--print-only]
 
@@ -27,9 +27,26 @@ from curvox.cli.runs import system_of
 from curvox.metrics import Figure, OperatingPoint
 from curvox.reports import SystemResult, markdown_table, read_evaluation_folder
 
-LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl", "am_20_epochs", "am_augmented")
+LOSSES = (
+    "softmax",
+    "am",
+    "aam",
+    "ram",
+    "ham",
+    "h",
+    "triplet",
+    "hinge",
+    "kl",
+    "am_20_epochs",
+    "am_augmented",
+    "ham_augmented",
+)
 # Recipes that differ from that of their loss, and in what.
-VARIANTS = {"openvoices_am_20_epochs": "20 epochs", "openvoices_am_augmented": "20 epochs, augmented"}
+VARIANTS = {
+    "openvoices_am_20_epochs": "20 epochs",
+    "openvoices_am_augmented": "20 epochs, augmented",
+    "openvoices_ham_augmented": "20 epochs, augmented",
+}
 AS_NORM = "as_norm"
 CURVOX = Path(sys.executable).with_name("curvox")
 RESULTS = Path(__file__).parent / "results" / "openvoices.md"
@@ -113,11 +130,12 @@ def _table(systems: list[SystemResult], normed: list[SystemResult]) -> str:
 
 
 def _short(systems: list[SystemResult], normed: list[SystemResult]) -> str:
-    """The pooled EER, plain and with AS-norm, the EER of the easiest and the hardest corpus, and the calibrated cost."""
+    """The pooled EER, plain and with AS-norm, that of the easiest and the hardest corpus, and the calibrated cost."""
     lines = [["loss", "EER %", "with AS-norm", "libri", "wuw", "Cllr"], ["---", *["---:"] * 5]]
     for system, other in zip(systems, normed, strict=True):
         whole, groups = system.evaluation, system.evaluation.groups
-        rates = [whole.figure("eer"), other.evaluation.figure("eer"), *(groups[g].figure("eer") for g in ("libri", "wuw"))]
+        parts = whole, other.evaluation, groups["libri"], groups["wuw"]
+        rates = [part.figure("eer") for part in parts]
         lines.append([system.title, *(_cell(rate, 100.0, 2) for rate in rates), _cell(whole.figure("cllr"))])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
