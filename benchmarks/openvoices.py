@@ -27,7 +27,8 @@ from curvox.cli.runs import system_of
 from curvox.metrics import Figure, OperatingPoint
 from curvox.reports import SystemResult, markdown_table, read_evaluation_folder
 
-LOSSES = (
+LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl")
+AUGMENTED = ("am_20_epochs", "am_augmented", "ham_augmented")
     "softmax",
     "am",
     "aam",
@@ -71,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--losses", nargs="+", default=LOSSES)
+    parser.add_argument("--losses", nargs="+", default=(*LOSSES, *AUGMENTED))
     parser.add_argument("--print-only", action="store_true", help="Neither train nor score; print what is there.")
     arguments = parser.parse_args()
     if arguments.data is None and not arguments.print_only:
