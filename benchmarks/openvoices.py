@@ -29,19 +29,6 @@ from curvox.reports import SystemResult, markdown_table, read_evaluation_folder
 
 LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl")
 AUGMENTED = ("am_20_epochs", "am_augmented", "ham_augmented")
-    "softmax",
-    "am",
-    "aam",
-    "ram",
-    "ham",
-    "h",
-    "triplet",
-    "hinge",
-    "kl",
-    "am_20_epochs",
-    "am_augmented",
-    "ham_augmented",
-)
 # Recipes that differ from that of their loss, and in what.
 VARIANTS = {
     "openvoices_am_20_epochs": "20 epochs",
