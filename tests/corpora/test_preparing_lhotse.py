@@ -141,7 +141,7 @@ def test_lhotse_parts__segments_are_taken_and_what_is_left_out_is_told(prepare: 
         logging.warning("something is odd")
         dev = manifests(corpus_dir, {"a": "ann", "b": None, "c": " "}, gender="Female")
         cut = lhotse.SupervisionSegment(
-            "late", "a", 0.125, 0.0625, speaker="ann", gender="other", custom={"split": "x"}
+            "late", "a", 0.125, 0.0625, speaker="ann", gender="other", custom={"split": "x", "path": "y"}
         )
         dev["supervisions"] = lhotse.SupervisionSet.from_segments([*dev["supervisions"], cut])
         return {"polish": {"dev": dev, "other": {"recordings": dev["recordings"]}}}
@@ -151,11 +151,11 @@ def test_lhotse_parts__segments_are_taken_and_what_is_left_out_is_told(prepare: 
     assert (whole.utterance, whole.path, whole.start_s, whole.segment_s) == ("a", "a.wav", 0.0, None)
     assert (late.path, late.start_s, late.segment_s, late.gender) == ("a.wav", 0.125, 0.0625, "")
     assert (whole.gender, whole.split, whole.corpus, whole.extra) == ("f", "dev", "made_up", {"part": "polish/dev"})
-    assert late.extra == {"part": "polish/dev", "custom_split": "x"}
+    assert late.extra == {"part": "polish/dev", "split_as_given": "x", "path_as_given": "y", "gender_as_given": "other"}
     assert prepared.notes == (
         "polish/other: there are no supervisions of recordings, it was left out",
         "polish/dev: 2 supervisions name no speaker and were left out",
-        '1 supervisions have a gender that is not f or m, left empty: "other"',
+        '1 supervisions have a gender that is not f or m, see gender_as_given: "other"',
         "3 of 4 recordings in the folder are not in the manifest",
         "lhotse warns: something is odd",
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from curvox.corpora.corpus import Utterance
+from curvox.corpora.corpus import COLUMNS, Utterance
 from curvox.corpora.folders import SUFFIXES
 from curvox.corpora.lhotse_bridge import add_cut, add_supervision
 from curvox.corpora.preparing.lhotse_recipes import run_recipe, usable_recipe
@@ -133,7 +133,8 @@ def add_parts(work: Work, parts: Iterable[Part], output: Path) -> None:
         work.notes.append(f"{where}{count} supervisions name no speaker and were left out")
     if found.genders:
         named = ", ".join(f'"{gender}"' for gender, _ in found.genders.most_common(_NAMED))
-        work.notes.append(f"{found.genders.total()} supervisions have a gender that is not f or m, left empty: {named}")
+        count = found.genders.total()
+        work.notes.append(f"{count} supervisions have a gender that is not f or m, see gender_as_given: {named}")
     splits = _splits(work, found.utterances)
     # Recipes walk folders in any order.
     for utterance, name in sorted(found.utterances, key=lambda pair: (pair[0].path, pair[0].start_s)):
@@ -185,7 +186,8 @@ def _with_gender(utterance: Utterance, found: _Found) -> Utterance:
     gender = GENDERS.get(utterance.gender.lower(), "")
     if utterance.gender and not gender:
         found.genders[utterance.gender] += 1
-    return utterance if gender == utterance.gender else replace(utterance, gender=gender)
+        return replace(utterance, gender="", extra={**utterance.extra, "gender_as_given": utterance.gender})
+    return replace(utterance, gender=gender)
 
 
 def split_of(name: str) -> str:
@@ -229,9 +231,10 @@ def _note_unnamed(work: Work, taken: set[str]) -> None:
 
 
 def _labelled(utterance: Utterance, part: str, split: str, corpus: str) -> Utterance:
-    extra = dict(utterance.extra)
-    if utterance.split:  # a custom field of the recipe, not a split in our sense
-        extra["custom_split"] = utterance.split
+    # Custom fields may have the names of our columns and another meaning.
+    extra = {f"{name}_as_given" if name in COLUMNS else name: text for name, text in utterance.extra.items()}
+    if utterance.split:
+        extra["split_as_given"] = utterance.split
     if part and part != split:
         extra["part"] = part
     return replace(utterance, corpus=utterance.corpus or corpus, split=split, extra=extra)
