@@ -52,3 +52,19 @@ def test_prepare__refuses_and_writes_nothing(corpus: str, folder: str, said: str
     assert result.returncode == 1
     assert said in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_prepare__takes_recipes_of_lhotse_and_lists_them(tmp_path: Path) -> None:
+    pytest.importorskip("lhotse", reason="the extra curvox[lhotse] is not installed")
+    folder = DUMMIES.load("librispeech")(tmp_path / "LibriSpeech")
+    prepared = curvox_here("data", "prepare", "lhotse:librispeech", folder, "-o", tmp_path / "out")
+    assert prepared.returncode == 0, prepared.stderr
+    assert "manifest.tsv: 5 speakers, 14 utterances" in prepared.stdout
+    assert f"--audio-root {folder}" in prepared.stdout
+    listed = curvox_here("data", "lhotse-recipes").stdout.splitlines()
+    assert {"librispeech", "vctk", "speechcommands: not here, asks for speechcommands_version, corpus_dir"} < set(
+        listed
+    )
+    refused = curvox_here("data", "prepare", "lhotse:librispech", folder, "-o", tmp_path / "out")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert 'lhotse has no recipe "librispech": did you mean "librispeech"' in refused.stderr

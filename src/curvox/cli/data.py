@@ -20,7 +20,12 @@ app.command("shard")(shard)
 
 @app.command("prepare")
 def prepare(
-    corpus: Annotated[str, typer.Argument(help=f"Published corpus: {PUBLISHED}.")],
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help=f"Published corpus: {PUBLISHED}; or lhotse:NAME, a recipe of lhotse (curvox data lhotse-recipes)."
+        ),
+    ],
     folder: Annotated[Path, typer.Argument(help="Its folder, as unpacked.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for manifest.tsv and trials; the corpus' own, or another.")
@@ -47,6 +52,15 @@ def prepare(
         print(
             f"read it with --audio-root {prepared.audio_root}, or -s data.audio_root={prepared.audio_root} in training"
         )
+
+
+@app.command("lhotse-recipes")
+def list_recipes() -> None:
+    """List the recipes of lhotse for curvox data prepare lhotse:NAME, and why others cannot be used."""
+    from curvox.corpora.preparing import lhotse_recipes
+
+    for recipe in lhotse_recipes().values():
+        print(f"{recipe.name}: not here, {recipe.refusal}" if recipe.refusal else recipe.name)
 
 
 app.command("check")(check)

@@ -7,7 +7,7 @@ A recording that is a command or an address is refused; nothing is executed and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -108,13 +108,26 @@ def _add_supervisions(draft: Draft, recordings: Path, supervisions: Path, audio_
     for line, segment in read_items(draft, supervisions):
         if not isinstance(segment, SupervisionSegment):
             draft.add(supervisions.name, line, "", f"expected a supervision, got a {type(segment).__name__}")
-        elif segment.recording_id not in known:
-            message = f'no recording "{segment.recording_id}" in {recordings.name}'
-            draft.add(supervisions.name, line, "path", message)
         else:
-            span = segment.start, segment.duration
-            speech = _Speech(segment.id, known[segment.recording_id], span, segment.channel, [segment])
-            _add(draft, speech, supervisions.name, line, audio_root)
+            add_supervision(draft, segment, known, supervisions.name, line, audio_root, recordings.name)
+
+
+def add_supervision(
+    draft: Draft,
+    segment: SupervisionSegment,
+    recordings: Mapping[str, Recording],
+    file: str,
+    line: int,
+    audio_root: Path | None,
+    recordings_file: str = "the recordings",
+) -> None:
+    """Add the utterance that a supervision stands for, or the problem with it; ``recordings`` are by their ids."""
+    if segment.recording_id not in recordings:
+        draft.add(file, line, "path", f'no recording "{segment.recording_id}" in {recordings_file}')
+        return
+    span = segment.start, segment.duration
+    speech = _Speech(segment.id, recordings[segment.recording_id], span, segment.channel, [segment])
+    _add(draft, speech, file, line, audio_root)
 
 
 def add_cut(draft: Draft, cut: Any, file: str, line: int, audio_root: Path | None) -> None:

@@ -9,6 +9,8 @@ from curvox.corpora.checks import check_rows, in_order
 from curvox.corpora.corpus import Corpus
 from curvox.corpora.enrolments import write_enrolments
 from curvox.corpora.places import absolute
+from curvox.corpora.preparing.lhotse_parts import lhotse_preparation
+from curvox.corpora.preparing.lhotse_recipes import PREFIX
 from curvox.corpora.preparing.preparation import OfficialTrials, Preparation, Work
 from curvox.corpora.preparing.tree import open_folder
 from curvox.corpora.problems import Draft, refuse
@@ -57,11 +59,12 @@ def prepare_corpus(
 ) -> Prepared:
     """Read the folder of a published corpus and write ``manifest.tsv``, and ``trials/`` where it has official ones.
 
-    No recording is opened. Where ``output`` is the folder of the corpus or one above it, the manifest stands alone;
-    elsewhere it is read with ``audio_root=folder``.
+    No recording is opened, but by recipes of lhotse. Where ``output`` is the folder of the corpus or one above it, the
+    manifest stands alone; elsewhere it is read with ``audio_root=folder``.
 
     Args:
-        name: a name of :data:`PREPARATIONS`.
+        name: a name of :data:`PREPARATIONS`, or ``lhotse:NAME`` for a recipe of lhotse, which opens the
+            recordings for their lengths.
         folder: the corpus, as it is unpacked.
         output: the folder to write to; made if need be. Nothing in it is written over.
         dev_speakers: so many of the speakers to train on become the split "dev", at least 1; for corpora that have
@@ -73,9 +76,13 @@ def prepare_corpus(
         CorpusError: the folder is not that of the corpus, metadata are missing or wrong, speakers are not listed,
             trials name absent recordings; everything found is told, up to 20 problems.
         OutputExistsError: a file to write exists.
-        InputError: ``dev_speakers`` or ``seed`` is out of range, or the corpus has a split "dev" of its own.
+        MissingExtraError: a recipe of lhotse is named, and lhotse is not installed.
+        InputError: a recipe of lhotse needs more than the folder; ``dev_speakers`` or ``seed`` is out of range, or the
+            corpus has a split "dev" of its own.
     """
-    preparation: Preparation = PREPARATIONS.load(name)
+    of_lhotse = name.startswith(PREFIX)
+    name = name.removeprefix(PREFIX)
+    preparation: Preparation = lhotse_preparation(name) if of_lhotse else PREPARATIONS.load(name)
     out = absolute(output)
     _refuse_existing([out / MANIFEST])
     root = open_folder(preparation, Path(folder))
