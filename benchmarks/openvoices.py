@@ -1,11 +1,12 @@
 """Train and evaluate every loss of the README's table on openvoices, two with augmentation too, and print the table.
 
-    python benchmarks/openvoices.py --data FOLDER [--runs runs] [--jobs 2] [--print-only]
+    python benchmarks/openvoices.py --data FOLDER --results benchmarks/results/openvoices.md [--jobs 2]
+    python benchmarks/openvoices.py --data FOLDER --losses am am_20_epochs am_augmented --results FILE
 
 For each recipe it runs the commands of the README (``curvox train``, ``curvox calibrate`` on trials/dev.txt, then
 ``curvox eval`` on trials/test.txt, plain and with AS-norm), two recipes at a time with one thread each, and skips what
 an earlier call finished. Then it prints EER and minDCF, pooled and per corpus, the costs of the calibrated scores, and
-the time each training took, and writes the same to benchmarks/results/openvoices.md with the date and the machine.
+the time each training took; ``--results`` names a file for the same, with the date and the machine.
 Choices, calibrations and cohorts come from dev and training speakers; test trials are scored at the end.
 """
 
@@ -37,7 +38,6 @@ VARIANTS = {
 }
 AS_NORM = "as_norm"
 CURVOX = Path(sys.executable).with_name("curvox")
-RESULTS = Path(__file__).parent / "results" / "openvoices.md"
 
 
 def main() -> None:
@@ -49,9 +49,9 @@ def main() -> None:
     pairs = [_systems(arguments.runs / name) for name in names]
     text = _table([plain for plain, _ in pairs], [normed for _, normed in pairs])
     print(text)
-    RESULTS.parent.mkdir(exist_ok=True)
     made = f"{_scored_on(arguments.runs / names[-1])}, {machine()}, {arguments.jobs} trainings at a time."
-    RESULTS.write_text(f"# openvoices, test trials\n\n{made}\n\n{text}", encoding="utf-8")
+    if arguments.results is not None:
+        arguments.results.write_text(f"# openvoices, test trials\n\n{made}\n\n{text}", encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -60,6 +60,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--losses", nargs="+", default=(*LOSSES, *AUGMENTED))
+    parser.add_argument(
+        "--results", type=Path, help="Markdown file to write, such as benchmarks/results/openvoices.md."
+    )
     parser.add_argument("--print-only", action="store_true", help="Neither train nor score; print what is there.")
     arguments = parser.parse_args()
     if arguments.data is None and not arguments.print_only:
