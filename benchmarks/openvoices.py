@@ -60,9 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--losses", nargs="+", default=(*LOSSES, *AUGMENTED))
-    parser.add_argument(
-        "--results", type=Path, help="Markdown file to write the same to."
-    )
+    parser.add_argument("--results", type=Path, help="Markdown file to write the same to.")
     parser.add_argument("--print-only", action="store_true", help="Neither train nor score; print what is there.")
     arguments = parser.parse_args()
     if arguments.data is None and not arguments.print_only:
