@@ -18,18 +18,24 @@ Step = Callable[[], object]
 Name = TypeVar("Name")
 
 
-def interleaved(steps: Mapping[Name, Step], repeats: int) -> dict[Name, list[float]]:
-    """Seconds of every step, run in turn ``repeats`` times after two runs that do not count."""
-    for step in (*steps.values(), *steps.values()):
-        step()
+def interleaved(
+    steps: Mapping[Name, Step], repeats: int, *, before: Callable[[Name], object] | None = None
+) -> dict[Name, list[float]]:
+    """Seconds of every step, run in turn ``repeats`` times after two runs that do not count.
+
+    ``before`` is called with the name of a step ahead of each run of it, outside the seconds.
+    """
     seconds: dict[Name, list[float]] = {name: [] for name in steps}
-    for _ in range(repeats):
+    for round_ in range(repeats + 2):
         for name, step in steps.items():
+            if before is not None:
+                before(name)
             wait_for_device()
             begin = time.perf_counter()
             step()
             wait_for_device()
-            seconds[name].append(time.perf_counter() - begin)
+            if round_ >= 2:
+                seconds[name].append(time.perf_counter() - begin)
     return seconds
 
 
@@ -41,6 +47,18 @@ def ratio(first: list[float], second: list[float]) -> float:
 def give_back_freed_memory() -> None:
     """Make glibc return every larger block to the system when it is freed, so that a peak is a peak."""
     ctypes.CDLL("libc.so.6").mallopt(-3, 65536)  # M_MMAP_THRESHOLD, which otherwise grows by itself
+
+
+def glibc_memory_setting() -> None:
+    """Set what glibc comes to by itself in a process that frees large blocks, and return what is free to the system.
+
+    Its threshold for mapped blocks grows with the blocks that are freed, up to 32 MB, and that for the top of the heap
+    is twice as much; once another setting was made the two no longer move, so they are set to where they end.
+    """
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
+    libc.mallopt(-1, 64 << 20)  # M_TRIM_THRESHOLD
+    libc.malloc_trim(0)
 
 
 def peak_bytes(step: Step) -> int:

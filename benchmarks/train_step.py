@@ -7,7 +7,8 @@
 A step is forward, AAM-Softmax, backward and Adam, on the same features of 2 s. The rivals take turns in one process:
 curvox, the plainest PyTorch of the network (plain_ecapa.py and plain_resnet.py beside this file), and SpeechBrain's
 ECAPA-TDNN with its own loss. Printed are medians, and medians of neighbouring ratios, which hold on a busy machine too.
-All run with the memory setting of ``curvox train`` (``--without-memory-setting`` leaves glibc's default in place).
+What happens to freed memory is ``--memory``: "kept" gives all of them the setting of ``curvox train``, "glibc" leaves
+its default to all, and "own" gives each what its users run with, the setting to curvox and the default to the others.
 
 ``--whole`` measures ``curvox train`` itself against a plain loop, and what loading and augmentation cost; see
 whole_step.py.
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from measuring import interleaved, ratio, setting
+from measuring import glibc_memory_setting, interleaved, ratio, setting
 from plain_ecapa import PlainECAPA
 from plain_resnet import PlainResNet34
 from speechbrain_ecapa import INSTALL, SpeechBrainAAM, SpeechBrainECAPA, find_speechbrain
@@ -55,7 +56,7 @@ class PlainAAM(nn.Module):
 
 def main() -> None:
     arguments = _arguments()
-    if not arguments.without_memory_setting:
+    if arguments.memory == "kept":
         keep_freed_memory()
     if arguments.whole:
         print_whole_step(arguments.data, arguments.recipe, arguments.threads[-1], arguments.repeats)
@@ -67,7 +68,7 @@ def main() -> None:
     for threads in arguments.threads:
         torch.set_num_threads(threads)
         for name in arguments.networks:
-            lines.append(_measure(name, arguments.batch_size, arguments.repeats, threads, version is not None))
+            lines.append(_measure(name, arguments, threads, version is not None))
             print(lines[-1], flush=True)
     text = _table(lines, arguments, version)
     print(text)
@@ -83,24 +84,34 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=11)
     parser.add_argument("--speechbrain", help=f"Folder that SpeechBrain was installed into: {INSTALL}.")
     parser.add_argument("--save", help="Also write the table to this Markdown file.")
-    parser.add_argument("--without-memory-setting", action="store_true", help="Leave glibc's default in place.")
+    parser.add_argument("--memory", choices=("kept", "glibc", "own"), default="kept", help="Freed memory; see above.")
     parser.add_argument("--whole", action="store_true", help="Measure curvox train itself instead.")
     parser.add_argument("--data", help="With --whole: a corpus; a small synthetic one by default.")
     parser.add_argument("--recipe", default="recipes/openvoices_ham.yaml", help="With --whole.")
     return parser.parse_args()
 
 
-def _measure(name: str, batch_size: int, repeats: int, threads: int, with_speechbrain: bool) -> str:
+def _measure(name: str, arguments: argparse.Namespace, threads: int, with_speechbrain: bool) -> str:
     """One line of the table."""
     torch.manual_seed(0)
-    features, speakers = torch.randn(batch_size, FRAMES, N_MELS), torch.randint(0, SPEAKERS, (batch_size,))
+    size = arguments.batch_size
+    features, speakers = torch.randn(size, FRAMES, N_MELS), torch.randint(0, SPEAKERS, (size,))
     rivals = _rivals(name, with_speechbrain and name != "resnet34")
     steps = {rival: _step(encoder, loss, features, speakers) for rival, (encoder, loss) in rivals.items()}
-    seconds = interleaved(steps, repeats)
+    before = _own_memory_setting if arguments.memory == "own" else None
+    seconds = interleaved(steps, arguments.repeats, before=before)
     times = {rival: f"{1000 * statistics.median(values):.0f}" for rival, values in seconds.items()}
     ratios = {rival: f"{ratio(seconds[rival], seconds['curvox']):.2f}" for rival in seconds}
     cells = [times["curvox"], times["plain"], times.get("speechbrain", "–")]
     return f"| {name} | {threads} | {' | '.join(cells)} | {ratios['plain']} | {ratios.get('speechbrain', '–')} |"
+
+
+def _own_memory_setting(rival: str) -> None:
+    """Freed memory as the rival's users have it: kept for curvox, and for the others what glibc does by itself."""
+    if rival == "curvox":
+        keep_freed_memory()
+    else:
+        glibc_memory_setting()
 
 
 def _rivals(name: str, with_speechbrain: bool) -> dict[str, tuple[nn.Module, nn.Module]]:
@@ -144,7 +155,8 @@ def _table(lines: list[str], arguments: argparse.Namespace, version: str | None)
     return "\n".join(
         [
             f"{setting(max(arguments.threads))}. A training step on {arguments.batch_size} × {FRAMES} frames of "
-            f"{N_MELS} mels, {SPEAKERS} speakers, AAM-Softmax, Adam; {arguments.repeats} repeats, medians.",
+            f"{N_MELS} mels, {SPEAKERS} speakers, AAM-Softmax, Adam; {arguments.repeats} repeats, medians; "
+            f"freed memory: {arguments.memory}.",
             "",
             head,
             "|---|---|---|---|---|---|---|",

@@ -14,8 +14,8 @@ def keep_freed_memory() -> bool:
     """Tell glibc to keep large freed blocks instead of returning them to the kernel; return whether it took effect.
 
     Every step allocates and frees the same activations. By default each block above 32 MB is mapped and faulted in
-    again, page by page, each time; ``benchmarks/train_step.py`` with and without ``--without-memory-setting`` shows
-    what that costs. Elsewhere than on glibc this does nothing.
+    again, page by page, each time; ``benchmarks/train_step.py --memory glibc`` shows what that costs. Elsewhere than on
+    glibc this does nothing.
     """
     if not sys.platform.startswith("linux"):
         return False
