@@ -52,10 +52,10 @@ class LevelPrototypes(AbstractLoss):
 
     What goes wrong:
         With too large a weight, or too small a scale, which pulls at recordings long after they are on the right side,
-        speakers of one node fall together and the error rate rises: watch the EER beside the tree measures. Nodes of few speakers are learnt by heart; a level with a node for nearly every
-        speaker says nothing. What correlates with a node, such as the channel of the only corpus of a language, is
-        learnt with it. In `combined` give it the space of the loss of speakers, or it shapes distances nobody
-        compares by.
+        speakers of one node fall together and the error rate rises: watch the EER beside the tree measures. Nodes of
+        few speakers are learnt by heart; a level with a node for nearly every speaker says nothing. What correlates
+        with a node, such as the channel of the only corpus of a language, is learnt with it. In `combined` give it the
+        space of the loss of speakers, or it shapes distances nobody compares by.
     """
 
     nodes: Tensor
