@@ -209,7 +209,7 @@ def test_build_model__needs_the_labels_of_its_classes(levels_tree: dict[str, Any
         build_model(recipe, 3)
     labels = {"gender": ["f", "m", "f"], "native_language": ["a", "a", ""]}
     _, loss = build_model(recipe, 3, labels)
-    parts = [part for part in loss.modules() if isinstance(part, LevelPrototypes)]
+    parts: list[LevelPrototypes] = [part for part in loss.modules() if isinstance(part, LevelPrototypes)]
     assert parts[0].nodes.tolist() == [[0, 0], [1, 1], [0, -1]]
     with pytest.raises(RecipeError, match='"tree"'):
         create_loss({"name": "level_prototypes", "tree": {}}, dim=4, speakers=3)
