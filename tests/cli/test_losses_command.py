@@ -87,9 +87,10 @@ def test_losses__recipe_line_builds_the_loss(capsys: pytest.CaptureFixture) -> N
 
     from curvox.losses import create_loss
 
-    for name in ("ham_softmax", "triplet", "combined"):
+    tree = {"language": [0, 1], "gender": [0, 1]}
+    for name in ("ham_softmax", "triplet", "combined", "level_prototypes"):
         line = next(line for line in shown(capsys, name).splitlines() if line.startswith("  loss: {"))
-        built = create_loss(yaml.safe_load(line)["loss"], dim=4, speakers=2)
+        built = create_loss(yaml.safe_load(line)["loss"], dim=4, speakers=2, tree=tree)
         assert type(built).__name__ == LOSSES[name].attribute
 
 

@@ -47,6 +47,7 @@ LOSSES: dict[str, dict[str, Any]] = {
             {"name": "softmax", "weight": 0.4},
             {"name": "ham_softmax", "weight": 0.6, "space": _LEARNT_C},
             {"name": "triplet", "weight": 1.0},
+            {"name": "level_prototypes", "weight": 0.5},
         ],
     },
 }

@@ -65,6 +65,7 @@ for name, key, wrong in [
     ("am_softmax", "learn_scale", "no"), ("ham_softmax", "learn_scale", 1), ("am_softmax", "sub_centres", 2.0),
     ("ram_softmax", "top_k", 1.5), ("aam_softmax", "margin", "wide"), ("softmax", "scale", "1"),
     ("sphereface2", "balance", None), ("am_softmax", "margin", True), ("combined", "space_of", 3),
+    ("level_prototypes", "levels", 3), ("level_prototypes", "level_weights", 1.0), ("level_prototypes", "scale", "1"),
 ]:
     try:
         create_loss({"name": name, key: wrong}, dim=6, speakers=4)

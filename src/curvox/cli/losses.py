@@ -111,9 +111,10 @@ def _parameters(card: LossCard) -> RenderableType:
 
 
 def _recipe_line(name: str, card: LossCard) -> str:
-    """Return the loss as a recipe has it, with its numbers as they are by default."""
+    """Return the loss as a recipe has it, its numbers as they are by default, with levels where it must name some."""
     numbers = [f"{key}: {default}" for key, default in card.constructor.items() if _is_number(default)]
-    return f"loss: {{{', '.join([f'name: {name}', *numbers])}}}"
+    levels = ["levels: [language, gender]"] if "tree" in card.constructor else []
+    return f"loss: {{{', '.join([f'name: {name}', *levels, *numbers])}}}"
 
 
 def _is_number(text: str) -> bool:

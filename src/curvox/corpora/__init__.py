@@ -29,6 +29,7 @@ from curvox.corpora.score_files import ScoreList, align, read_scores, write_scor
 from curvox.corpora.shar import unpack_shar
 from curvox.corpora.shard_batches import default_lanes, shard_epoch_plan, shards_by_first_use
 from curvox.corpora.speaker_batches import speaker_epoch_plan
+from curvox.corpora.speaker_labels import speaker_labels
 from curvox.corpora.speed_plan import names_at_speeds, plan_speeds, speaker_of_class
 from curvox.corpora.trial_columns import repeated_trials, same_recordings, trial_columns
 from curvox.corpora.trial_formats import TRIAL_STYLES, read_trials, write_trials
@@ -99,6 +100,7 @@ __all__ = [
     "shard_epoch_plan",
     "shards_by_first_use",
     "speaker_epoch_plan",
+    "speaker_labels",
     "speaker_of_class",
     "to_lhotse",
     "trial_columns",

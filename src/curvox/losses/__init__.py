@@ -30,6 +30,12 @@ LOSSES = Table(
         ),
         "h_softmax": Entry(f"{_ROOM}.h_softmax", "HSoftmax", "softmax over hyperbolic distances", "fang2026ham"),
         "ham_softmax": Entry(f"{_ROOM}.ham_softmax", "HAMSoftmax", "margin on the hyperbolic distance", "fang2026ham"),
+        "level_prototypes": Entry(
+            f"{_ROOM}.level_prototypes",
+            "LevelPrototypes",
+            "nodes of the tree above the speakers",
+            "garnot2021prototypes",
+        ),
         "combined": Entry(f"{_ROOM}.combined", "Combined", "weighted sum of losses", "fang2026ham"),
         "contrastive_hinge": Entry(
             f"{_ROOM}.contrastive_hinge",

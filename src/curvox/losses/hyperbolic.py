@@ -39,6 +39,12 @@ def manifold_parameter(centres: Tensor, space: PoincareBall) -> nn.Parameter:
     return geoopt.ManifoldParameter(points, manifold=ball)  # pyright: ignore[reportCallIssue]
 
 
+def lifted(raw: Tensor, lift: AbstractLift, *, dim: int, c: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Points (B, D) of raw vectors, and their ``1 - c |x|^2`` (B, 1) as exactly as the lift knows it."""
+    squares = raw.square().sum(1, keepdim=True)
+    return lift.factor(squares, dim=dim, c=c) * raw, lift.rim_gap(squares, dim=dim, c=c)
+
+
 class AbstractHyperbolicLoss(AbstractCentreLoss):
     """Rivals' logits are ``-s d(x, w)``; raw centres share the lift of the embeddings.
 
@@ -98,10 +104,7 @@ class AbstractHyperbolicLoss(AbstractCentreLoss):
         return LossOutput(per_item.mean(), per_item, self.describe_batch(left[:, -1], own))
 
     def _lifted(self, raw: Tensor, lift: AbstractLift) -> tuple[Tensor, Tensor]:
-        """Points (B, D) of raw vectors, and their ``1 - c |x|^2`` (B, 1) as exactly as the lift knows it."""
-        squares = raw.square().sum(1, keepdim=True)
-        c = self.ball.c
-        return lift.factor(squares, dim=self.dim, c=c) * raw, lift.rim_gap(squares, dim=self.dim, c=c)
+        return lifted(raw, lift, dim=self.dim, c=self.ball.c)
 
     def _lorentz_factors(self, squares: Tensor, lift: AbstractLift) -> Tensor:
         """From squared raw norms (M,) to (M, 2): what turns a raw vector into space-like coordinates, and the time."""

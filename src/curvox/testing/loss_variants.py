@@ -42,6 +42,25 @@ VARIANTS: dict[str, Mapping[str, Any]] = {
     "ham_softmax, soft_clip, c = 2": {"name": "ham_softmax", "space": _ball(2.0, "soft_clip")},
     "ham_softmax, learnt c": {"name": "ham_softmax", "space": {**_BALL, "learn_c": True}},
     "ham_softmax, riemannian": {"name": "ham_softmax", "centres": "riemannian", "space": _ball(0.1, "soft_clip")},
+    **{
+        f"level_prototypes, {name}": {"name": "level_prototypes", "levels": ["language", "gender"], **options}
+        for name, options in {
+            "levels": {},
+            "margin, weights": {"margin": 0.2, "level_weights": [1.0, 0.25]},
+            "hypersphere": {"space": {"name": "hypersphere"}},
+            "euclidean": {"space": {"name": "euclidean"}},
+            "rim, c = 0.1": {"space": _ball(0.1, "clip")},
+            "exp_map": {"space": _ball(1.0, "exp_map", gain=0.3)},
+            "learnt c": {"space": {**_BALL, "learn_c": True}},
+        }.items()
+    },
+    "combined, levels": {
+        "name": "combined",
+        "parts": [
+            {"name": "ham_softmax", "weight": 1.0},
+            {"name": "level_prototypes", "weight": 0.1, "levels": ["language"]},
+        ],
+    },
     "combined, learnt parts": {
         "name": "combined",
         "parts": [
@@ -61,8 +80,17 @@ VARIANTS: dict[str, Mapping[str, Any]] = {
 def factory_of(name: str) -> LossFactory:
     """Return the factory ``(dim, speakers) -> loss`` of a variant."""
     description = VARIANTS[name]
+    has_levels = "'levels'" in str(description)  # of the loss or of one of its parts
 
     def build(dim: int, speakers: int) -> AbstractLoss:
-        return create_loss(description, dim=dim, speakers=speakers)
+        return create_loss(description, dim=dim, speakers=speakers, tree=_tree(speakers) if has_levels else None)
 
     return build
+
+
+def _tree(speakers: int) -> dict[str, list[int]]:
+    """Two languages with two genders each; of every fifth speaker, beginning with the third, the gender is unknown."""
+    return {
+        "language": [speaker % 2 for speaker in range(speakers)],
+        "gender": [-1 if speaker % 5 == 2 else speaker // 2 % 2 for speaker in range(speakers)],
+    }

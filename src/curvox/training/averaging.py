@@ -83,7 +83,7 @@ class WeightAverager(pl.Callback):
             # With the class centres, so that another training can start from here.
             state = {
                 "state_dict": mean,
-                "curvox": {"speakers": list(module.data.class_names)},
+                "curvox": {"speakers": list(module.data.class_names), "labels": module.data.class_labels},
                 "pytorch-lightning_version": version("lightning"),
             }
             replace_folder(self.run / AVERAGED, lambda folder: _write(folder, model, state))

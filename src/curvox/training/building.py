@@ -12,6 +12,7 @@ from curvox.losses import AbstractLoss, create_loss
 from curvox.losses.sharding import has_centres
 from curvox.training.compiling import check_compiler
 from curvox.training.data import PreparedData
+from curvox.training.levels import Labels, levels_of, numbered_labels, sketched_labels
 from curvox.training.optimizers import check_optimizer
 from curvox.training.options import build_encoder, build_filter_bank
 from curvox.training.processes import compares_items
@@ -27,11 +28,19 @@ Prepare = Callable[[PreparedData], PreparedData]
 _SKETCH_SPEAKERS = 1000
 
 
-def build_model(recipe: Recipe, speakers: int) -> tuple[Embedder, AbstractLoss]:
-    """Build embedder and loss of a recipe for ``speakers`` classes; they share the space."""
-    return with_loss(lambda dim, count: create_loss(recipe.loss, dim=dim, speakers=count), recipe.loss)(
-        recipe, speakers
-    )
+def build_model(recipe: Recipe, speakers: int, labels: Labels | None = None) -> tuple[Embedder, AbstractLoss]:
+    """Build embedder and loss of a recipe for ``speakers`` classes; they share the space.
+
+    ``labels`` are those of the classes at the levels that the loss asks for, None where it asks for none.
+    """
+    tree = numbered_labels(labels) if labels else None
+    build = with_loss(lambda dim, count: create_loss(recipe.loss, dim=dim, speakers=count, tree=tree), recipe.loss)
+    return build(recipe, speakers)
+
+
+def asked_levels(recipe: Recipe, build: Build) -> tuple[str, ...]:
+    """Return the levels above the speaker that the recipe's loss asks for; none where ``build`` makes another."""
+    return levels_of(recipe.loss) if build is build_model else ()
 
 
 def with_loss(make_loss: Callable[[int, int], AbstractLoss], described: dict | None = None) -> Build:
@@ -61,10 +70,21 @@ def with_loss(make_loss: Callable[[int, int], AbstractLoss], described: dict | N
     return build
 
 
-def first_model(recipe: Recipe, speakers: int, build: Build) -> tuple[Embedder, AbstractLoss]:
-    """Build embedder and loss with the weights that the recipe's seed draws; leaves the random state seeded."""
+def first_model(
+    recipe: Recipe, speakers: int, build: Build, labels: Labels | None = None
+) -> tuple[Embedder, AbstractLoss]:
+    """Build embedder and loss with the weights that the recipe's seed draws; leaves the random state seeded.
+
+    Without ``labels`` of the classes a loss that asks for levels gets made-up ones.
+    """
     pl.seed_everything(recipe.seed, workers=True, verbose=False)
-    return build(recipe, speakers)
+    return _built(recipe, speakers, build, labels)
+
+
+def _built(recipe: Recipe, speakers: int, build: Build, labels: Labels | None = None) -> tuple[Embedder, AbstractLoss]:
+    if build is not build_model:
+        return build(recipe, speakers)
+    return build_model(recipe, speakers, labels or sketched_labels(levels_of(recipe.loss), speakers))
 
 
 def sketch_model(recipe: Recipe, build: Build) -> Embedder:
@@ -74,7 +94,7 @@ def sketch_model(recipe: Recipe, build: Build) -> Embedder:
         InputError: ``build`` does not return an embedder and a loss that share a space.
         RecipeError: settings of data and optimiser do not go with the front end or the loss.
     """
-    embedder, loss = build(recipe, _SKETCH_SPEAKERS)
+    embedder, loss = _built(recipe, _SKETCH_SPEAKERS, build)
     if not isinstance(embedder, Embedder) or not isinstance(loss, AbstractLoss):
         raise InputError(
             "build must return an Embedder and an AbstractLoss, got "

@@ -25,6 +25,7 @@ from curvox.corpora import (
     shard,
     shard_epoch_plan,
     speaker_epoch_plan,
+    speaker_labels,
 )
 from curvox.errors import InputError, RecipeError
 from curvox.training.bad_files import BadFiles
@@ -36,9 +37,16 @@ from curvox.training.sources import Waveforms, open_sources, read_source_corpus
 
 
 def prepare_data(
-    recipe: DataRecipe, *, seed: int, cache: Path, progress: Callable[[int, int], None] | None = None
+    recipe: DataRecipe,
+    *,
+    seed: int,
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+    levels: Sequence[str] = (),
 ) -> PreparedData:
     """Read the corpus, open the waveforms of both splits and read or draw the dev trials.
+
+    ``levels`` are columns of the manifest above the speaker, whose labels are looked up for the training speakers.
 
     What is decoded, and of remote shards what is needed, is kept in ``cache`` and reused by the next run.
 
@@ -49,6 +57,7 @@ def prepare_data(
     corpus = open_corpus(recipe, seed, cache)
     splits = corpus.split(recipe.train_split), corpus.split(recipe.dev_split)
     train, dev = splits if recipe.most_recordings is None else (_some(s, recipe.most_recordings, seed) for s in splits)
+    labels_above = speaker_labels(train, levels)
     trials = _dev_trials(recipe, corpus, dev, seed)
     needed = {*map(str, trials.enrolments), *map(str, trials.tests)}
     heard = [u for u in corpus.utterances if u.utterance in needed]
@@ -67,7 +76,15 @@ def prepare_data(
         )
     dropped = len(trials) - len(labels)
     return PreparedData(
-        train_items, dev_items, enrolments, tests, labels, dropped, sources.bad, speeds=tuple(recipe.speeds)
+        train_items,
+        dev_items,
+        enrolments,
+        tests,
+        labels,
+        dropped,
+        sources.bad,
+        speeds=tuple(recipe.speeds),
+        labels_above=labels_above,
     )
 
 

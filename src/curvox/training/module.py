@@ -283,6 +283,7 @@ class SpeakerModule(pl.LightningModule):
             "parts": self.batches.parts,
             "seconds": self.seconds_before + time.monotonic() - self._started,
             "speakers": list(self.data.class_names),
+            "labels": self.data.class_labels,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

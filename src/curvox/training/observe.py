@@ -11,7 +11,7 @@ from rich.console import Console
 
 from curvox.diagnosis import EmbeddedSet, RunObservation
 from curvox.errors import CheckpointError, CurvoxError
-from curvox.training.building import Build, Prepare, build_model
+from curvox.training.building import Build, Prepare, asked_levels, build_model
 from curvox.training.data import prepare_data, training_loader
 from curvox.training.death import read_death
 from curvox.training.observed_model import ObservedModel, observed_model
@@ -58,7 +58,7 @@ def observe_run(
     parts = _Parts()
     say("reading recordings")
     place = Path(cache or run.absolute().parent / ".cache")
-    prepared = parts.get(lambda: _prepared(recipe, place, prepare), "recordings", "train", "dev", "step")
+    prepared = parts.get(lambda: _prepared(recipe, place, build, prepare), "recordings", "train", "dev", "step")
     model = parts.get(lambda: observed_model(run, recipe, build), "loss", "train", "dev", "step")
     say("embedding")
     train = dev = step = None
@@ -119,8 +119,9 @@ def _recipe(run: Path, data: str | Path | None) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": str(data)})})
 
 
-def _prepared(recipe: Recipe, cache: Path, prepare: Prepare | None) -> PreparedData:
-    data = prepare_data(recipe.data, seed=recipe.seed, cache=cache)
+def _prepared(recipe: Recipe, cache: Path, build: Build, prepare: Prepare | None) -> PreparedData:
+    levels = asked_levels(recipe, build)
+    data = prepare_data(recipe.data, seed=recipe.seed, cache=cache, levels=levels)
     return data if prepare is None else prepare(data)
 
 

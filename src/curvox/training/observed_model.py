@@ -79,7 +79,7 @@ def _training_state(last: Path) -> dict[str, Any]:
 def _from_last(folder: Path, state: dict[str, Any], recipe: Recipe, build: Build) -> ObservedModel:
     speakers = tuple(state["curvox"]["speakers"])
     with isolate_rng(include_cuda=False):
-        embedder, loss = first_model(recipe, len(speakers), build)
+        embedder, loss = first_model(recipe, len(speakers), build, state["curvox"].get("labels"))
     initial = _initial(recipe, embedder, loss)
     _load(nn.ModuleDict({"embedder": embedder, "loss": loss}), state["state_dict"], folder)
     return ObservedModel(embedder.eval(), loss.eval(), "", state, speakers, initial)

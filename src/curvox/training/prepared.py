@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -94,7 +94,8 @@ class Recordings:
 @dataclass(frozen=True)
 class PreparedData:
     """What training needs: recordings of both splits, dev trials as positions, what could not be read, and the speeds
-    that training recordings are played at."""
+    that training recordings are played at. ``labels_above`` holds, for each level above the speaker that the loss asks
+    for, the label of each training speaker."""
 
     train: Recordings
     dev: Recordings
@@ -104,6 +105,7 @@ class PreparedData:
     dropped_trials: int
     unreadable: tuple[BadRecording, ...]
     speeds: tuple[float, ...] = (1.0,)
+    labels_above: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -114,6 +116,25 @@ class PreparedData:
         """Return the classes of training recordings that are played at speeds of these numbers; None: at the first."""
         speakers = self.train.speakers[items]
         return speakers if speeds is None else speakers + len(self.train.speaker_names) * speeds
+
+    @property
+    def class_labels(self) -> dict[str, list[str]]:
+        """For each level of ``labels_above`` the label of each class, "" where it is unknown; a speaker has the same at
+        every speed.
+
+        Raises:
+            InputError: a training speaker has no entry.
+        """
+        found = {}
+        for level, labels in self.labels_above.items():
+            nameless = [name for name in self.train.speaker_names if name not in labels]
+            if nameless:
+                raise InputError(
+                    f'labels_above["{level}"] must hold every training speaker, "" where the label is unknown; '
+                    f'"{nameless[0]}" and {len(nameless) - 1} more are missing'
+                )
+            found[level] = [labels[name] for name in self.train.speaker_names] * len(self.speeds)
+        return found
 
     @property
     def recordings(self) -> int:
@@ -133,6 +154,8 @@ class PreparedData:
             )
             for items in (self.train, self.dev)
         ]
+        if self.labels_above:
+            facts = [*facts, sorted((level, labels) for level, labels in self.class_labels.items())]
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

@@ -19,7 +19,7 @@ from curvox.errors import OutputExistsError, RecipeError
 from curvox.training.augmenting import Augmenter
 from curvox.training.averaging import WeightAverager
 from curvox.training.bad_files import BAD_FILES, BadFiles
-from curvox.training.building import Build, Prepare, build_model, first_model, sketch_model
+from curvox.training.building import Build, Prepare, asked_levels, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
 from curvox.training.companions import CompanionWatch
@@ -108,7 +108,8 @@ def train(
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
     keep_freed_memory()
     cache = Path(cache or folder.parent / ".cache")
-    data = prepare_data(recipe.data, seed=recipe.seed, cache=cache, progress=decoding_progress)
+    levels = asked_levels(recipe, build)
+    data = prepare_data(recipe.data, seed=recipe.seed, cache=cache, progress=decoding_progress, levels=levels)
     data = data if prepare is None else prepare(data)
     _report_unreadable(data, console)
     augmenter = augmentation.open(
@@ -176,7 +177,7 @@ def _build_module(
         parts=recipe.training.accumulate_batches,
         bad_files=folder / BAD_FILES,
     )
-    embedder, loss = first_model(recipe, len(data.class_names), build)
+    embedder, loss = first_model(recipe, len(data.class_names), build, data.class_labels)
     module = SpeakerModule(embedder, loss, recipe, data, loader, augmenter)
     if start is not None:
         apply_start(start, module)

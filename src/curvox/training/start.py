@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from curvox.training.module import SpeakerModule
 
 @dataclass(frozen=True)
 class Start:
-    """Weights of encoder and loss of an earlier run, and the names of its speakers in the order of its classes."""
+    """Weights of encoder and loss of an earlier run, and the names of its speakers in the order of its classes, with
+    their labels at the levels that the loss asks for."""
 
     folder: Path
     weights: Mapping[str, Tensor]
     speakers: tuple[str, ...]
+    labels: Mapping[str, Sequence[str]]
 
 
 def read_start(source: str, embedder: Embedder) -> Start:
@@ -46,7 +48,7 @@ def read_start(source: str, embedder: Embedder) -> Start:
     ]
     if differences:
         raise RecipeError(f"training.start_from = {source} was trained with other settings: {'; '.join(differences)}")
-    return Start(folder, state["state_dict"], tuple(state["curvox"]["speakers"]))
+    return Start(folder, state["state_dict"], tuple(state["curvox"]["speakers"]), state["curvox"].get("labels", {}))
 
 
 def apply_start(start: Start, module: SpeakerModule) -> None:
@@ -62,6 +64,7 @@ def apply_start(start: Start, module: SpeakerModule) -> None:
             weights = _first_classes(weights, own, len(start.speakers), len(names))
         else:
             _check_speakers(start, names)
+        _check_labels(start, module.data.class_labels)
     wrong = [
         f"{name} is {_shape(weights.get(name))} there and {_shape(own.get(name))} here"
         for name in sorted(weights.keys() | own.keys())
@@ -109,6 +112,19 @@ def _check_speakers(start: Start, names: tuple[str, ...]) -> None:
         f"the classes of {start.folder} are other speakers: {len(start.speakers)} there, {len(names)} here, first "
         f"difference in class {place}: {there} there, {here} here; train on the corpus and the split of the earlier run"
     )
+
+
+def _check_labels(start: Start, here: Mapping[str, Sequence[str]]) -> None:
+    """Refuse prototypes that would become those of other nodes."""
+    for level, labels in here.items():
+        there = list(start.labels.get(level, ()))[: len(labels)]
+        if there and (wrong := [i for i, pair in enumerate(zip(there, labels, strict=True)) if len({*pair}) > 1]):
+            first = wrong[0]
+            raise RecipeError(
+                f"the {level} of {len(wrong)} speakers is another than in {start.folder}, first that of "
+                f'{start.speakers[first]}: "{there[first]}" there, "{labels[first]}" here; what the loss has learnt of '
+                "the nodes would go astray: train with the labels of the earlier run, or anew"
+            )
 
 
 def _differences(where: str, constructor: Callable[..., Any], there: Any, here: Any) -> list[str]:
