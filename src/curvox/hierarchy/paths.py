@@ -72,6 +72,37 @@ class TreePaths:
         """
         return 2 * (self.nodes[np.asarray(i)] != self.nodes[np.asarray(j)]).sum(axis=-1)
 
+    def usable(self, level: str) -> NDArray[np.bool_]:
+        """Return of each item (n,) whether its node at a level is known for certain.
+
+        That takes its own label and those above, as nodes are whole paths; at the level "speaker" and below those
+        from the speaker down, for a speaker is one whether or not its gender is known.
+        """
+        place = self.place(level)
+        speaker = self.levels.index("speaker") if "speaker" in self.levels else 0
+        return self.known[:, (speaker if speaker <= place else 0) : place + 1].all(axis=1)
+
+    def certain(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.bool_]:
+        """Return whether the tree distance of items i and j is certain: whether they part at nodes that are known.
+
+        Args:
+            i: positions of items, of any shape.
+            j: likewise, of a shape that broadcasts with that of i.
+        """
+        i, j = np.broadcast_arrays(np.asarray(i), np.asarray(j))
+        certain, together = np.ones(i.shape, dtype=bool), np.ones(i.shape, dtype=bool)
+        of_one_speaker = np.zeros(i.shape, dtype=bool)
+        if "speaker" in self.levels:
+            place = self.place("speaker")
+            column = self.nodes[:, place]
+            of_one_speaker = (column[i] == column[j]) & self.known[i, place] & self.known[j, place]
+        for place, level in enumerate(self.levels):
+            known = self.known[i, place] & self.known[j, place]
+            above_speaker = "speaker" in self.levels[place + 1 :]
+            certain &= known | ~together | (of_one_speaker & (above_speaker or level == "speaker"))
+            together &= self.nodes[i, place] == self.nodes[j, place]
+        return certain
+
     def parents(self, level: str) -> NDArray[np.int64]:
         """Return the node of the level above that each node of a level hangs below, -1 for nodes without items.
 
