@@ -1,6 +1,7 @@
 """Average linkage against SciPy's, which is given the matrix of all dissimilarities."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -31,7 +32,8 @@ def dissimilarities(space: AbstractSpace, points: NDArray[np.float64]) -> NDArra
         return d**2
     if isinstance(space, Hypersphere):
         return 2 * np.sin(d / 2) ** 2
-    return 2 * np.sinh(math.sqrt(float(space.c)) * d / 2) ** 2  # pyright: ignore[reportAttributeAccessIssue]
+    assert isinstance(space, PoincareBall)
+    return 2 * np.sinh(math.sqrt(space.initial_c) * d / 2) ** 2
 
 
 def scipy_linkage(space: AbstractSpace, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -151,7 +153,7 @@ def test_linkage__tells_how_far_it_is() -> None:
     told: list[tuple[int, int]] = []
     average_linkage(Euclidean(), cloud(Euclidean(), 50, 3, 0), progress=lambda done, of: told.append((done, of)))
     assert told[-1] == (49, 49)
-    assert all(done <= later for (done, _), (later, _) in zip(told, told[1:], strict=False))
+    assert all(done <= later for (done, _), (later, _) in pairwise(told))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A planted tree is found again, a shuffled one is not."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -55,7 +57,7 @@ def test_planted_points__of_the_ball_lie_further_out_the_deeper_they_are() -> No
         np.linalg.norm(planted_points(planted_paths([3] * levels, 1), space, dim=64, spread_ratio=0.7, seed=0), axis=1)
         for levels in (1, 2, 3, 4)
     ]
-    for shallow, deep in zip(depths, depths[1:], strict=False):
+    for shallow, deep in pairwise(depths):
         assert shallow.mean() < deep.mean()
     assert max(depth.max() for depth in depths) < 1 - 1e-5
 
