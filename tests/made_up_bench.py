@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from curvox.bench import Bench, BenchResults, RunRecord, ScoredList, Setting, Trials
+from curvox.hierarchy.tree_measures import Measure, TreeMeasures
+from curvox.metrics import Interval
 from curvox.training import EpochRecord
 
 SPEAKERS, TRIALS = 24, 1200
@@ -96,4 +99,26 @@ def results(rival="ram", seeds=(1, 2, 3), without=(("triplet", 3),), tree=True):
 
 
 def tree_measures(number, seed):
-    return None
+    """The better a made-up setting tells speakers apart, the better it holds the tree; its balls hold it best."""
+    quality = SETTINGS[number][4] / 3 + 0.01 * seed
+
+    def measure(key, title, value, level=None, chance=None, better: Any = "higher", why_none=None):
+        interval = None if value is None else Interval(value - 0.04, value + 0.04)
+        return Measure(key, title, value, level, interval, chance, better, 1000, why_none)
+
+    return TreeMeasures(
+        space="poincare_ball" if SETTINGS[number][0] == "ham" else "hypersphere",
+        utterances=200,
+        speakers=SPEAKERS,
+        levels=("language", "speaker"),
+        measures=(
+            measure("purity", "Dendrogram purity", 0.5 + quality / 4, "language", 0.5),
+            measure("purity", "Dendrogram purity", quality * 0.8, "speaker", 0.04),
+            measure("distortion", "Distortion", 0.6 - quality / 3, better="lower"),
+            measure("tree_correlation", "Correlation with the tree", 0.3 + quality / 3, chance=0.0),
+            measure("depth_quality", "Depth against quality", None, why_none="quality was not measured", better=None),
+        ),
+        resamples=200,
+        seed=0,
+        sampled_pairs=1000,
+    )

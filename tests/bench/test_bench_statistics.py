@@ -1,6 +1,7 @@
 """Intervals over speakers and seeds: against SciPy, against loops, against each other, and against a planted truth."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,8 +173,12 @@ def test_difference__turns_its_sign_with_the_sides():
     assert there.difference == pytest.approx(-back.difference)
     assert (there.interval.low, there.interval.high) == pytest.approx((-back.interval.high, -back.interval.low))
     assert there.p_value == pytest.approx(back.p_value)
+    assert there.relative is not None
+    assert back.relative is not None
     assert (1 + there.relative) * (1 + back.relative) == pytest.approx(1)
     ends = there.relative_interval, back.relative_interval
+    assert ends[0] is not None
+    assert ends[1] is not None
     assert (1 + ends[0].low) * (1 + ends[1].high) == pytest.approx(1)
 
 
@@ -184,7 +189,8 @@ def test_difference__turns_its_sign_with_the_sides():
 @settings(max_examples=40, deadline=None)
 def test_difference__of_seeds_alone_is_welchs(first, second):
     sides = [SeedReplicates(np.array(of), np.tile(np.array(of)[:, None], 9), speakers=10**6) for of in (first, second)]
-    ours, theirs = mean_difference(*sides), stats.ttest_ind(second, first, equal_var=False)
+    ours = mean_difference(sides[0], sides[1])
+    theirs: Any = stats.ttest_ind(second, first, equal_var=False)
     if max(np.std(first), np.std(second)) < 1e-6:
         return
     assert ours.p_value == pytest.approx(theirs.pvalue, rel=1e-6, abs=1e-9)
@@ -269,9 +275,15 @@ def test_holm__refuses_what_stepping_down_refuses(p_values, alpha):
 
 def test_mean_of_measures__adds_the_seeds_to_the_interval_of_one():
     interval = Interval(0.4, 0.6)
-    alone = mean_of_measures([0.5], [interval])
+
+    def interval_of(values):
+        found = mean_of_measures(values, [interval] * len(values))
+        assert found is not None
+        return found
+
+    alone = interval_of([0.5])
     assert (alone.low, alone.high) == pytest.approx((0.4, 0.6))
-    assert mean_of_measures([0.5, 0.5], [interval] * 2).high == pytest.approx(0.6)
-    assert mean_of_measures([0.4, 0.6], [interval] * 2).high > 0.6
+    assert interval_of([0.5, 0.5]).high == pytest.approx(0.6)
+    assert interval_of([0.4, 0.6]).high > 0.6
     assert mean_of_measures([0.5, 0.5], [interval, None]) is None
     assert mean_of_measures([], []) is None

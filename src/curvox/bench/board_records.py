@@ -76,6 +76,7 @@ class SettingFigures:
         eers: of each seed.
         spread: standard deviation over the seeds; None of one seed.
         min_dcf: lowest detection costs as means over the seeds, by their keys, such as "min_dcf:0.01".
+        dev_eer: mean EER over the seeds on the dev trials, by the same scorer; None if the bench has none.
         groups: the same EER corpus by corpus; empty where all trials are of one.
         tree: measures of the label tree; empty where they were not taken.
         seconds: of a training, mean over the seeds.
@@ -97,6 +98,7 @@ class SettingFigures:
     eers: tuple[float, ...]
     spread: float | None
     min_dcf: Mapping[str, float]
+    dev_eer: float | None = None
     groups: tuple[GroupFigures, ...] = ()
     tree: tuple[TreeMean, ...] = ()
     seconds: float = 0.0
@@ -193,6 +195,11 @@ class Leaderboard:
     def by(self, scorer: str) -> tuple[SettingFigures, ...]:
         """Return the rows of one scorer, the lowest mean EER first."""
         return tuple(row for row in self.rows if row.scorer == scorer)
+
+    def best_on_dev(self, scorer: str) -> SettingFigures | None:
+        """Return the row of the lowest mean EER on the dev trials, None where there are none."""
+        known = [(row.dev_eer, row.setting, row) for row in self.by(scorer) if row.dev_eer is not None]
+        return min(known, key=lambda one: one[:2])[2] if known else None
 
     def row(self, setting: str, scorer: str) -> SettingFigures | None:
         """Return the figures of a setting by a scorer, None if there are none."""

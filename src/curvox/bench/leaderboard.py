@@ -80,7 +80,10 @@ def leaderboard(
         before: ScoredParts | None = None
         for name in scorers:
             found = scored_parts(parts, [record.scores(list, name) for record in records], before)
-            rows[setting, name] = setting_figures(records, name, space, parts, found, level)
+            dev_eer = None if DEV not in results.trials else _mean_eer(results, records, DEV, name)
+            rows[setting, name] = setting_figures(
+                records, name, space, parts, found, dev_eer=dev_eer, level=level
+            )
             replicates[setting, name] = found.pooled
             before = found
     if progress is not None:
@@ -120,15 +123,18 @@ def best_on_dev(
         UnknownNameError: a setting of ``among`` that has no run.
     """
     by_setting = _by_setting(results)
-    labels = _trials(results, list).labels
     for name in among or ():
         require_name(name, by_setting, "setting with a finished run")
     means = []
     for setting in (name for name in by_setting if among is None or name in among):
         for name in SCORERS if scorer is None else (scorer,):
-            eers = [equal_error_rate(record.scores(list, name), labels).value for record in by_setting[setting]]
-            means.append(DevChoice(setting, name, float(np.mean(eers))))
+            means.append(DevChoice(setting, name, _mean_eer(results, by_setting[setting], list, name)))
     return min(means, key=lambda choice: (choice.eer, choice.setting, choice.scorer))
+
+
+def _mean_eer(results: BenchResults, records: Sequence[RunRecord], list: str, scorer: str) -> float:
+    labels = _trials(results, list).labels
+    return float(np.mean([equal_error_rate(record.scores(list, scorer), labels).value for record in records]))
 
 
 def _by_setting(results: BenchResults) -> dict[str, list[RunRecord]]:

@@ -91,7 +91,14 @@ def scored_parts(
 
 
 def setting_figures(
-    records: Sequence[RunRecord], scorer: str, space: str, parts: TrialParts, found: ScoredParts, level: float
+    records: Sequence[RunRecord],
+    scorer: str,
+    space: str,
+    parts: TrialParts,
+    found: ScoredParts,
+    *,
+    dev_eer: float | None,
+    level: float,
 ) -> SettingFigures:
     """Return the row of a setting by one scorer, of its records by rising seed."""
     first, eers = records[0], found.pooled.estimates
@@ -106,6 +113,7 @@ def setting_figures(
         eers=tuple(eers.tolist()),
         spread=float(eers.std(ddof=1)) if eers.size > 1 else None,
         min_dcf=found.min_dcf,
+        dev_eer=dev_eer,
         groups=tuple(_group(of, reps, level) for of, reps in zip(parts.groups, found.groups, strict=True)),
         tree=_tree(records, level),
         seconds=float(np.mean([record.seconds for record in records])),
