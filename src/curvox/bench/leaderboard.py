@@ -81,9 +81,7 @@ def leaderboard(
         for name in scorers:
             found = scored_parts(parts, [record.scores(list, name) for record in records], before)
             dev_eer = None if DEV not in results.trials else _mean_eer(results, records, DEV, name)
-            rows[setting, name] = setting_figures(
-                records, name, space, parts, found, dev_eer=dev_eer, level=level
-            )
+            rows[setting, name] = setting_figures(records, name, space, parts, found, dev_eer=dev_eer, level=level)
             replicates[setting, name] = found.pooled
             before = found
     if progress is not None:

@@ -146,7 +146,9 @@ def tree_figure(board: Leaderboard, scorer: str, kind: tuple[str, str | None], *
         for rank, row, value, interval in points:
             colour, marker = _look(row.space)
             eer = 100 * row.eer
-            axes.plot([value] * 2, _percent(row.interval.low, row.interval.high), color=colour, linewidth=0.7, alpha=0.5)
+            axes.plot(
+                [value] * 2, _percent(row.interval.low, row.interval.high), color=colour, linewidth=0.7, alpha=0.5
+            )
             if interval is not None:
                 axes.plot([interval.low, interval.high], [eer, eer], color=colour, linewidth=0.7, alpha=0.5)
             _mark(axes, value, eer, colour, marker)
@@ -190,8 +192,8 @@ def _rows(axes: Axes, titles: Sequence[str]) -> None:
 
 
 def _spaces(rows: Sequence[SettingFigures]) -> tuple[list[Line2D], list[str]]:
-    found = [space for space in (*_LOOKS, *sorted({row.space for row in rows} - set(_LOOKS)))]
-    shown = [space for space in found if any(row.space == space for row in rows)]
+    there = {row.space for row in rows}
+    shown = [*(space for space in _LOOKS if space in there), *sorted(there - set(_LOOKS))]
     return [_handle(*_look(space)) for space in shown], [SPACES.get(space, space) for space in shown]
 
 

@@ -115,7 +115,7 @@ def corpora_table(board: Leaderboard, scorer: str) -> BenchTable:
         f"EER %, corpus by corpus, by {SCORERS.get(scorer, scorer)}",
         ("setting", *head),
         tuple((row.title, tuple(_group_cell(row, group.name) for group in groups)) for row in rows),
-        f"Means over the seeds; in brackets the {_level(board)} interval over the speakers of the corpus and the seeds.",
+        f"Means over the seeds; in brackets the {_level(board)} interval over the corpus's speakers and the seeds.",
     )
 
 
