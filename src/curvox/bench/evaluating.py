@@ -66,7 +66,7 @@ def evaluate_run(
     """
     facts = _facts(run)
     evaluated = evaluation_digest(run, bench.levels, lists)
-    model = load_embedder(run, with_card=False)
+    model = load_embedder(run, device=_device(cell), with_card=False)
     scored, tree = _measure(model, bench, corpus, lists, run.parent / ".cache", progress)
     vitals = read_vitals(run, read_recipe(run / "recipe.yaml"), None)
     record = RunRecord(
@@ -137,6 +137,7 @@ def _measure(
         noise_db = np.array([quality.snr_db for quality in recordings.qualities])
     else:
         points, noise_db = model.embed_readers(readers, progress), None
+    model = model.cpu()
     scored = []
     for name, trials in lists.items():
         sides = [np.array([place[u] for u in side], dtype=np.int64) for side in (trials.enrolments, trials.tests)]
@@ -180,16 +181,21 @@ def _measure_tree(
 
     own = [corpus[utterance] for utterance in utterances]
     speakers = np.unique([utterance.speaker for utterance in own], return_inverse=True)[1]
-    seconds = [utterance.duration_s for utterance in own]
-    known = [value for value in seconds if value is not None]
+    seconds = [math.nan if utterance.duration_s is None else utterance.duration_s for utterance in own]
     return measure_tree(
         model.space,
         points.astype(np.float64),
         tree_paths(corpus, utterances, bench.levels),
         speakers.astype(np.int64),
-        durations_s=np.array(known) if len(known) == len(seconds) else None,
-        qualities_db=noise_db if np.isfinite(noise_db).all() else None,
+        durations_s=np.array(seconds),
+        qualities_db=noise_db,
     )
+
+
+def _device(cell: Cell) -> str:
+    """Where the model embeds: on a GPU unless its recipe keeps it off, or there is none."""
+    wanted = cell.recipe.training.accelerator in ("auto", "gpu", "cuda")
+    return "cuda" if wanted and torch.cuda.is_available() else "cpu"
 
 
 def _facts(run: Path) -> dict[str, Any]:
