@@ -1,0 +1,156 @@
+"""Speakers drawn with replacement, and the intervals that their draws give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curvox.errors import InputError
+from curvox.metrics import Interval
+
+Scale = Callable[[Any], NDArray[np.float64]]
+
+_LEVEL = 0.95
+_MOST_REDRAWS = 20
+_ALMOST_ONE = 1 - 1e-12
+
+
+def speaker_draws(speakers: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Yield how often each speaker (S,) is drawn when as many as there are are drawn with replacement.
+
+    Args:
+        speakers: S, at least 1.
+        resamples: how many draws.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    fair = np.full(speakers, 1 / speakers)
+    for _ in range(resamples):
+        yield rng.multinomial(speakers, fair).astype(np.float64)
+
+
+def pair_multiplicities(drawn: NDArray[np.float64], a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how much pairs (P,) of items of the speakers a and b weigh in a draw.
+
+    A pair of two speakers weighs the product of their multiplicities, a pair of one speaker its multiplicity: a speaker
+    drawn twice stands for two people. That is how `curvox.metrics.bootstrap_speakers` weighs trials.
+    """
+    return np.where(a == b, drawn[a], drawn[a] * drawn[b])
+
+
+def resampled(
+    measure: Callable[[NDArray[np.float64]], float], *, speakers: int, resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """Return a measure of each draw of speakers (R,).
+
+    A draw without what the measure needs, for which it is NaN, is thrown away and the next takes its place; after
+    twenty times as many draws as wanted the rest is left out.
+
+    Args:
+        measure: from multiplicities (S,) to a number.
+        speakers: S.
+        resamples: R.
+        seed: of the draws.
+    """
+    values: list[float] = []
+    for drawn in speaker_draws(speakers, _MOST_REDRAWS * resamples, seed):
+        if len(values) == resamples:
+            break
+        value = measure(drawn)
+        if np.isfinite(value):
+            values.append(value)
+    return np.array(values)
+
+
+def rate_like(estimate: float, values: NDArray[np.float64], speakers: int) -> Interval | None:
+    """Return the interval of a measure in [0, 1] from those of draws of speakers; None with fewer than 2 of either.
+
+    The standard deviation of the replicates on the scale arcsin(sqrt(measure)), times Student's quantile for one degree
+    of freedom less than there are speakers, is laid off on both sides of the estimate (Hesterberg 2015, The American
+    Statistician 69). The replicates' own middle is not used: among drawn speakers some are missing, so that those left
+    are told apart more easily than all are.
+    """
+    return _interval(estimate, values, speakers, _angle, _rate)
+
+
+def correlation_like(estimate: float, values: NDArray[np.float64], speakers: int) -> Interval | None:
+    """Return the interval of a measure in [-1, 1], likewise on the scale artanh(measure) (Fisher 1921)."""
+    return _interval(estimate, values, speakers, lambda r: np.arctanh(np.clip(r, -_ALMOST_ONE, _ALMOST_ONE)), np.tanh)
+
+
+def ratio_like(estimate: float, values: NDArray[np.float64], speakers: int) -> Interval | None:
+    """Return the interval of a measure of at least 0, likewise on the scale log(measure)."""
+    return _interval(estimate, values, speakers, lambda a: np.log(np.maximum(a, np.finfo(np.float64).tiny)), np.exp)
+
+
+def jackknife_interval(estimate: float, values: NDArray[np.float64]) -> Interval | None:
+    """Return the interval of a measure in [0, 1] from its values when one of G groups of speakers is left out.
+
+    The jackknife's standard error on the scale arcsin(sqrt(measure)), times Student's quantile for G - 1 degrees of
+    freedom; Efron & Stein 1981 (The jackknife estimate of variance). None with fewer than 2 groups.
+    """
+    kept = values[np.isfinite(values)]
+    if len(kept) < 2:
+        return None
+    # As many times larger as leaving one group out changes less than drawing all anew does.
+    stretched = (_angle(kept) - _angle(kept).mean()) * (len(kept) - 1) ** 0.5
+    error = float(stretched.std()) * ((len(kept) - 1) / len(kept)) ** 0.5
+    return _around(estimate, error, len(kept), _angle, _rate)
+
+
+def _interval(estimate: float, values: NDArray[np.float64], speakers: int, to: Scale, back: Scale) -> Interval | None:
+    if len(values) < 2 or speakers < 2:
+        return None
+    return _around(estimate, float(np.std(to(values))), speakers, to, back)
+
+
+def _around(estimate: float, spread: float, speakers: int, to: Scale, back: Scale) -> Interval:
+    from scipy.special import stdtrit  # slow to import
+
+    # Draws of S speakers vary by (S - 1) / S less than speakers do.
+    error = spread * (speakers / (speakers - 1)) ** 0.5
+    reach = float(stdtrit(speakers - 1, (1 + _LEVEL) / 2)) * error
+    middle = to(np.array(estimate))
+    low, high = float(back(middle - reach)), float(back(middle + reach))
+    return Interval(low=min(low, estimate), high=max(high, estimate), level=_LEVEL)
+
+
+def _rate(angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sin(np.clip(angle, 0, np.pi / 2)) ** 2
+
+
+def _angle(rate: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    return np.arcsin(np.sqrt(np.clip(rate, 0, 1)))
+
+
+def checked_weights(weights: NDArray[np.float64] | None, count: int) -> NDArray[np.float64]:
+    """Return weights (count,), all 1 for None.
+
+    Raises:
+        InputError: another shape, values below 0 or not finite, or none above 0.
+    """
+    if weights is None:
+        return np.ones(count)
+    array = np.asarray(weights, dtype=np.float64)
+    if array.shape != (count,) or not np.isfinite(array).all() or (array < 0).any() or not array.any():
+        raise InputError(f"expected {count} weights of at least 0, one of them above 0; got shape {array.shape}")
+    return array
+
+
+def checked_points(points: NDArray[np.float64], items: int | None = None) -> NDArray[np.float64]:
+    """Return points (n, D) in float64.
+
+    Raises:
+        InputError: another shape, another number of them, or values that are not finite.
+    """
+    array = np.asarray(points, dtype=np.float64)
+    if array.ndim != 2 or not array.size or (items is not None and len(array) != items):
+        expected = "(n, D)" if items is None else f"({items}, D)"
+        raise InputError(f"points must be {expected}, got {array.shape}")
+    if not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise InputError(f"points must be finite, the one of item {row} is not")
+    return array
