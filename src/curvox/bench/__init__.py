@@ -8,6 +8,7 @@ from curvox.bench.cells import Cell, cells_of, changed_keys, chosen_cells, recip
 from curvox.bench.checks import check_settings
 from curvox.bench.children import Children
 from curvox.bench.grids import expand_grid
+from curvox.bench.leaderboard import Leaderboard, leaderboard
 from curvox.bench.places import default_jobs, share_out
 from curvox.bench.record import RunRecord, ScoredList, read_record, write_record
 from curvox.bench.results import BenchResults, read_results
@@ -24,6 +25,7 @@ __all__ = [
     "Cell",
     "CellState",
     "Children",
+    "Leaderboard",
     "Outcome",
     "Pace",
     "RunRecord",
@@ -36,6 +38,7 @@ __all__ = [
     "chosen_cells",
     "default_jobs",
     "expand_grid",
+    "leaderboard",
     "read_bench",
     "read_record",
     "read_results",

@@ -62,7 +62,8 @@ def bench(
         _run_one(plan, cells[0], console)
         return
     outcomes = _run_all(plan, states, jobs, console)
-    _write_page(plan, console)
+    if any(plan.state(state.cell).record is not None for state in states):
+        _write_page(plan, console)
     _tell_failures(plan, outcomes)
 
 
@@ -167,4 +168,24 @@ def _tell_failures(plan: BenchPlan, outcomes: Sequence[Outcome]) -> None:
 
 
 def _write_page(plan: BenchPlan, console: Console) -> None:
-    """Write the leaderboard of what is there."""
+    """Write the leaderboard of what is there, three times over: for the browser, for a text, for a program."""
+    import json
+
+    from curvox.bench import leaderboard, read_results
+    from curvox.cli.progress import counting
+    from curvox.embedder import replace_text
+    from curvox.reports.bench_page import render_bench_page
+    from curvox.reports.bench_tables import bench_markdown
+
+    results = read_results(plan.bench, plan.runs, plan.corpus)
+    if not results.records:
+        raise InputError(f"no cell of {plan.folder} is trained and evaluated, so there is no leaderboard yet")
+    with counting(console, "bootstrap over speakers") as progress:
+        board = leaderboard(results, progress=progress)
+    command = f"curvox bench {plan.file} --data {plan.data}"
+    page = plan.folder / "leaderboard.html"
+    replace_text(page, render_bench_page(board, results, command=command))
+    replace_text(page.with_suffix(".md"), bench_markdown(board, board.scorers[0]))
+    replace_text(page.with_suffix(".json"), json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False))
+    missing = f", {len(results.missing)} cells missing" if results.missing else ""
+    print(f"page: {page}{missing}")
