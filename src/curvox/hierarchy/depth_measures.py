@@ -46,7 +46,10 @@ def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
     setting.resampled(lambda drawn: draws.append(sums.depths(drawn)) or 0.0)
     note = "centroids lie further in than their points, whatever the labels: compare with chance, of items shuffled"
     made = []
-    for (key, title), name, count in ((_SPECIFICITY, "specificity", "nodes"), (_STEPS, "steps", "parents")):
+    for (key, title), name, count, like in (
+        (_SPECIFICITY, "specificity", "nodes", correlation_like),
+        (_STEPS, "steps", "parents", rate_like),
+    ):
         value = getattr(depths, name)
         if not math.isfinite(value):
             made.append(_none(key, title, "there are no nodes at two levels that differ in their items", "higher"))
@@ -59,7 +62,7 @@ def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
                 title=title,
                 value=value,
                 level=None,
-                interval=(correlation_like if name == "specificity" else rate_like)(value, values[np.isfinite(values)]),
+                interval=like(value, values[np.isfinite(values)], setting.count),
                 chance=float(np.mean(chances)) if chances else None,
                 better="higher",
                 pairs=getattr(depths, count),

@@ -16,7 +16,7 @@ from curvox.hierarchy.setting import ABOVE, BELOW, SPEAKER, Setting
 from curvox.hierarchy.tree_measures import Better, Measure
 
 MOST_QUERIES = 1000
-_SHUFFLES = 5
+_SHUFFLES = 40
 
 
 def precision_measure(setting: Setting, level: str) -> Measure:

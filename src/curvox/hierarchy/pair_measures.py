@@ -53,7 +53,8 @@ def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
     if why is not None:
         average, worst = (_none(key, title, why, "lower") for key, title in titles.items())
         return average, worst
-    d, t, a, b = (column[certain] for column in (setting.distances, tree, *_owners(setting)))
+    d, t = setting.distances[certain], tree[certain]
+    a, b = (owners[certain] for owners in _owners(setting))
     found = distortion(d, t)
 
     counted = np.flatnonzero(t > 0)
@@ -139,7 +140,8 @@ def _correlation_measure(
     why: str,
     note: str,
 ) -> Measure:
-    x, y, a, b = (column[taken] for column in (*sides, *_owners(setting)))
+    x, y = sides[0][taken], sides[1][taken]
+    a, b = (owners[taken] for owners in _owners(setting))
     value = _pearson(x, y)
     if not math.isfinite(value):
         return _none(*name, why, "higher")
