@@ -18,7 +18,7 @@ from curvox.errors import InputError
 from curvox.training import EpochRecord
 
 if TYPE_CHECKING:
-    from curvox.hierarchy import TreeMeasures
+    from curvox.hierarchy.tree_measures import TreeMeasures
 
 RECORD, SCORES = "bench.json", "bench_scores.npz"
 FORMAT = 1
@@ -55,7 +55,7 @@ class RunRecord:
         seconds: of the training, all its calls together.
         steps: of the optimiser.
         parameters: of the embedder.
-        best_epoch: that of the evaluated model, from 1; 0 for the mean of the last epochs.
+        best_epoch: after which the evaluated model was kept, from 1; of a mean of epochs the last one.
         lists: every trial list by every scorer.
         tree: what the embeddings of the test utterances show of the label tree; None if the bench has no levels.
         vitals: the last value of each vital sign, by its name in `curvox.diagnosis.VITALS`.
@@ -150,7 +150,7 @@ def _record_from(tree: Mapping[str, Any], scores: Mapping[str, NDArray[np.float6
 
 
 def _tree_from(values: Mapping[str, Any]) -> TreeMeasures:
-    from curvox.hierarchy import TreeMeasures
+    from curvox.hierarchy.tree_measures import TreeMeasures
 
     return TreeMeasures.from_dict(values)
 

@@ -46,7 +46,7 @@ class BenchSection(Section):
     levels: list[str] = Field(default_factory=list)
     """Columns of the manifest that span the label tree, from the root down; none: the tree is not measured."""
     rival: str | None = None
-    """The setting that all others are tested against; None: the best of the others."""
+    """The setting that all others are tested against; None: the one that is best on the dev trials."""
     settings: dict[Name, SettingSection] = Field(default_factory=dict)
     grids: dict[Name, GridSection] = Field(default_factory=dict)
 
