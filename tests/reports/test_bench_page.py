@@ -12,7 +12,7 @@ from curvox.errors import InputError
 from curvox.reports import BIBTEX
 from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, tree_figure
 from curvox.reports.bench_page import PAPERS, render_bench_page
-from curvox.reports.bench_tables import bench_markdown, bench_tables
+from curvox.reports.bench_tables import bench_markdown, bench_tables, missing_lines
 from curvox.reports.tables import percent, percent_interval
 
 EVIL = "<script>alert('x')</script> & |*_"
@@ -60,7 +60,7 @@ def test_bench_page__shows_every_setting_with_its_figures(page, board):
 
 
 def test_bench_page__says_what_is_missing_and_what_was_found(page):
-    assert "Not among these figures triplet-seed_3 (not trained)" in page.text
+    assert "Not among these figures 1 not trained: triplet-seed_3" in page.text
     assert "All embeddings are one (in 1 of 2)" in page.text
     assert "curvox bench" in page.text
     assert "curvox 9.9.9" in page.text
@@ -168,9 +168,18 @@ def test_markdown__has_the_same_figures_as_the_page(board):
     text = bench_markdown(board)
     best = board.by("cosine")[0]
     assert f"| 1. {best.title} | sphere | {percent(best.eer)} {percent_interval(best.interval)} |" in text
-    assert r"- triplet-seed\_3 (not trained)" in text
+    assert r"- 1 not trained: triplet-seed\_3" in text
     heads = re.findall(r"^\| setting \|.*$", text, flags=re.MULTILINE)
     assert len(heads) == 7
+
+
+def test_missing_lines__gather_runs_by_their_reason():
+    missing = ("a-seed_1 (not trained)", "b-seed_1 (stopped (at epoch 7))", "a-seed_2 (not trained)", "odd")
+    assert missing_lines(missing) == [
+        "2 not trained: a-seed_1, a-seed_2",
+        "1 stopped (at epoch 7): b-seed_1",
+        "1 missing: odd",
+    ]
 
 
 def test_figures__tell_a_screen_reader_what_they_show(board, made):

@@ -129,7 +129,7 @@ def space_of(loss: str | Mapping[str, Any]) -> str:
     """Return the table name of the space in which a loss of a recipe compares embeddings."""
     from curvox.losses.description import create_loss  # brings torch
 
-    described = {"name": loss} if isinstance(loss, str) else loss
+    described: Mapping[str, Any] = {"name": loss} if isinstance(loss, str) else loss
     space, parts = described.get("space"), described.get("parts")
     if space is not None:
         return space if isinstance(space, str) else str(space["name"])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.typing import LineStyleType
 
     from curvox.bench.board_records import Leaderboard, PairedTest, SettingFigures
     from curvox.bench.record import RunRecord
@@ -198,7 +199,7 @@ def _spaces(rows: Sequence[SettingFigures]) -> tuple[list[Line2D], list[str]]:
     return [_handle(*_look(space)) for space in shown], [SPACES.get(space, space) for space in shown]
 
 
-def _handle(colour: str, marker: str, *, line: str = "-", filled: bool = True) -> Line2D:
+def _handle(colour: str, marker: str, *, line: LineStyleType = "-", filled: bool = True) -> Line2D:
     from matplotlib.lines import Line2D
 
     face = colour if filled else PAPER

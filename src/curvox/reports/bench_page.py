@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from curvox.errors import InputError
 from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, tree_figure
-from curvox.reports.bench_tables import SCORERS, bench_tables, how, tree_kinds, tree_title
+from curvox.reports.bench_tables import SCORERS, bench_tables, how, missing_lines, tree_kinds, tree_title
 from curvox.reports.citations import citations_for
 from curvox.reports.page import PageFigure, page_template
 from curvox.reports.results import installed_versions
@@ -59,7 +59,7 @@ def render_bench_page(
         "title": f"Bench {board.bench}",
         "subtitle": _subtitle(board),
         "summary": list(_summary(board, scorer)),
-        "missing": board.missing,
+        "missing": missing_lines(board.missing),
         "tables": bench_tables(board, scorer),
         "ranking": PageFigure(forest_figure(board, scorer), "Mean EER, with its interval", _forest_caption(board)),
         "differences": _differences(board, scorer),

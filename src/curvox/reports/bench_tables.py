@@ -72,8 +72,8 @@ def leaderboard_table(board: Leaderboard, scorer: str) -> BenchTable:
         head,
         tuple(rows),
         f"Means over the seeds, on {count(board.trials)} trials of {count(board.speakers)} speakers; in brackets the "
-        f"{_level(board)} interval over speakers and seeds. Spread: standard deviation of the EER over the seeds, in "
-        "points. Lower is better.",
+        f"{_level(board)} interval over speakers and seeds{_alone(board.by(scorer))}. Spread: standard deviation of "
+        "the EER over the seeds, in points. Lower is better.",
     )
 
 
@@ -225,8 +225,18 @@ def bench_markdown(board: Leaderboard, scorer: str = "cosine") -> str:
     if board.why_no_tests:
         parts.append(f"No paired tests: {markdown_text(board.why_no_tests)}.\n")
     if board.missing:
-        parts.append("Not among these figures:\n\n" + "".join(f"- {markdown_text(name)}\n" for name in board.missing))
+        lines = "".join(f"- {markdown_text(line)}\n" for line in missing_lines(board.missing))
+        parts.append(f"Not among these figures:\n\n{lines}")
     return "\n".join(parts)
+
+
+def missing_lines(missing: Sequence[str]) -> list[str]:
+    """Return a line for each reason why runs are missing, with the runs: "2 not trained: a-seed_1, a-seed_2"."""
+    reasons: dict[str, list[str]] = {}
+    for line in missing:
+        name, _, why = line.removesuffix(")").partition(" (")
+        reasons.setdefault(why or "missing", []).append(name)
+    return [f"{count(len(names))} {why}: {', '.join(names)}" for why, names in reasons.items()]
 
 
 def how(board: Leaderboard) -> str:
@@ -269,6 +279,10 @@ def _few_columns(kinds: Sequence[tuple[str, str | None]]) -> list[list[tuple[str
 
 def _level(board: Leaderboard) -> str:
     return f"{100 * board.level:g} %"
+
+
+def _alone(rows: Sequence[SettingFigures]) -> str:
+    return ", over speakers alone where there is one seed" if any(len(row.seeds) == 1 for row in rows) else ""
 
 
 def _points(value: float, places: int = 2) -> str:
