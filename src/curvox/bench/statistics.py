@@ -16,7 +16,9 @@ Resampling the seeds themselves would not do: of three values, resamples vary by
 quantiles know nothing of the two degrees of freedom. Here the sum has Student's distribution with the degrees of
 freedom of Satterthwaite ("An approximate distribution of estimates of variance components", Biometrics Bulletin 2,
 1946): k - 1 for s², one less than there are speakers for the bootstrap. ``benchmarks/bench_statistics.py`` counts how
-often such intervals hold a truth that was planted.
+often such intervals hold a truth that was planted: nominal 95 % are about 93 to 98 % with three seeds; where the seeds
+vary three times as much as the speakers they are about 91 to 93 %, with two seeds fewer, and where the seeds differ by
+chance of the speakers alone they are about 98 %.
 """
 
 from __future__ import annotations
