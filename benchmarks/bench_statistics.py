@@ -197,7 +197,12 @@ def tables(draws: int, resamples: int, trials: int, jobs: int) -> Iterator[str]:
         tested = [replace(world, trials=trials) for world in PAIRED]
         pairs = pool.map(paired, tested, [draws] * len(tested), [resamples] * len(tested))
         yield from _coverage_lines("The mean over seeds of an EER", worlds, single, draws)
-        yield from _coverage_lines("The mean over seeds of a rate", worlds, rates, 10 * draws)
+        yield from _coverage_lines(
+            "The mean over seeds of a rate of 20 % (the column EER is that of the first table)",
+            worlds,
+            rates,
+            10 * draws,
+        )
         yield from (
             "## The paired difference of two means",
             "",
