@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from curvox.cli.bench import bench
 from curvox.cli.calibrate import calibrate
 from curvox.cli.cite import cite
 from curvox.cli.compare import compare
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command("train")(train)
 app.command("eval")(evaluate_run)
 app.command("compare")(compare)
+app.command("bench")(bench)
 app.command("embed")(embed)
 app.command("calibrate")(calibrate)
 app.command("verify")(verify)

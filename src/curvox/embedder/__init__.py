@@ -20,6 +20,7 @@ from curvox.embedder.evaluation import (
 from curvox.embedder.folders import (
     new_folder,
     remedy,
+    replace_bytes,
     replace_folder,
     replace_text,
     settle_folder,
@@ -82,6 +83,7 @@ __all__ = [
     "read_gallery",
     "read_state",
     "remedy",
+    "replace_bytes",
     "replace_folder",
     "replace_text",
     "require_new_card",

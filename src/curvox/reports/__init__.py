@@ -1,5 +1,7 @@
 """Reports: tables, figures, pages and citations. They render results and compute nothing."""
 
+from curvox.reports.bench_page import render_bench_page
+from curvox.reports.bench_tables import bench_markdown
 from curvox.reports.bibtex import BIBTEX
 from curvox.reports.citations import Paper, citations_for, paper_of
 from curvox.reports.clips import Clip, clips_of
@@ -52,6 +54,7 @@ __all__ = [
     "WorstTrial",
     "accents_by_size",
     "back_end_titles",
+    "bench_markdown",
     "breakdown_keys",
     "breakdown_table",
     "calibration_figure",
@@ -76,6 +79,7 @@ __all__ = [
     "paper_of",
     "radius_figure",
     "read_evaluation_folder",
+    "render_bench_page",
     "render_corpus_page",
     "render_diagnosis_page",
     "render_evaluation_page",

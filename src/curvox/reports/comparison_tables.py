@@ -54,7 +54,7 @@ def comparison_tables(comparison: Comparison) -> tuple[Table, Table]:
 
 def comparison_markdown(comparison: Comparison) -> str:
     """Return both tables as Markdown."""
-    return _document(comparison, _markdown_table, _markdown_text, str)
+    return _document(comparison, markdown_rows, markdown_text, str)
 
 
 def comparison_latex(comparison: Comparison) -> str:
@@ -187,13 +187,15 @@ def _how(comparison: Comparison) -> str:
     return f"p and interval by {resamples}, seed {comparison.seed}{many}"
 
 
-def _markdown_table(head: list[str], rows: _Rows, words: int, escape: _Escape) -> str:
+def markdown_rows(head: list[str], rows: list[list[str]], words: int, escape: Callable[[str], str]) -> str:
+    """Return a Markdown table whose first ``words`` columns are text and whose others are numbers."""
     rule = ["---"] * words + ["---:"] * (len(head) - words)
     lines = [[escape(cell) for cell in head], rule, *([escape(cell) for cell in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Return text so that Markdown prints it as it is."""
     return re.sub(r"([\\`*_|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 

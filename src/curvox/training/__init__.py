@@ -6,7 +6,7 @@ from curvox.training.observe import observe_run
 from curvox.training.prepared import PreparedData, Recordings
 from curvox.training.probe import probe_loss, small_recipe
 from curvox.training.recipe import Recipe, dump_recipe, override, read_recipe, recipe_from
-from curvox.training.run import RunResult, train
+from curvox.training.run import RunResult, train, what_is_trained
 from curvox.training.vital_log import read_vitals
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "recipe_from",
     "small_recipe",
     "train",
+    "what_is_trained",
     "with_loss",
 ]

@@ -21,12 +21,12 @@ def read_tree(path: Path) -> tuple[dict[str, Any], str]:
     Raises:
         RecipeError: a file is missing or not YAML, a key comes twice, a base lies elsewhere or leads back to itself.
     """
-    trees, files = [_load(path)], [path]
+    trees, files = [load_tree(path)], [path]
     while (named := trees[-1].pop(BASE, None)) is not None:
         base = _base_of(files[-1], named)
         if base.resolve() in [file.resolve() for file in files]:
             raise RecipeError(f"{path}: bases must end somewhere, but {files[-1]} leads back to {base}")
-        trees.append(_load(base))
+        trees.append(load_tree(base))
         files.append(base)
     whole = trees.pop()
     while trees:
@@ -60,15 +60,20 @@ def _base_of(path: Path, named: Any) -> Path:
     return base
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_tree(path: Path, what: str = "a recipe") -> dict[str, Any]:
+    """Return the plain values of a YAML file that is a mapping; ``what`` names the file in messages.
+
+    Raises:
+        RecipeError: missing, not YAML, no mapping, an alias, or a key that comes twice.
+    """
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: a recipe must be a readable YAML file: {error}") from error
+        raise RecipeError(f"{path}: {what} must be a readable YAML file: {error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(tree, dict):
-        raise RecipeError(f"{path}: a recipe must be a mapping of sections, got {type(tree).__name__}")
+        raise RecipeError(f"{path}: {what} must be a mapping of sections, got {type(tree).__name__}")
     return tree
 
 

@@ -194,7 +194,7 @@ def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
             raise OutputExistsError(f"{folder} exists already: continue it with --resume, or give another --name")
     elif not stored.is_file():
         raise RecipeError(f"{folder} holds no recipe.yaml, so there is no run to resume; train without --resume")
-    elif (old := _what_is_trained(read_recipe(stored))) != (new := _what_is_trained(recipe)):
+    elif (old := what_is_trained(read_recipe(stored))) != (new := what_is_trained(recipe)):
         changed = ", ".join(key for key in new if new[key] != old[key])
         raise RecipeError(
             f"{folder} was trained with another recipe (changed: {changed}); resume with its own recipe.yaml, "
@@ -202,8 +202,8 @@ def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
         )
 
 
-def _what_is_trained(recipe: Recipe) -> dict[str, Any]:
-    """The recipe less what says where it runs and when it gives up, which may change on a resume."""
+def what_is_trained(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe less what says where it runs and when it gives up, which may change on a resume."""
     where = {"accelerator", "devices", "nodes", "shard_classes", "accumulate_batches", "compile", "stop_on_failure"}
     return recipe.model_dump(exclude={"data": {"workers", "cache_gb", "allowed_bad_share"}, "training": where})
 

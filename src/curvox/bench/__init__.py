@@ -1,0 +1,55 @@
+"""The bench: a grid of settings and seeds, trained, evaluated, and what came out of it.
+
+``read_bench`` reads the file, ``cells_of`` names its runs, ``run_cells`` trains and evaluates them, ``read_results``
+gathers what they left.
+"""
+
+from curvox.bench.cells import Cell, cells_of, changed_keys, chosen_cells, recipe_digest
+from curvox.bench.checks import check_settings
+from curvox.bench.children import Children
+from curvox.bench.grids import expand_grid
+from curvox.bench.leaderboard import Leaderboard, leaderboard
+from curvox.bench.places import default_jobs, share_out
+from curvox.bench.record import RunRecord, ScoredList, read_record, write_record
+from curvox.bench.results import BenchResults, read_results
+from curvox.bench.running import Outcome, Pace, run_cells
+from curvox.bench.spec import Bench, Setting, read_bench, recipe_of
+from curvox.bench.states import CellState, refuse_others, state_of
+from curvox.bench.trials import Trials, read_trial_lists, trials_of
+from curvox.bench.workers import BenchPlan, run_cell
+
+__all__ = [
+    "Bench",
+    "BenchPlan",
+    "BenchResults",
+    "Cell",
+    "CellState",
+    "Children",
+    "Leaderboard",
+    "Outcome",
+    "Pace",
+    "RunRecord",
+    "ScoredList",
+    "Setting",
+    "Trials",
+    "cells_of",
+    "changed_keys",
+    "check_settings",
+    "chosen_cells",
+    "default_jobs",
+    "expand_grid",
+    "leaderboard",
+    "read_bench",
+    "read_record",
+    "read_results",
+    "read_trial_lists",
+    "recipe_digest",
+    "recipe_of",
+    "refuse_others",
+    "run_cell",
+    "run_cells",
+    "share_out",
+    "state_of",
+    "trials_of",
+    "write_record",
+]

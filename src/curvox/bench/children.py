@@ -1,0 +1,84 @@
+"""Processes that were started here: their output in a file, and all of them ended together, gently first."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from curvox.errors import TrainingInterruptedError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class Children:
+    """The processes of a bench. Once it is asked to stop, no further one is started.
+
+    ``stopped_by`` is the number of the signal that asked for it, 0 for none.
+    """
+
+    def __init__(self) -> None:
+        self.stopped_by = 0
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.RLock()  # a signal may come while this thread holds it
+
+    def run(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
+        """Run a process to its end, its output behind what ``log`` holds; return its code, negative for a signal.
+
+        Raises:
+            TrainingInterruptedError: it is not started, or has been ended, because all are to stop.
+        """
+        with log.open("ab") as output:
+            with self._lock:
+                self.refuse_when_stopped()
+                # In a session of its own, so that Ctrl-C in the terminal reaches it through here alone.
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=dict(environment),
+                    start_new_session=True,
+                )
+                self._running.add(process)
+            try:
+                code = process.wait()
+            finally:
+                with self._lock:
+                    self._running.discard(process)
+        if code:
+            self.refuse_when_stopped()
+        return code
+
+    def refuse_when_stopped(self) -> None:
+        """Raise `TrainingInterruptedError` once a signal has come."""
+        if self.stopped_by:
+            name = signal.Signals(self.stopped_by).name
+            raise TrainingInterruptedError(f"stopped by {name}: the same command goes on from here", self.stopped_by)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hand signals on to the processes, which write a checkpoint and end; a second one ends them at once.
+
+        Where none is running the signal ends what this process does itself, by `TrainingInterruptedError`.
+        """
+        before = {number: signal.signal(number, self._heard) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        again, self.stopped_by = bool(self.stopped_by), self.stopped_by or number
+        with self._lock:
+            running = [process for process in self._running if process.poll() is None]
+            for process in running:
+                # A training takes SIGINT for its terminal's, and leaves the last epoch's checkpoint; these write one.
+                process.send_signal(signal.SIGKILL if again else signal.SIGTERM if number == signal.SIGINT else number)
+        if not running:
+            self.refuse_when_stopped()

@@ -1,0 +1,219 @@
+"""A trained run evaluated: its recordings embedded once, its trials scored every way, the label tree measured."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from curvox.audio import WaveformStore, from_int16
+from curvox.bench.cells import Cell, recipe_digest
+from curvox.bench.learnt import learnt_scalars
+from curvox.bench.record import COSINE, DISTANCE, RunRecord, ScoredList, write_record
+from curvox.bench.spec import Bench
+from curvox.bench.states import evaluation_digest
+from curvox.bench.trials import TEST
+from curvox.corpora import Corpus, TrialList
+from curvox.diagnosis import VitalHistory
+from curvox.diagnosis.live import LiveWatch
+from curvox.embedder import Embedder, embed_and_measure, load_embedder
+from curvox.errors import InputError
+from curvox.scoring import score_pairs
+from curvox.training import EpochRecord, read_history, read_recipe, read_vitals
+
+if TYPE_CHECKING:
+    from curvox.hierarchy.tree_measures import TreeMeasures
+
+Progress = Callable[[int, int], None]
+
+
+def evaluate_run(
+    cell: Cell,
+    bench: Bench,
+    run: Path,
+    corpus: Corpus,
+    lists: Mapping[str, TrialList],
+    *,
+    progress: Progress | None = None,
+) -> RunRecord:
+    """Evaluate a finished run and leave ``bench.json`` and ``bench_scores.npz`` in its folder.
+
+    Every recording of the trial lists is decoded once for all runs beside it, into ``.cache``, and embedded once. Every
+    list is scored by the cosine and by the distance of the model's own space. The label tree is measured on the
+    recordings of the list "test", if the bench has levels.
+
+    Args:
+        cell: what was trained.
+        bench: what is measured.
+        run: the folder of the run.
+        corpus: where the recordings of the trials are.
+        lists: the trial lists of the bench, see `read_trial_lists`.
+        progress: called with (recordings decoded, of how many), then with those embedded.
+
+    Raises:
+        InputError: the run has not finished.
+        AudioError: recordings cannot be read; all of them are named.
+        CheckpointError: the model, or the disk.
+    """
+    facts = _facts(run)
+    evaluated = evaluation_digest(run, bench.levels, lists)
+    model = load_embedder(run, device=_device(cell), with_card=False)
+    scored, tree = _measure(model, bench, corpus, lists, run.parent / ".cache", progress)
+    vitals = read_vitals(run, read_recipe(run / "recipe.yaml"), None)
+    record = RunRecord(
+        setting=cell.setting.name,
+        title=cell.setting.title,
+        seed=cell.seed,
+        recipe_digest=recipe_digest(cell.recipe),
+        seconds=float(facts["seconds"]),
+        steps=int(facts["steps"]),
+        parameters=int(facts["parameters"]),
+        best_epoch=0 if model.dev is None else model.dev.epoch,
+        lists=scored,
+        tree=tree,
+        vitals=last_vitals(vitals),
+        findings=findings_of(vitals),
+        history=tuple(_finite(epoch) for epoch in read_history(run)),
+        learnt=learnt_scalars(run, model),
+        machine=this_machine(),
+        evaluated=evaluated,
+    )
+    write_record(record, run)
+    return record
+
+
+def last_vitals(history: VitalHistory) -> dict[str, float]:
+    """Return the last finite value of each vital sign that was logged."""
+    finite = {name: values[np.isfinite(values)] for name, values in history.signs.items()}
+    return {name: float(values[-1]) for name, values in finite.items() if len(values)}
+
+
+def findings_of(history: VitalHistory) -> tuple[str, ...]:
+    """Return the failures and warnings that the doctor beside the training was sure of, in the order of the steps.
+
+    The watch is fed once more with the logs, so that a resumed training has the same findings as one in one go.
+    """
+    watch, found = LiveWatch(), []
+    for row, step in enumerate(history.steps.tolist()):
+        signs = {name: float(values[row]) for name, values in history.signs.items()}
+        found += [finding.cause for finding in watch.feed(step, signs) if finding.severity != "note"]
+    return tuple(found)
+
+
+def this_machine() -> str:
+    """Return processor, threads and PyTorch in words."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        name = models[0] if models else name
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} thread{'s' * (threads > 1)}, PyTorch {torch.__version__}"
+
+
+def _measure(
+    model: Embedder,
+    bench: Bench,
+    corpus: Corpus,
+    lists: Mapping[str, TrialList],
+    cache: Path,
+    progress: Progress | None,
+) -> tuple[tuple[ScoredList, ...], TreeMeasures | None]:
+    utterances = tuple(sorted({utterance for trials in lists.values() for utterance in trials.utterances}))
+    place = {utterance: row for row, utterance in enumerate(utterances)}
+    readers = _readers(model, corpus, utterances, cache, progress)
+    if bench.levels:
+        recordings = embed_and_measure(model, readers, progress)
+        points = recordings.points
+        noise_db = np.array([quality.snr_db for quality in recordings.qualities])
+    else:
+        points, noise_db = model.embed_readers(readers, progress), None
+    model = model.cpu()
+    scored = []
+    for name, trials in lists.items():
+        sides = [np.array([place[u] for u in side], dtype=np.int64) for side in (trials.enrolments, trials.tests)]
+        for scorer, of_space in ((COSINE, "cosine"), (DISTANCE, None)):
+            scored.append(ScoredList(name, scorer, score_pairs(model.space, points, *sides, scorer=of_space)))
+    if noise_db is None:
+        return tuple(scored), None
+    chosen = lists[TEST].utterances
+    rows = np.array([place[utterance] for utterance in chosen])
+    return tuple(scored), _measure_tree(model, bench, corpus, chosen, points[rows], noise_db[rows])
+
+
+def _readers(
+    model: Embedder, corpus: Corpus, utterances: Sequence[str], cache: Path, progress: Progress | None
+) -> list[Callable[[], NDArray[np.float32]]]:
+    """Decode the recordings once for all runs of the bench, and return what reads each from there."""
+    own = [corpus[utterance] for utterance in utterances]
+    store = WaveformStore.build(
+        [corpus.path_of(utterance) for utterance in own],
+        sampling_rate_hz=model.sampling_rate_hz,
+        cache=cache,
+        segments=[(utterance.start_s, utterance.segment_s) for utterance in own],
+        progress=progress,
+    )
+    return [partial(_waveform, store, row) for row in range(len(store))]
+
+
+def _waveform(store: WaveformStore, row: int) -> NDArray[np.float32]:
+    return from_int16(store[row])
+
+
+def _measure_tree(
+    model: Embedder,
+    bench: Bench,
+    corpus: Corpus,
+    utterances: Sequence[str],
+    points: NDArray[np.float32],
+    noise_db: NDArray[np.float64],
+) -> TreeMeasures:
+    from curvox.hierarchy.measures import measure_tree
+    from curvox.hierarchy.paths import tree_paths
+
+    own = [corpus[utterance] for utterance in utterances]
+    speakers = np.unique([utterance.speaker for utterance in own], return_inverse=True)[1]
+    seconds = [math.nan if utterance.duration_s is None else utterance.duration_s for utterance in own]
+    return measure_tree(
+        model.space,
+        points.astype(np.float64),
+        tree_paths(corpus, utterances, bench.levels),
+        speakers.astype(np.int64),
+        durations_s=np.array(seconds),
+        qualities_db=noise_db,
+    )
+
+
+def _device(cell: Cell) -> str:
+    """Where the model embeds: on a GPU unless its recipe keeps it off, or there is none."""
+    wanted = cell.recipe.training.accelerator in ("auto", "gpu", "cuda")
+    return "cuda" if wanted and torch.cuda.is_available() else "cpu"
+
+
+def _facts(run: Path) -> dict[str, Any]:
+    path = run / "run.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return {name: facts[name] for name in ("seconds", "steps", "parameters")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} does not tell of a finished training ({error!r}); train the run to its end"
+        ) from error
+
+
+def _finite(epoch: EpochRecord) -> EpochRecord:
+    """JSON has no word for a loss that has overflowed."""
+    kept = {
+        name: value if value is not None and math.isfinite(value) else None
+        for name, value in (("loss", epoch.loss), ("dev_eer", epoch.dev_eer))
+    }
+    return replace(epoch, **kept)

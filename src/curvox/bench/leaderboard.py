@@ -1,0 +1,213 @@
+"""From the runs of a bench to a leaderboard: means over seeds, intervals over speakers and seeds, paired tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from curvox.bench.board_records import Leaderboard, PairedTest, SettingFigures
+from curvox.bench.record import COSINE, SCORERS, RunRecord
+from curvox.bench.setting_figures import ScoredParts, parts_of, scored_parts, setting_figures, space_of
+from curvox.bench.statistics import MeanDifference, SeedReplicates, holm, mean_difference
+from curvox.bench.trials import TEST
+from curvox.errors import InputError, require_name
+from curvox.metrics import equal_error_rate
+from curvox.metrics.inputs import check_level
+
+if TYPE_CHECKING:
+    from curvox.bench.results import BenchResults
+    from curvox.bench.trials import Trials
+
+DEV = "dev"
+"""The trial list that settings are chosen on."""
+
+
+@dataclass(frozen=True)
+class DevChoice:
+    """The setting with the lowest mean EER on the dev trials, and by which scorer."""
+
+    setting: str
+    scorer: str
+    eer: float
+
+
+def leaderboard(
+    results: BenchResults,
+    *,
+    list: str = TEST,
+    scorer: str | None = None,
+    pairs: Sequence[tuple[str, str]] = (),
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    progress: Callable[[int, int], None] | None = None,
+) -> Leaderboard:
+    """Rank the settings of a bench by their mean EER over seeds on one trial list.
+
+    All settings are resampled on the same draws of speakers. What the intervals and p-values are made of stands in
+    `curvox.bench.statistics`. Every setting is tested against the rival of the bench by the same scorer; where the
+    bench names none, the rival is the best on the dev trials, so that no test trial chooses it. p is corrected by
+    Holm's method over all tests by one scorer.
+
+    Args:
+        results: the finished runs.
+        list: name of the trial list.
+        scorer: "cosine" or "distance"; both if None, each a row of its own.
+        pairs: further tests, as (first, second): names of settings, of which the first is subtracted.
+        resamples: of the speakers, at least 2.
+        seed: of the resamples.
+        level: of the intervals.
+        progress: is told how many settings are done, and how many there are.
+
+    Raises:
+        InputError: no finished run, a list or scorer that the runs do not have, or trials of a single speaker.
+        UnknownNameError: a pair of settings that have no run.
+    """
+    level = check_level(level)
+    by_setting = _by_setting(results)
+    trials = _trials(results, list)
+    scorers = SCORERS if scorer is None else (scorer,)
+    parts = parts_of(trials, resamples, seed)
+    replicates: dict[tuple[str, str], SeedReplicates] = {}
+    rows: dict[tuple[str, str], SettingFigures] = {}
+    for done, (setting, records) in enumerate(by_setting.items()):
+        if progress is not None:
+            progress(done, len(by_setting))
+        space = space_of(results.bench.setting(setting).tree["loss"])
+        before: ScoredParts | None = None
+        for name in scorers:
+            found = scored_parts(parts, [record.scores(list, name) for record in records], before)
+            dev_eer = None if DEV not in results.trials else _mean_eer(results, records, DEV, name)
+            rows[setting, name] = setting_figures(records, name, space, parts, found, dev_eer=dev_eer, level=level)
+            replicates[setting, name] = found.pooled
+            before = found
+    if progress is not None:
+        progress(len(by_setting), len(by_setting))
+    rival, why_not = _rival(results, by_setting, scorers)
+    return Leaderboard(
+        bench=results.bench.name,
+        list=list,
+        rows=tuple(sorted(rows.values(), key=lambda row: (row.eer, row.setting, row.scorer))),
+        tests=_tests(replicates, by_setting, scorers, rival, pairs, level),
+        rival=rival,
+        why_no_tests=why_not,
+        resamples=resamples,
+        redrawn=parts.pooled.redrawn,
+        seed=seed,
+        level=level,
+        trials=len(trials),
+        targets=int(trials.labels.sum()),
+        speakers=parts.pooled.speakers,
+        missing=results.missing,
+    )
+
+
+def best_on_dev(
+    results: BenchResults, *, among: Sequence[str] | None = None, scorer: str | None = COSINE, list: str = DEV
+) -> DevChoice:
+    """Return the setting with the lowest mean EER over its seeds on the dev trials; no test trial is looked at.
+
+    Args:
+        results: the finished runs.
+        among: names of the settings to choose from; all that have runs if None.
+        scorer: "cosine" or "distance"; the better of both, for each setting, if None.
+        list: name of the trial list.
+
+    Raises:
+        InputError: no finished run, or a list or scorer that the runs do not have.
+        UnknownNameError: a setting of ``among`` that has no run.
+    """
+    by_setting = _by_setting(results)
+    for name in among or ():
+        require_name(name, by_setting, "setting with a finished run")
+    means = []
+    for setting in (name for name in by_setting if among is None or name in among):
+        for name in SCORERS if scorer is None else (scorer,):
+            means.append(DevChoice(setting, name, _mean_eer(results, by_setting[setting], list, name)))
+    return min(means, key=lambda choice: (choice.eer, choice.setting, choice.scorer))
+
+
+def _mean_eer(results: BenchResults, records: Sequence[RunRecord], list: str, scorer: str) -> float:
+    labels = _trials(results, list).labels
+    return float(np.mean([equal_error_rate(record.scores(list, scorer), labels).value for record in records]))
+
+
+def _by_setting(results: BenchResults) -> dict[str, list[RunRecord]]:
+    """Return the records of each setting in the order of the bench, those of a setting by rising seed."""
+    found: dict[str, list[RunRecord]] = {}
+    for setting in results.bench.settings:
+        own = [record for record in results.records if record.setting == setting.name]
+        if own:
+            found[setting.name] = sorted(own, key=lambda record: record.seed)
+    if not found:
+        raise InputError(
+            f"no run of the bench {results.bench.name} is trained and evaluated yet; "
+            "run `curvox bench` on its file until some are"
+        )
+    return found
+
+
+def _trials(results: BenchResults, list: str) -> Trials:
+    require_name(list, results.trials, f"trial list of the bench {results.bench.name}")
+    return results.trials[list]
+
+
+def _rival(
+    results: BenchResults, by_setting: Mapping[str, Sequence[RunRecord]], scorers: Sequence[str]
+) -> tuple[str | None, str]:
+    """Return the rival and ""; or None and why there is none."""
+    named = results.bench.rival
+    if named is not None:
+        return (named, "") if named in by_setting else (None, f"the rival {named} has no finished run yet")
+    if len(by_setting) < 2:
+        return None, "there are runs of one setting alone"
+    if DEV not in results.trials:
+        return None, f"the bench names no rival, and has no list {DEV} on which one could be chosen"
+    return best_on_dev(results, scorer=COSINE if COSINE in scorers else scorers[0]).setting, ""
+
+
+def _tests(
+    replicates: Mapping[tuple[str, str], SeedReplicates],
+    by_setting: Mapping[str, Sequence[RunRecord]],
+    scorers: Sequence[str],
+    rival: str | None,
+    pairs: Sequence[tuple[str, str]],
+    level: float,
+) -> tuple[PairedTest, ...]:
+    for name in (name for pair in pairs for name in pair):
+        require_name(name, by_setting, "setting with a finished run")
+    against = [(rival, setting) for setting in by_setting if rival is not None and setting != rival]
+    wanted = dict.fromkeys([*against, *pairs])
+    tests: list[PairedTest] = []
+    for scorer in scorers:
+        found = [
+            (first, second, mean_difference(replicates[first, scorer], replicates[second, scorer], level))
+            for first, second in wanted
+        ]
+        corrected = holm([difference.p_value for _, _, difference in found])
+        for (first, second, difference), p_corrected in zip(found, corrected, strict=True):
+            seeds = len(by_setting[first]), len(by_setting[second])
+            tests.append(_test(first, second, scorer, difference, p_corrected, seeds))
+    return tuple(sorted(tests, key=lambda test: (test.difference, test.second, test.scorer, test.first)))
+
+
+def _test(
+    first: str, second: str, scorer: str, difference: MeanDifference, p_corrected: float, seeds: tuple[int, int]
+) -> PairedTest:
+    return PairedTest(
+        first=first,
+        second=second,
+        scorer=scorer,
+        first_eer=difference.first,
+        second_eer=difference.second,
+        difference=difference.difference,
+        interval=difference.interval,
+        p_value=difference.p_value,
+        p_corrected=p_corrected,
+        relative=difference.relative,
+        relative_interval=difference.relative_interval,
+        seeds=seeds,
+    )

@@ -1,0 +1,164 @@
+"""What a trained and evaluated run left: one record for the statistics, and its two files in the run folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curvox.embedder import replace_bytes
+from curvox.errors import InputError
+from curvox.training import EpochRecord
+
+if TYPE_CHECKING:
+    from curvox.hierarchy.tree_measures import TreeMeasures
+
+RECORD, SCORES = "bench.json", "bench_scores.npz"
+FORMAT = 1
+COSINE, DISTANCE = "cosine", "distance"
+SCORERS = (COSINE, DISTANCE)
+"""How trials are scored: by the cosine, and by the distance that belongs to the space of the model."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredList:
+    """A trial list scored in one way.
+
+    Attributes:
+        list: name of the trial list in the bench, such as "dev" or "test".
+        scorer: "cosine", or "distance" for minus the distance of the model's own space; on the sphere, where the two
+            order all trials alike, both are the cosine.
+        scores: (T,) in the order of the list, larger for the same speaker.
+    """
+
+    list: str
+    scorer: str
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """One setting trained from one seed, and evaluated.
+
+    Attributes:
+        setting: name of the setting in the bench.
+        title: of the setting, for people.
+        seed: of the training.
+        recipe_digest: of what was trained, see `curvox.bench.recipe_digest`.
+        seconds: of the training, all its calls together.
+        steps: of the optimiser.
+        parameters: of the embedder.
+        best_epoch: after which the evaluated model was kept, from 1; of a mean of epochs the last one.
+        lists: every trial list by every scorer.
+        tree: what the embeddings of the test utterances show of the label tree; None if the bench has no levels.
+        vitals: the last value of each vital sign, by its name in `curvox.diagnosis.VITALS`.
+        findings: failures and warnings of the doctor beside the training, by their names in `curvox.diagnosis.CAUSES`.
+        history: loss and dev EER of each epoch.
+        learnt: scalars that were learnt beside the encoder: ``c``, ``gain``, ``scale``, ...
+        machine: what it was evaluated on.
+        evaluated: digest of what the evaluation saw: weights, trial lists and levels.
+    """
+
+    setting: str
+    title: str
+    seed: int
+    recipe_digest: str
+    seconds: float
+    steps: int
+    parameters: int
+    best_epoch: int
+    lists: tuple[ScoredList, ...]
+    tree: TreeMeasures | None
+    vitals: Mapping[str, float]
+    findings: tuple[str, ...]
+    history: tuple[EpochRecord, ...]
+    learnt: Mapping[str, float]
+    machine: str
+    evaluated: str = ""
+
+    def scores(self, list: str, scorer: str) -> NDArray[np.float64]:
+        """Return the scores (T,) of a trial list by a scorer.
+
+        Raises:
+            InputError: the run was not scored so.
+        """
+        for scored in self.lists:
+            if (scored.list, scored.scorer) == (list, scorer):
+                return scored.scores
+        known = ", ".join(f"{scored.list} by {scored.scorer}" for scored in self.lists)
+        raise InputError(f"{self.setting}, seed {self.seed}, has no scores of {list} by {scorer}; it has {known}")
+
+
+_NOT_IN_JSON = ("lists", "tree", "history")
+_PLAIN = tuple(field.name for field in fields(RunRecord) if field.name not in _NOT_IN_JSON)
+
+
+def write_record(record: RunRecord, run: Path) -> None:
+    """Write ``bench_scores.npz`` and then ``bench.json`` into the folder of a run, each whole or not at all.
+
+    Raises:
+        CheckpointError: the disk is full or cannot be written.
+    """
+    (run / RECORD).unlink(missing_ok=True)  # so that an old one never stands beside new scores
+    content = io.BytesIO()
+    scores: dict[str, Any] = {f"{s.list}/{s.scorer}": s.scores.astype(np.float64) for s in record.lists}
+    np.savez_compressed(content, **scores)
+    replace_bytes(run / SCORES, content.getvalue())
+    tree = {
+        "format": FORMAT,
+        **{name: getattr(record, name) for name in _PLAIN},
+        "history": [asdict(epoch) for epoch in record.history],
+        "lists": [[scored.list, scored.scorer] for scored in record.lists],
+        "tree": None if record.tree is None else record.tree.to_dict(),
+    }
+    replace_bytes(run / RECORD, json.dumps(tree, indent=1, allow_nan=False, ensure_ascii=False).encode())
+
+
+def read_record(run: Path) -> RunRecord:
+    """Read what `write_record` left in the folder of a run; nothing is unpickled.
+
+    Raises:
+        InputError: a file is missing, damaged, or of another version.
+    """
+    path = run / RECORD
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        return _record_from(tree, _read_scores(run / SCORES))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is no whole record of this version ({error!r}); evaluate the run again") from error
+
+
+def _record_from(tree: Mapping[str, Any], scores: Mapping[str, NDArray[np.float64]]) -> RunRecord:
+    known = {"format", "lists", "tree", "history", *_PLAIN}
+    if tree["format"] != FORMAT or set(tree) != known:
+        raise InputError(f"format {tree['format']} with the keys {sorted(set(tree) ^ known)} too many or too few")
+    lists = tuple(ScoredList(name, scorer, scores[f"{name}/{scorer}"]) for name, scorer in tree["lists"])
+    return RunRecord(
+        **{name: tree[name] for name in _PLAIN if name != "findings"},
+        findings=tuple(tree["findings"]),
+        history=tuple(EpochRecord(**epoch) for epoch in tree["history"]),
+        lists=lists,
+        tree=None if tree["tree"] is None else _tree_from(tree["tree"]),
+    )
+
+
+def _tree_from(values: Mapping[str, Any]) -> TreeMeasures:
+    from curvox.hierarchy.tree_measures import TreeMeasures
+
+    return TreeMeasures.from_dict(values)
+
+
+def _read_scores(path: Path) -> dict[str, NDArray[np.float64]]:
+    with np.load(path, allow_pickle=False) as stored:
+        scores = {name: stored[name] for name in stored.files}
+    wrong = [name for name, values in scores.items() if values.dtype != np.float64 or values.ndim != 1]
+    if wrong:
+        raise InputError(f"{path.name} must hold rows of float64, {wrong[0]} is something else")
+    return scores

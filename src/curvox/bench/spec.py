@@ -1,0 +1,207 @@
+"""The bench file: which settings are trained, on which seeds, from which recipe, and what they are measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from curvox.bench.grids import expand_grid
+from curvox.bench.trials import TEST
+from curvox.errors import CurvoxError, RecipeError, nearest, require_name
+from curvox.training import Recipe, recipe_from
+from curvox.training.recipe import Options, Section
+from curvox.training.recipe_file import laid_over, load_tree, read_tree
+
+NAME = r"^\w[\w.\-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
+class SettingSection(Section):
+    """One setting: its title for people, and what it changes of the base."""
+
+    title: Annotated[str, Field(min_length=1)]
+    recipe: Options = Field(default_factory=dict)
+
+
+class GridSection(SettingSection):
+    """Settings that come of a product: each key of ``vary``, a dotted key of the recipe, takes each of its values."""
+
+    vary: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
+
+
+class BenchSection(Section):
+    """The whole file."""
+
+    name: Name
+    base: str
+    """Path of the recipe that every setting is laid over, in the folder of the bench file or below."""
+    seeds: Seeds
+    trials: dict[Name, str]
+    """Trial lists by name, relative to the folder of the corpus; settings are ranked on "test"."""
+    levels: list[str] = Field(default_factory=list)
+    """Columns of the manifest that span the label tree, from the root down; none: the tree is not measured."""
+    rival: str | None = None
+    """The setting that all others are tested against; None: the one that is best on the dev trials."""
+    settings: dict[Name, SettingSection] = Field(default_factory=dict)
+    grids: dict[Name, GridSection] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of a bench: a name, a title for people, and the recipe as a tree of plain values."""
+
+    name: str
+    title: str
+    tree: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a bench file says, grids multiplied out, every setting laid over the base.
+
+    Attributes:
+        name: of the bench, and of its folder among the runs.
+        seeds: each setting is trained from each of them.
+        trials: path of each trial list below the folder of the corpus, by its name.
+        levels: columns that span the label tree, from the root down; empty: it is not measured.
+        rival: name of the setting that the others are tested against, or None.
+        settings: in the order of the file, grids behind.
+        data_path: the corpus that the base names, if it names one.
+        source: names of the files, for messages.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    trials: Mapping[str, str]
+    levels: tuple[str, ...]
+    rival: str | None
+    settings: tuple[Setting, ...]
+    data_path: str | None = None
+    source: str = "bench"
+
+    def setting(self, name: str) -> Setting:
+        """Return a setting by name.
+
+        Raises:
+            UnknownNameError: there is none; the nearest names are listed.
+        """
+        require_name(name, [setting.name for setting in self.settings], f"setting of the bench {self.name}")
+        return next(setting for setting in self.settings if setting.name == name)
+
+
+def read_bench(path: str | Path) -> Bench:
+    """Read a bench file, multiply its grids out and check the recipe of every setting.
+
+    Raises:
+        RecipeError: not YAML, an unknown key (with the nearest ones), a value of the wrong type, a base that cannot be
+            read, or faults in the recipes of settings: all of them, each with the name of its setting.
+    """
+    path = Path(path)
+    section = _checked(load_tree(path, "a bench file"), path)
+    base_path = path.parent / section.base
+    if Path(section.base).is_absolute() or not base_path.resolve().is_relative_to(path.parent.resolve()):
+        raise RecipeError(f"{path}: base must lie in the folder of the bench file or below it, got {section.base}")
+    base, base_source = read_tree(base_path)
+    settings = _settings(section, base, path)
+    rival_known = section.rival is None or section.rival in [setting.name for setting in settings]
+    if not rival_known:
+        known = nearest(str(section.rival), [setting.name for setting in settings])
+        raise RecipeError(f'{path}: rival "{section.rival}" is no setting of this bench: {known}')
+    data = base.get("data")
+    return Bench(
+        name=section.name,
+        seeds=tuple(section.seeds),
+        trials=dict(section.trials),
+        levels=tuple(section.levels),
+        rival=section.rival,
+        settings=settings,
+        data_path=data.get("path") if isinstance(data, Mapping) else None,
+        source=f"{path} on {base_source}",
+    )
+
+
+def recipe_of(setting: Setting, seed: int) -> Recipe:
+    """Return the recipe of a setting from one seed; its name, that of the run's folder, is ``<setting>-seed_<seed>``.
+
+    Raises:
+        RecipeError: what `curvox.training.recipe_from` refuses.
+    """
+    tree = {**setting.tree, "name": run_name(setting.name, seed), "seed": seed}
+    return recipe_from(tree, source=f'setting "{setting.name}"')
+
+
+def run_name(setting: str, seed: int) -> str:
+    """Return the name of the run of a setting from a seed."""
+    return f"{setting}-seed_{seed}"
+
+
+def _checked(tree: Mapping[str, Any], path: Path) -> BenchSection:
+    try:
+        section = BenchSection.model_validate(dict(tree))
+    except ValidationError as error:
+        raise RecipeError(f"{path}: " + "; ".join(_explain(e) for e in error.errors())) from error
+    faults = []
+    if len(set(section.seeds)) < len(section.seeds):
+        faults.append(f"seeds must differ from each other, got {section.seeds}")
+    if TEST not in section.trials:
+        faults.append(f'trials must name the list "{TEST}", on which settings are ranked, got {list(section.trials)}')
+    if not section.settings and not section.grids:
+        faults.append("there must be settings or grids, got neither")
+    if faults:
+        raise RecipeError(f"{path}: " + "; ".join(faults))
+    return section
+
+
+def _settings(section: BenchSection, base: Mapping[str, Any], path: Path) -> tuple[Setting, ...]:
+    """Return all settings; all faults of all of them are told at once."""
+    faults = [f'setting "{name}": {fault}' for name, own in section.settings.items() for fault in _own_faults(own)]
+    faults += [f'grid "{name}": {fault}' for name, own in section.grids.items() for fault in _own_faults(own)]
+    named = [(name, own.title, laid_over(base, own.recipe)) for name, own in section.settings.items()]
+    for name, grid in section.grids.items():
+        try:
+            named += expand_grid(name, grid.title, grid.recipe, grid.vary, base)
+        except CurvoxError as error:
+            faults.append(f'grid "{name}": {error}')
+    names = [name for name, _, _ in named]
+    faults += [f'two settings are called "{name}"' for name in dict.fromkeys(names) if names.count(name) > 1]
+    settings = tuple(Setting(*each) for each in named)
+    for setting in settings:
+        try:
+            recipe_of(setting, section.seeds[0])
+        except RecipeError as error:
+            faults.append(str(error))
+    if faults:
+        raise RecipeError(f"{path}: {len(faults)} fault{'s' * (len(faults) > 1)}:\n  " + "\n  ".join(faults))
+    return settings
+
+
+def _own_faults(own: SettingSection) -> list[str]:
+    """What a setting may not change: what the bench itself sets, and the corpus, which is the same for all."""
+    varied = own.vary if isinstance(own, GridSection) else {}
+    faults = [f"{key} is set by the bench, leave it out" for key in ("name", "seed") if key in {*own.recipe, *varied}]
+    data = own.recipe.get("data")
+    if (isinstance(data, Mapping) and "path" in data) or "data.path" in varied:
+        faults.append("data.path belongs to the base or to --data, for all settings are trained on one corpus")
+    return faults
+
+
+def _explain(error: Any) -> str:
+    """Turn one pydantic error into a sentence that says where, what was expected, what came."""
+    location = error["loc"]
+    where = ".".join(str(part) for part in location)
+    if error["type"] == "extra_forbidden":
+        return f'unknown key "{where}": {nearest(str(location[-1]), _keys_at(location[:-1]))}'
+    if error["type"] == "missing":
+        return f'missing key "{where}"'
+    return f"{where or 'bench'}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+
+
+def _keys_at(location: Sequence[Any]) -> list[str]:
+    sections: Mapping[str, type[Section]] = {"settings": SettingSection, "grids": GridSection}
+    section = sections[location[0]] if location else BenchSection
+    return list(section.model_fields)

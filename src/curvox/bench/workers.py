@@ -1,0 +1,140 @@
+"""One cell from its recipe to its record: trained by a process of ``curvox train``, then evaluated."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from curvox.bench.cells import Cell
+from curvox.bench.children import Children
+from curvox.bench.record import DISTANCE, RunRecord
+from curvox.bench.spec import Bench
+from curvox.bench.states import HALF, NOT_TRAINED, CellState, refuse_others, state_of
+from curvox.corpora import Corpus, TrialList
+from curvox.embedder import replace_text
+from curvox.errors import InputError, TrainingError
+from curvox.metrics import equal_error_rate
+from curvox.training import dump_recipe
+
+_TOLD_LINES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class BenchPlan:
+    """A bench on a corpus.
+
+    Attributes:
+        bench: what is trained and measured.
+        file: the bench file, for processes that read it again.
+        runs: the folder that holds that of the bench.
+        corpus: where recordings and labels are.
+        data: what the user calls the corpus: a folder or a manifest.
+        lists: the trial lists, read and checked.
+    """
+
+    bench: Bench
+    file: Path
+    runs: Path
+    corpus: Corpus
+    data: Path
+    lists: Mapping[str, TrialList]
+
+    @property
+    def folder(self) -> Path:
+        """Where the runs of the bench lie, with a log beside each."""
+        return self.runs / self.bench.name
+
+    def state(self, cell: Cell) -> CellState:
+        """Return how far a cell is."""
+        return state_of(cell, self.bench, self.runs, self.lists)
+
+    def eer(self, record: RunRecord, name: str, scorer: str = DISTANCE) -> float:
+        """Return the EER of a run on a trial list, as a fraction."""
+        labels = self.lists[name].labels
+        assert labels is not None  # `read_trial_lists` refuses lists without
+        return equal_error_rate(record.scores(name, scorer), labels).value
+
+    def log(self, cell: Cell) -> Path:
+        """Where the processes of a cell say what they say."""
+        return self.folder / f"{cell.name}.log"
+
+
+def train_cell(plan: BenchPlan, cell: Cell, children: Children, environment: Mapping[str, str]) -> CellState:
+    """Train a cell to its end, from where it stands; return how far it is then. The caller holds its lock.
+
+    Raises:
+        InputError: the folder of the run is that of another recipe.
+        TrainingError: the process ended with a fault; the last lines of its log are told.
+        TrainingInterruptedError: a signal came.
+    """
+    state = plan.state(cell)
+    refuse_others([state])
+    if state.status not in (NOT_TRAINED, HALF):
+        return state
+    file = plan.folder / f"{cell.name}.yaml"
+    replace_text(file, dump_recipe(cell.recipe))
+    command = [sys.executable, "-m", "curvox", "train", str(file), "--data", str(plan.data), "--runs", str(plan.folder)]
+    if state.status == HALF:
+        command.append("--resume")
+    code = children.run(command, plan.log(cell), environment)
+    if code:
+        raise TrainingError(f"the training of {cell.name} ended with code {code}: {last_words(plan.log(cell))}")
+    return plan.state(cell)
+
+
+def run_cell(
+    plan: BenchPlan,
+    cell: Cell,
+    children: Children,
+    environment: Mapping[str, str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> RunRecord:
+    """Train a cell in a process of its own and evaluate it in this one; what is done already is not done again.
+
+    Raises:
+        InputError, TrainingError, TrainingInterruptedError: see `train_cell`, and another process is at work on it.
+        AudioError: recordings of the trials cannot be read.
+    """
+    from curvox.bench.evaluating import evaluate_run
+
+    with claimed(plan, cell):
+        state = train_cell(plan, cell, children, environment)
+        if state.record is not None:
+            return state.record
+        return evaluate_run(cell, plan.bench, state.folder, plan.corpus, plan.lists, progress=progress)
+
+
+@contextlib.contextmanager
+def claimed(plan: BenchPlan, cell: Cell) -> Iterator[None]:
+    """Keep other processes of a bench away from a cell.
+
+    Raises:
+        InputError: one is at work on it.
+    """
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # no such lock on Windows
+        yield
+        return
+    with (plan.folder / f".{cell.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"another process is at work on {cell.name} in {plan.folder}; let it finish") from error
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
+def last_words(log: Path) -> str:
+    """Return the last lines of a log, from its last error on where there is one."""
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = lines[-30:]
+    errors = [row for row, line in enumerate(lines) if line.startswith("error:")]
+    told = lines[errors[-1] :] if errors else lines[-_TOLD_LINES:]
+    return "\n    ".join(told) or "its log is empty"

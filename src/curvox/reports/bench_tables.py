@@ -1,0 +1,245 @@
+"""A leaderboard as tables: for the page and as Markdown, with the same words in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from curvox.diagnosis.text import quantity, title_of
+from curvox.diagnosis.vitals import VITALS
+from curvox.metrics import Interval
+from curvox.reports.bench_table import BenchTable
+from curvox.reports.bench_tree_tables import tree_tables
+from curvox.reports.comparison_tables import markdown_rows, markdown_text, p_text
+from curvox.reports.tables import NOTHING, Cell, count, duration, percent, percent_interval
+
+if TYPE_CHECKING:
+    from curvox.bench.board_records import Leaderboard, SettingFigures
+
+SPACES = {"hypersphere": "sphere", "poincare_ball": "Poincaré ball", "euclidean": "Euclidean"}
+SCORERS = {"cosine": "cosine", "distance": "the space's own distance"}
+_UNTOLD = ("loss", "dev_eer", "learning_rate", "margin_scale")
+"""Vital signs that say nothing at the end of a training, or stand in another table."""
+
+
+def bench_tables(board: Leaderboard, scorer: str) -> dict[str, BenchTable]:
+    """Return every table of a leaderboard that has something to show, by its name.
+
+    Args:
+        board: what to show.
+        scorer: by which settings are ranked; the others stand in the table "scorers".
+    """
+    made = (
+        leaderboard_table(board, scorer),
+        tests_table(board, scorer),
+        corpora_table(board, scorer),
+        scorers_table(board),
+        *tree_tables(board, scorer),
+        cost_table(board, scorer),
+        vitals_table(board, scorer),
+    )
+    return {table.name: table for table in made if table.rows and len(table.head) > 1}
+
+
+def leaderboard_table(board: Leaderboard, scorer: str) -> BenchTable:
+    """Return the ranking: mean EER with its interval, its spread over seeds, costs and the space."""
+    costs = tuple(dict.fromkeys(key for row in board.by(scorer) for key in row.min_dcf))
+    titles = tuple(f"minDCF({key.split(':')[1]})" for key in costs)
+    dev = any(row.dev_eer is not None for row in board.by(scorer))
+    rows = []
+    for rank, row in enumerate(board.by(scorer), start=1):
+        seeds = f"{len(row.seeds)} ({', '.join(map(str, row.seeds))})"
+        spread = Cell(NOTHING, reason="one seed") if row.spread is None else Cell(percent(row.spread))
+        cells = [Cell(SPACES.get(row.space, row.space)), Cell(percent(row.eer), percent_interval(row.interval)), spread]
+        cells += [Cell(f"{row.min_dcf[key]:.3f}") if key in row.min_dcf else Cell(NOTHING) for key in costs]
+        if dev:
+            cells.append(Cell(NOTHING if row.dev_eer is None else percent(row.dev_eer)))
+        rows.append((f"{rank}. {row.title}", (*cells, Cell(seeds))))
+    head = ("setting", "space", "EER %", "spread over seeds", *titles, *(["dev EER %"] if dev else []), "seeds")
+    return BenchTable(
+        "leaderboard",
+        f"Ranked by the mean EER, scored by {SCORERS.get(scorer, scorer)}",
+        head,
+        tuple(rows),
+        f"Means over the seeds, on {count(board.trials)} trials of {count(board.speakers)} speakers; in brackets the "
+        f"{_level(board)} interval over speakers and seeds{_alone(board.by(scorer))}. Spread: standard deviation of "
+        "the EER over the seeds, in points. Lower is better.",
+    )
+
+
+def tests_table(board: Leaderboard, scorer: str) -> BenchTable:
+    """Return the paired tests by one scorer, those that gain most first."""
+    titles = {row.setting: row.title for row in board.rows}
+    rows = []
+    for test in (test for test in board.tests if test.scorer == scorer):
+        name = titles[test.second]
+        if test.first != board.rival:
+            name = f"{name}, less {titles[test.first]}"
+        relative = Cell(NOTHING)
+        if test.relative is not None and test.relative_interval is not None:
+            relative = Cell(_points(test.relative, 1), _interval(test.relative_interval, 1))
+        cells = (
+            Cell(_points(test.difference), _interval(test.interval)),
+            relative,
+            Cell(p_text(test.p_value, _ENOUGH)),
+            Cell(p_text(test.p_corrected, _ENOUGH)),
+        )
+        rows.append((name, cells))
+    against = f" less {titles[board.rival]}" if board.rival is not None else ""
+    return BenchTable(
+        "tests",
+        f"Mean EER of each setting{against}, by {SCORERS.get(scorer, scorer)}",
+        ("setting", "points of EER", "relative, %", "p", "p, Holm"),
+        tuple(rows),
+        f"Below 0 the setting is better. In brackets the {_level(board)} interval of each difference alone, over the "
+        f"same draws of speakers and over seeds; p likewise. Holm's p is corrected for all {len(rows)} tests of this "
+        "table.",
+    )
+
+
+def corpora_table(board: Leaderboard, scorer: str) -> BenchTable:
+    """Return the EER of every setting in every corpus of the trials."""
+    rows = board.by(scorer)
+    groups = rows[0].groups if rows else ()
+    head = tuple(f"{g.name}\n{count(g.trials)} trials, {count(g.speakers)} speakers" for g in groups)
+    return BenchTable(
+        "corpora",
+        f"EER %, corpus by corpus, by {SCORERS.get(scorer, scorer)}",
+        ("setting", *head),
+        tuple((row.title, tuple(_group_cell(row, group.name) for group in groups)) for row in rows),
+        f"Means over the seeds; in brackets the {_level(board)} interval over the corpus's speakers and the seeds.",
+    )
+
+
+def scorers_table(board: Leaderboard) -> BenchTable:
+    """Return EERs by both scorers, of the settings whose scorers do not agree, and their tests by the own distance."""
+    titles = {row.setting: row.title for row in board.rows}
+    rows = []
+    for row in board.by("cosine"):
+        other = board.row(row.setting, "distance")
+        if other is None or other.eers == row.eers:
+            continue
+        cells = [Cell(percent(of.eer), percent_interval(of.interval)) for of in (row, other)]
+        cells.append(Cell(_points(other.eer - row.eer)))
+        test = board.test(row.setting, "distance")
+        if test is not None:
+            cells += [Cell(_points(test.difference), _interval(test.interval)), Cell(p_text(test.p_corrected, _ENOUGH))]
+        elif board.rival is not None:
+            cells += [Cell(NOTHING, reason="the rival itself"), Cell(NOTHING)]
+        rows.append((row.title, tuple(cells)))
+    against = (f"own distance less {titles[board.rival]}\nby its own distance", "p, Holm") if board.rival else ()
+    return BenchTable(
+        "scorers",
+        "EER % by cosine, and by the space's own distance",
+        ("setting", "cosine", "own distance", "distance less cosine", *against),
+        tuple(rows),
+        "One model, scored in two ways. Settings that are not named here are scored alike by both: on the sphere the "
+        "distance orders all trials as the cosine does.",
+    )
+
+
+def cost_table(board: Leaderboard, scorer: str) -> BenchTable:
+    """Return what a training cost, when its best epoch was, and what it learnt beside the encoder."""
+    rows = []
+    for row in board.by(scorer):
+        learnt = ", ".join(f"{name} {quantity(value)}" for name, value in row.learnt.items())
+        epochs = ", ".join("mean" if epoch == 0 else str(epoch) for epoch in row.best_epochs)
+        cells = (duration(row.seconds), count(round(row.steps)), count(row.parameters), epochs, learnt or NOTHING)
+        rows.append((row.title, tuple(map(Cell, cells))))
+    return BenchTable(
+        "cost",
+        "What a training cost",
+        ("setting", "a run trained in", "steps", "parameters", "best epochs", "learnt beside the encoder"),
+        tuple(rows),
+        "Means over the seeds; the best epoch of each, chosen on the dev trials.",
+    )
+
+
+def vitals_table(board: Leaderboard, scorer: str) -> BenchTable:
+    """Return the last vital signs, and what the doctor found beside the trainings."""
+    rows = board.by(scorer)
+    names = [name for name in VITALS if name not in _UNTOLD and any(name in row.vitals for row in rows)]
+    made = []
+    for row in rows:
+        cells = [
+            Cell(quantity(row.vitals[name], VITALS[name].unit) if name in row.vitals else NOTHING) for name in names
+        ]
+        found = "; ".join(f"{title_of(name)} (in {seeds} of {len(row.seeds)})" for name, seeds in row.findings)
+        made.append((row.title, (*cells, Cell(found or "nothing"))))
+    return BenchTable(
+        "vitals",
+        "Vital signs at the end, and what the doctor found",
+        ("setting", *(VITALS[name].title for name in names), "found while training, in how many runs"),
+        tuple(made),
+        "Means over the seeds of the last values on record.",
+    )
+
+
+def bench_markdown(board: Leaderboard, scorer: str = "cosine") -> str:
+    """Return all tables as Markdown, with what is missing and how the figures came about."""
+    subject = (
+        f"{board.bench}, {board.list}: {count(board.targets)} targets, {count(board.trials - board.targets)} "
+        f"non-targets, {count(board.speakers)} speakers. {how(board)}."
+    )
+    parts = [f"{markdown_text(subject)}\n"]
+    for table in bench_tables(board, scorer).values():
+        rows = [[name, *map(_noted, cells)] for name, cells in table.rows]
+        parts.append(
+            f"**{markdown_text(table.title)}**\n\n{markdown_rows(list(table.head), rows, 1, markdown_text)}\n"
+            f"{markdown_text(table.caption)}\n"
+        )
+    if board.why_no_tests:
+        parts.append(f"No paired tests: {markdown_text(board.why_no_tests)}.\n")
+    if board.missing:
+        lines = "".join(f"- {markdown_text(line)}\n" for line in missing_lines(board.missing))
+        parts.append(f"Not among these figures:\n\n{lines}")
+    return "\n".join(parts)
+
+
+def missing_lines(missing: Sequence[str]) -> list[str]:
+    """Return a line for each reason why runs are missing, with the runs: "2 not trained: a-seed_1, a-seed_2"."""
+    reasons: dict[str, list[str]] = {}
+    for line in missing:
+        name, _, why = line.removesuffix(")").partition(" (")
+        reasons.setdefault(why or "missing", []).append(name)
+    return [f"{count(len(names))} {why}: {', '.join(names)}" for why, names in reasons.items()]
+
+
+def how(board: Leaderboard) -> str:
+    """Return where the intervals come from, in a sentence without its stop."""
+    redrawn = f", {count(board.redrawn)} drawn again for lack of a class" if board.redrawn else ""
+    return f"{count(board.resamples)} resamples of the speakers, the same for all runs, seed {board.seed}{redrawn}"
+
+
+# Student's distribution knows p however small: no resamples are counted.
+_ENOUGH = 1_000_000
+
+
+def _level(board: Leaderboard) -> str:
+    return f"{100 * board.level:g} %"
+
+
+def _alone(rows: Sequence[SettingFigures]) -> str:
+    return ", over speakers alone where there is one seed" if any(len(row.seeds) == 1 for row in rows) else ""
+
+
+def _points(value: float, places: int = 2) -> str:
+    text = f"{100 * abs(value):.{places}f}"
+    if not float(text):
+        return text
+    return f"+{text}" if value > 0 else f"−{text}"
+
+
+def _interval(interval: Interval, places: int = 2) -> str:
+    return f"[{_points(interval.low, places)}, {_points(interval.high, places)}]"
+
+
+def _group_cell(row: SettingFigures, name: str) -> Cell:
+    group = row.group(name)
+    if group is None or group.eer is None:
+        return Cell(NOTHING, reason="not evaluated" if group is None else group.why_none or "")
+    return Cell(percent(group.eer), percent_interval(group.interval) if group.interval else "")
+
+
+def _noted(cell: Cell) -> str:
+    return f"{cell} ({cell.reason})" if cell.reason else str(cell)
