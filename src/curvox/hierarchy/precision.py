@@ -13,6 +13,8 @@ from curvox.geometry import AbstractSpace
 from curvox.hierarchy.distances import block_distances
 from curvox.hierarchy.resampling import checked_points, checked_weights
 
+# Rows of distances at a time: a product costs a pass over all points. Then fewer are ranked at a time, in the cache.
+_ROWS = 64
 _BLOCK = 1 << 18
 
 
@@ -100,14 +102,16 @@ def average_precisions(
     rows = max(1, _BLOCK // max(1, len(kept)))
     values, chance, pull = np.full(len(asking), np.nan), np.full(len(asking), np.nan), np.zeros(len(x))
     within = x[kept]
-    for start in range(0, len(asking), rows):
-        block = slice(start, start + rows)
-        own = place[asking[block]]
-        distances = block_distances(space, within, own)
-        values[block], chance[block], pulled = _block(distances, own, ranked)
-        pull[kept] += pulled
+    for start in range(0, len(asking), _ROWS):
+        many = place[asking[start : start + _ROWS]]
+        distances = block_distances(space, within, many)
+        for inner in range(0, len(many), rows):
+            own = many[inner : inner + rows]
+            block = slice(start + inner, start + inner + len(own))
+            values[block], chance[block], pulled = _block(distances[inner : inner + rows], own, ranked)
+            pull[kept] += pulled
         if progress:
-            progress(min(start + rows, len(asking)), len(asking))
+            progress(start + len(many), len(asking))
     found = np.isfinite(values)
     return AveragePrecisions(
         asking[found], values[found], chance[found], pull / max(1, int(found.sum())), asked=len(asking)
