@@ -1,6 +1,6 @@
 """Whether the bench's intervals over speakers and seeds hold what they promise, on populations whose truth is planted.
 
-    python benchmarks/bench_statistics.py [--draws 400] [--resamples 200] [--jobs 2] [--save FILE]
+    python benchmarks/bench_statistics.py [--draws 300] [--resamples 100] [--trials 3000] [--jobs 2] [--save FILE]
 
 The score of a trial is the distance of the classes that its seed reached, plus an effect of each speaker that all seeds
 share, plus one of each speaker and seed, plus noise of the trial: all Gaussian, of variance 1 together. The seeds'
@@ -8,14 +8,19 @@ distances are Gaussian too, so the EER that seeds reach on average among all spe
 is how often a nominal 95 % interval of the mean over k seeds holds it, for that of `curvox.bench.statistics` and for
 three that are in use: over speakers alone, over the seeds alone by their standard error and Student's quantile, and
 the percentiles where seeds and speakers are both drawn with replacement.
+
+A second table does the same ten times as often for a rate that is a mean over speakers, as an error rate at a fixed
+threshold is: it is cheap, and all its variances are known. A third counts how often the paired test finds two equal
+settings different.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -26,7 +31,7 @@ from curvox.bench.draws import draw_speakers
 from curvox.bench.statistics import SeedReplicates, mean_difference, mean_interval, seed_replicates
 
 WAYS = ("curvox", "speakers alone", "seeds alone", "both drawn again")
-FIRST_SEED, PAIRED_SEED = 100_000, 200_000
+FIRST_SEED, PAIRED_SEED, RATES_SEED = 100_000, 200_000, 300_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ THREE = tuple(
         (0.0, 0.4, 0.15),
     )
 )
+PAIRED = (World(3, 0.3, 0.1, 0.05), World(3, 0.3, 0.1, 0.15), World(3, 0.0, 0.4, 0.15))
 OTHERS = (
     *(World(seeds, 0.3, 0.1, seeds_vary) for seeds in (2, 5) for seeds_vary in (0.05, 0.4)),
     World(3, 0.3, 0.1, 0.15, speakers=20),
@@ -136,13 +142,28 @@ def held(world: World, draws: int, resamples: int) -> dict[str, tuple[float, flo
         (found,) = runs_of(world, seed, 1, resamples)
         for way, both in ends_of(found, np.random.default_rng(seed)).items():
             ends[way].append(both)
-    return {
-        way: (
-            float(np.mean([low <= world.eer <= high for low, high in of])),
-            float(np.median([high - low for low, high in of])),
-        )
-        for way, of in ends.items()
-    }
+    return {way: _held(of, world.eer) for way, of in ends.items()}
+
+
+def held_of_rates(world: World, draws: int, resamples: int) -> dict[str, tuple[float, float]]:
+    """The same as `held`, of a rate of 20 % that is a mean over speakers, with a tenth of the deviations."""
+    truth, ends = 0.2, {way: [] for way in WAYS}
+    fair = np.full(world.speakers, 1 / world.speakers)
+    for seed in range(RATES_SEED, RATES_SEED + draws):
+        rng = np.random.default_rng(seed)
+        of_speakers = 0.1 * np.sqrt(world.shared) * rng.normal(size=world.speakers)
+        of_speakers = of_speakers + 0.1 * np.sqrt(world.own) * rng.normal(size=(world.seeds, world.speakers))
+        rates = truth + 0.1 * world.seeds_vary * rng.normal(size=(world.seeds, 1)) + of_speakers
+        shares = rng.multinomial(world.speakers, fair, size=resamples) / world.speakers
+        found = SeedReplicates(rates.mean(axis=1), rates @ shares.T, world.speakers)
+        for way, both in ends_of(found, rng).items():
+            ends[way].append(both)
+    return {way: _held(of, truth) for way, of in ends.items()}
+
+
+def _held(ends: list[tuple[float, float]], truth: float) -> tuple[float, float]:
+    shares = [low <= truth <= high for low, high in ends]
+    return float(np.mean(shares)), float(np.median([high - low for low, high in ends]))
 
 
 def paired(world: World, draws: int, resamples: int) -> dict[float, tuple[float, float]]:
@@ -166,68 +187,79 @@ def _described(world: World) -> str:
     )
 
 
-def tables(draws: int, resamples: int, jobs: int) -> list[str]:
-    """Both tables as lines of Markdown."""
-    worlds = THREE + OTHERS
+def tables(draws: int, resamples: int, trials: int, jobs: int) -> Iterator[str]:
+    """Yield all tables as lines of Markdown."""
+    worlds = [replace(world, trials=trials) for world in (*THREE, *OTHERS)]
     many = len(worlds)
     with ProcessPoolExecutor(jobs) as pool:
-        single = list(pool.map(held, worlds, [draws] * many, [resamples] * many))
-        pairs = list(pool.map(paired, THREE, [draws] * len(THREE), [resamples] * len(THREE)))
-    head = "seeds | speakers | shared | own | seeds vary | EER"
-    lines = [
-        "## The mean over seeds",
+        rates = pool.map(held_of_rates, worlds, [10 * draws] * many, [resamples] * many)
+        single = pool.map(held, worlds, [draws] * many, [resamples] * many)
+        tested = [replace(world, trials=trials) for world in PAIRED]
+        pairs = pool.map(paired, tested, [draws] * len(tested), [resamples] * len(tested))
+        yield from _coverage_lines("The mean over seeds of an EER", worlds, single, draws)
+        yield from _coverage_lines("The mean over seeds of a rate", worlds, rates, 10 * draws)
+        yield from (
+            "## The paired difference of two means",
+            "",
+            f"Of {draws} draws: how often p < 0.05 where both settings are equally good (5 % is the goal) and where "
+            "the second is better by 0.15 in the distance of the classes, and how often the interval holds the true "
+            "difference.",
+            "",
+            f"| {_HEAD} | equal: p < 0.05 | interval held | better: p < 0.05 | interval held |",
+            "| " + " | ".join(["---:"] * 10) + " |",
+        )
+        for world, of in zip(tested, pairs, strict=True):
+            cells = " | ".join(f"{100 * share:.1f} %" for both in of.values() for share in both)
+            yield f"| {_described(world)} | {cells} |"
+
+
+_HEAD = "seeds | speakers | shared | own | seeds vary | EER"
+
+
+def _coverage_lines(
+    title: str, worlds: Sequence[World], found: Iterable[dict[str, tuple[float, float]]], draws: int
+) -> Iterator[str]:
+    yield from (
+        f"## {title}",
         "",
-        f"Share of {draws} draws whose nominal 95 % interval holds the EER that was planted (in brackets the median "
-        f"width, points of EER); {resamples} resamples. Chance alone moves a share by "
-        f"±{1.96 * (95 * 5 / draws) ** 0.5:.1f}.",
+        f"Share of {draws} draws whose nominal 95 % interval holds the truth that was planted (in brackets the median "
+        f"width, points). Chance alone moves a share by ±{1.96 * (95 * 5 / draws) ** 0.5:.1f}.",
         "",
-        f"| {head} | {' | '.join(WAYS)} |",
+        f"| {_HEAD} | {' | '.join(WAYS)} |",
         "| " + " | ".join(["---:"] * (6 + len(WAYS))) + " |",
-    ]
-    for world, of in zip(worlds, single, strict=True):
+    )
+    for world, of in zip(worlds, found, strict=True):
         cells = " | ".join(f"{100 * share:.1f} % ({100 * width:.1f})" for share, width in of.values())
-        lines.append(f"| {_described(world)} | {cells} |")
-    lines += [
-        "",
-        "## The paired difference of two means",
-        "",
-        "How often p < 0.05 where both settings are equally good (5 % is the goal) and where the second is better by "
-        "0.15 in the distance of the classes, and how often the interval holds the true difference.",
-        "",
-        f"| {head} | equal: p < 0.05 | interval held | better: p < 0.05 | interval held |",
-        "| " + " | ".join(["---:"] * 10) + " |",
-    ]
-    for world, of in zip(THREE, pairs, strict=True):
-        cells = " | ".join(f"{100 * share:.1f} %" for both in of.values() for share in both)
-        lines.append(f"| {_described(world)} | {cells} |")
-    return lines
+        yield f"| {_described(world)} | {cells} |"
+    yield ""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=400)
-    parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=300)
+    parser.add_argument("--resamples", type=int, default=100)
+    parser.add_argument("--trials", type=int, default=3000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--save", type=Path)
     arguments = parser.parse_args()
     lines = [
         "# Statistics of the bench",
         "",
-        f"`OMP_NUM_THREADS=1 python benchmarks/bench_statistics.py --draws {arguments.draws} "
-        f"--resamples {arguments.resamples}`, {date.today().isoformat()}, Python {platform.python_version()}, "
-        f"NumPy {np.__version__}.",
+        f"`python benchmarks/bench_statistics.py --draws {arguments.draws} --resamples {arguments.resamples} "
+        f"--trials {arguments.trials}`, {date.today().isoformat()}, Python {platform.python_version()}, NumPy "
+        f"{np.__version__}.",
         "",
         "shared, own: shares of a score's variance that belong to speakers as all seeds hear them, and as one seed "
         "does. seeds vary: standard deviation over seeds of the distance of the classes, in standard deviations of a "
         "score.",
         "",
-        *tables(arguments.draws, arguments.resamples, arguments.jobs),
-        "",
     ]
-    text = "\n".join(lines)
-    print(text)
+    print("\n".join(lines))
+    for line in tables(arguments.draws, arguments.resamples, arguments.trials, arguments.jobs):
+        print(line, flush=True)
+        lines.append(line)
     if arguments.save:
-        arguments.save.write_text(text, encoding="utf-8")
+        arguments.save.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from made_up_bench import results
 
 from curvox.bench import BenchResults, ScoredList, Trials
 from curvox.bench.leaderboard import best_on_dev, leaderboard
+from curvox.bench.setting_figures import space_of
 from curvox.errors import InputError, UnknownNameError
+from curvox.losses.description import create_loss
 from curvox.metrics import OperatingPoint, equal_error_rate, evaluate, min_dcf
 
 
@@ -218,3 +220,32 @@ def test_leaderboard__has_the_tree_as_means_over_seeds(made, board):
         none = row.measure("depth_quality")
         assert (none.value, none.interval, none.why_none) == (None, None, "quality was not measured")
     assert leaderboard(results(tree=False), scorer="cosine", resamples=5).rows[0].tree == ()
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("ham_softmax", "poincare_ball"),
+        ({"name": "am_softmax"}, "hypersphere"),
+        ({"name": "triplet", "space": "euclidean"}, "euclidean"),
+        ({"name": "triplet", "space": {"name": "poincare_ball", "c": 2.0}}, "poincare_ball"),
+        (
+            {
+                "name": "combined",
+                "parts": [{"name": "ram_softmax", "weight": 0.3}, {"name": "ham_softmax", "weight": 2}],
+            },
+            "poincare_ball",
+        ),
+        (
+            {
+                "name": "combined",
+                "space_of": "ram_softmax",
+                "parts": [{"name": "ram_softmax", "weight": 0.3}, {"name": "ham_softmax", "weight": 0.7}],
+            },
+            "hypersphere",
+        ),
+    ],
+)
+def test_space_of__is_that_of_the_loss_itself(loss, expected):
+    assert space_of(loss) == expected
+    assert create_loss(loss, dim=16, speakers=4).space.describe()["name"] == expected

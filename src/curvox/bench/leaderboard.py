@@ -76,7 +76,7 @@ def leaderboard(
     for done, (setting, records) in enumerate(by_setting.items()):
         if progress is not None:
             progress(done, len(by_setting))
-        space = space_of(results.bench.setting(setting))
+        space = space_of(results.bench.setting(setting).tree["loss"])
         before: ScoredParts | None = None
         for name in scorers:
             found = scored_parts(parts, [record.scores(list, name) for record in records], before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from curvox.bench.statistics import SeedReplicates, mean_interval, mean_of_measu
 from curvox.metrics import DEFAULT_POINTS, detection_figures
 
 if TYPE_CHECKING:
-    from curvox.bench.spec import Setting
     from curvox.bench.trials import Trials
 
 
@@ -126,12 +125,21 @@ def setting_figures(
     )
 
 
-def space_of(setting: Setting) -> str:
-    """Return the table name of the space in which the embeddings of a setting are compared."""
+def space_of(loss: str | Mapping[str, Any]) -> str:
+    """Return the table name of the space in which a loss of a recipe compares embeddings."""
     from curvox.losses.description import create_loss  # brings torch
 
-    # The space does not depend on how many numbers and speakers there are.
-    return str(create_loss(setting.tree["loss"], dim=16, speakers=4).space.describe()["name"])
+    described: Mapping[str, Any] = {"name": loss} if isinstance(loss, str) else loss
+    space, parts = described.get("space"), described.get("parts")
+    if space is not None:
+        return space if isinstance(space, str) else str(space["name"])
+    if parts:
+        named = [part for part in parts if part["name"] == described.get("space_of")]
+        chosen = named[0] if named else max(parts, key=lambda part: part["weight"])
+        return space_of({key: value for key, value in chosen.items() if key != "weight"})
+    # The default space depends neither on sizes nor on the levels of a tree, which come from a corpus.
+    rest = {key: value for key, value in described.items() if key not in ("levels", "level_weights")}
+    return str(create_loss(rest, dim=16, speakers=4).space.describe()["name"])
 
 
 def _group(group: GroupTrials, found: SeedReplicates | None, level: float) -> GroupFigures:

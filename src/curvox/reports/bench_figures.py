@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from textwrap import shorten
+from textwrap import fill, shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.typing import LineStyleType
 
     from curvox.bench.board_records import Leaderboard, PairedTest, SettingFigures
     from curvox.bench.record import RunRecord
@@ -31,6 +32,7 @@ _WIDTH = 9.0
 _ROW = 0.27
 _LETTERS = 46
 _COLUMNS = 4
+_PANEL_LETTERS = 30
 _CERTAIN = 0.05
 
 
@@ -127,7 +129,7 @@ def curves_figure(board: Leaderboard, scorer: str, records: Sequence[RunRecord],
 
     ends = "; ".join(f"{row.title}: {percent(float(np.mean(list(curves[row.setting].values())[-1])))}" for row in shown)
     label = f"EER on dev trials by epoch, mean over seeds. In the last epoch, {ends}."
-    return draw((_WIDTH, 0.6 + 1.55 * lines), paint, name=name, label=label)
+    return draw((_WIDTH, 0.6 + 1.7 * lines), paint, name=name, label=label)
 
 
 def tree_figure(board: Leaderboard, scorer: str, kind: tuple[str, str | None], *, name: str) -> str:
@@ -197,7 +199,7 @@ def _spaces(rows: Sequence[SettingFigures]) -> tuple[list[Line2D], list[str]]:
     return [_handle(*_look(space)) for space in shown], [SPACES.get(space, space) for space in shown]
 
 
-def _handle(colour: str, marker: str, *, line: str = "-", filled: bool = True) -> Line2D:
+def _handle(colour: str, marker: str, *, line: LineStyleType = "-", filled: bool = True) -> Line2D:
     from matplotlib.lines import Line2D
 
     face = colour if filled else PAPER
@@ -225,7 +227,8 @@ def _panel(panel: Axes, curve: dict[int, list[float]], row: SettingFigures, rank
     low, mean, high = (_percent(*(float(of(v)) for v in curve.values())) for of in (np.min, np.mean, np.max))
     panel.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0)
     panel.plot(epochs, mean, color=colour, linewidth=1.6)
-    panel.set_title(shorten(plain(f"{rank}. {row.title}"), 30, placeholder=" …"), fontsize=9, loc="left")
+    title = shorten(plain(f"{rank}. {row.title}"), 2 * _PANEL_LETTERS, placeholder=" …")
+    panel.set_title(fill(title, _PANEL_LETTERS), fontsize=9, loc="left")
     panel.tick_params(labelsize=8)
     panel.locator_params(axis="x", integer=True, nbins=4)
     panel.grid(True)

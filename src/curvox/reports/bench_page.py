@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from curvox.errors import InputError
 from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, tree_figure
-from curvox.reports.bench_tables import SCORERS, bench_tables, how, tree_kinds, tree_title
+from curvox.reports.bench_tables import SCORERS, bench_tables, how, missing_lines, tree_kinds, tree_title
 from curvox.reports.citations import citations_for
 from curvox.reports.page import PageFigure, page_template
 from curvox.reports.results import installed_versions
@@ -59,7 +59,7 @@ def render_bench_page(
         "title": f"Bench {board.bench}",
         "subtitle": _subtitle(board),
         "summary": list(_summary(board, scorer)),
-        "missing": board.missing,
+        "missing": missing_lines(board.missing),
         "tables": bench_tables(board, scorer),
         "ranking": PageFigure(forest_figure(board, scorer), "Mean EER, with its interval", _forest_caption(board)),
         "differences": _differences(board, scorer),
@@ -80,7 +80,7 @@ def _subtitle(board: Leaderboard) -> str:
     settings = len({row.setting for row in board.rows})
     runs = sum(len(row.seeds) for row in board.by(board.scorers[0]))
     return (
-        f"{count(settings)} settings, {count(runs)} runs, on {count(board.trials)} trials of the list {board.list}: "
+        f"{_settings(settings)}, {count(runs)} runs, on {count(board.trials)} trials of the list {board.list}: "
         f"{count(board.targets)} targets, {count(board.trials - board.targets)} non-targets, "
         f"{count(board.speakers)} speakers."
     )
@@ -98,19 +98,30 @@ def _summary(board: Leaderboard, scorer: str) -> Iterator[str]:
     if chosen is not None:
         other = f"{chosen.title}, with {percent(chosen.eer)} % on the test trials"
         yield f"The dev trials choose {'the same' if chosen.setting == best.setting else other}."
-    tests = [test for test in board.tests if test.scorer == scorer and test.first == board.rival]
-    if tests and board.rival is not None:
-        yield _verdict(tests, titles[board.rival])
+    for name in (scorer, *(other for other in board.scorers if other != scorer)):
+        tests = [test for test in board.tests if test.scorer == name and test.first == board.rival]
+        if tests and board.rival is not None:
+            yield f"Scored by {SCORERS.get(name, name)}: {_verdict(tests, titles[board.rival])}"
 
 
 def _verdict(tests: Sequence[PairedTest], rival: str) -> str:
     certain = [test for test in tests if test.p_corrected < _CERTAIN]
     better, worse = (sum((test.difference < 0) is below for test in certain) for below in (True, False))
     return (
-        f"Of {len(tests)} settings tested against {rival}, {better} {'is' if better == 1 else 'are'} better and "
-        f"{worse} worse, with a p below {_CERTAIN:g} after Holm's correction; of the other {len(tests) - len(certain)} "
-        "these trials and seeds cannot tell."
+        f"of {_settings(len(tests))} tested against {rival}, {_number(better)} better and {_number(worse)} worse, with "
+        f"a p below {_CERTAIN:g} after Holm's correction; of {_number(len(tests) - len(certain), verb='')} these "
+        "trials and seeds cannot tell."
     )
+
+
+def _settings(number: int) -> str:
+    return "one setting" if number == 1 else f"{number} settings"
+
+
+def _number(number: int, verb: str = "is") -> str:
+    """Return "none is", "one is", "3 are", or the number alone without a verb."""
+    words = {0: "none", 1: "one"}.get(number, str(number))
+    return words if not verb else f"{words} {'is' if number < 2 else 'are'}"
 
 
 def _seeds(number: int) -> str:
@@ -145,8 +156,13 @@ def _curves(board: Leaderboard, results: BenchResults, scorer: str) -> PageFigur
 
 def _trees(board: Leaderboard, scorer: str) -> Iterator[PageFigure]:
     rows = board.by(scorer)
-    kinds = sorted((kind for kind in tree_kinds(rows) if kind[0] in _DRAWN), key=lambda kind: _DRAWN.index(kind[0]))
-    for number, kind in enumerate(kinds[:_MOST_DRAWN]):
+    chosen: dict[str, tuple[str, str | None]] = {}
+    for kind in tree_kinds(rows):
+        # Of the levels that of the speakers, which the error rate is about; else the first.
+        if kind[0] not in chosen or kind[1] == "speaker":
+            chosen[kind[0]] = kind
+    drawn = [chosen[key] for key in _DRAWN if key in chosen][:_MOST_DRAWN]
+    for number, kind in enumerate(drawn):
         title = tree_title(rows, kind)
         caption = "Numbers: places in the ranking. Thin lines: both intervals. Lower is better told apart."
         yield PageFigure(tree_figure(board, scorer, kind, name=f"tree-{number}"), title, caption)

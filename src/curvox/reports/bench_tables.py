@@ -19,9 +19,11 @@ SCORERS = {"cosine": "cosine", "distance": "the space's own distance"}
 _UNTOLD = ("loss", "dev_eer", "learning_rate", "margin_scale")
 """Vital signs that say nothing at the end of a training, or stand in another table."""
 
+_MOST_COLUMNS = 7
+
 
 class BenchTable(NamedTuple):
-    """A table: its id and title, the head, rows of a name and cells, and what to read in it."""
+    """A table: its id and title, the head (a second line is small), rows of a name and cells, what to read in it."""
 
     name: str
     title: str
@@ -42,7 +44,7 @@ def bench_tables(board: Leaderboard, scorer: str) -> dict[str, BenchTable]:
         tests_table(board, scorer),
         corpora_table(board, scorer),
         scorers_table(board),
-        tree_table(board, scorer),
+        *tree_tables(board, scorer),
         cost_table(board, scorer),
         vitals_table(board, scorer),
     )
@@ -70,8 +72,8 @@ def leaderboard_table(board: Leaderboard, scorer: str) -> BenchTable:
         head,
         tuple(rows),
         f"Means over the seeds, on {count(board.trials)} trials of {count(board.speakers)} speakers; in brackets the "
-        f"{_level(board)} interval over speakers and seeds. Spread: standard deviation of the EER over the seeds, in "
-        "points. Lower is better.",
+        f"{_level(board)} interval over speakers and seeds{_alone(board.by(scorer))}. Spread: standard deviation of "
+        "the EER over the seeds, in points. Lower is better.",
     )
 
 
@@ -109,7 +111,7 @@ def corpora_table(board: Leaderboard, scorer: str) -> BenchTable:
     """Return the EER of every setting in every corpus of the trials."""
     rows = board.by(scorer)
     groups = rows[0].groups if rows else ()
-    head = tuple(f"{g.name}: {count(g.trials)} trials, {count(g.speakers)} speakers" for g in groups)
+    head = tuple(f"{g.name}\n{count(g.trials)} trials, {count(g.speakers)} speakers" for g in groups)
     return BenchTable(
         "corpora",
         f"EER %, corpus by corpus, by {SCORERS.get(scorer, scorer)}",
@@ -120,39 +122,54 @@ def corpora_table(board: Leaderboard, scorer: str) -> BenchTable:
 
 
 def scorers_table(board: Leaderboard) -> BenchTable:
-    """Return EERs by both scorers, of the settings whose scorers do not agree."""
+    """Return EERs by both scorers, of the settings whose scorers do not agree, and their tests by the own distance."""
+    titles = {row.setting: row.title for row in board.rows}
     rows = []
     for row in board.by("cosine"):
         other = board.row(row.setting, "distance")
-        if other is not None and other.eers != row.eers:
-            cells = [Cell(percent(of.eer), percent_interval(of.interval)) for of in (row, other)]
-            rows.append((row.title, (*cells, Cell(_points(other.eer - row.eer)))))
+        if other is None or other.eers == row.eers:
+            continue
+        cells = [Cell(percent(of.eer), percent_interval(of.interval)) for of in (row, other)]
+        cells.append(Cell(_points(other.eer - row.eer)))
+        test = board.test(row.setting, "distance")
+        if test is not None:
+            cells += [Cell(_points(test.difference), _interval(test.interval)), Cell(p_text(test.p_corrected, _ENOUGH))]
+        elif board.rival is not None:
+            cells += [Cell(NOTHING, reason="the rival itself"), Cell(NOTHING)]
+        rows.append((row.title, tuple(cells)))
+    against = (f"own distance less {titles[board.rival]}\nby its own distance", "p, Holm") if board.rival else ()
     return BenchTable(
         "scorers",
         "EER % by cosine, and by the space's own distance",
-        ("setting", "cosine", "own distance", "distance less cosine"),
+        ("setting", "cosine", "own distance", "distance less cosine", *against),
         tuple(rows),
         "One model, scored in two ways. Settings that are not named here are scored alike by both: on the sphere the "
         "distance orders all trials as the cosine does.",
     )
 
 
-def tree_table(board: Leaderboard, scorer: str) -> BenchTable:
-    """Return the measures of the label tree, as means over the seeds; the last row is what shuffled labels give."""
+def tree_tables(board: Leaderboard, scorer: str) -> tuple[BenchTable, ...]:
+    """Return the measures of the label tree, as means over the seeds, in tables of a few columns each.
+
+    The last row is what shuffled labels give. The tables are called "tree", "tree-2", "tree-3", ...
+    """
     rows = board.by(scorer)
-    kinds = tree_kinds(rows)
-    made = [(row.title, tuple(_tree_cell(row.measure(*kind)) for kind in kinds)) for row in rows if row.tree]
-    chances = tuple(_chance(rows, kind) for kind in kinds)
-    if made and any(cell.value != NOTHING for cell in chances):
-        made.append(("shuffled labels", chances))
-    return BenchTable(
-        "tree",
-        "What the space holds of the label tree",
-        ("setting", *(tree_title(rows, kind) for kind in kinds)),
-        tuple(made),
-        "On the utterances of the test trials, means over the seeds; in brackets an interval over speakers and seeds "
-        "that errs to the wide side. ↑ higher is better, ↓ lower is better.",
-    )
+    made = []
+    for number, kinds in enumerate(_few_columns(tree_kinds(rows)), start=1):
+        cells = [(row.title, tuple(_tree_cell(row.measure(*kind)) for kind in kinds)) for row in rows if row.tree]
+        chances = tuple(_chance(rows, kind) for kind in kinds)
+        if any(cell.value != NOTHING for cell in chances):
+            cells.append(("shuffled labels", chances))
+        table = BenchTable(
+            "tree" if number == 1 else f"tree-{number}",
+            "What the space holds of the label tree",
+            ("setting", *(tree_title(rows, kind, between="\n") for kind in kinds)),
+            tuple(cells),
+            "On the utterances of the test trials, means over the seeds; after ± half of an interval over speakers "
+            "and seeds that errs to the wide side. ↑ higher is better, ↓ lower is better.",
+        )
+        made.append(table)
+    return tuple(made)
 
 
 def cost_table(board: Leaderboard, scorer: str) -> BenchTable:
@@ -208,8 +225,18 @@ def bench_markdown(board: Leaderboard, scorer: str = "cosine") -> str:
     if board.why_no_tests:
         parts.append(f"No paired tests: {markdown_text(board.why_no_tests)}.\n")
     if board.missing:
-        parts.append("Not among these figures:\n\n" + "".join(f"- {markdown_text(name)}\n" for name in board.missing))
+        lines = "".join(f"- {markdown_text(line)}\n" for line in missing_lines(board.missing))
+        parts.append(f"Not among these figures:\n\n{lines}")
     return "\n".join(parts)
+
+
+def missing_lines(missing: Sequence[str]) -> list[str]:
+    """Return a line for each reason why runs are missing, with the runs: "2 not trained: a-seed_1, a-seed_2"."""
+    reasons: dict[str, list[str]] = {}
+    for line in missing:
+        name, _, why = line.removesuffix(")").partition(" (")
+        reasons.setdefault(why or "missing", []).append(name)
+    return [f"{count(len(names))} {why}: {', '.join(names)}" for why, names in reasons.items()]
 
 
 def how(board: Leaderboard) -> str:
@@ -225,19 +252,37 @@ def tree_kinds(rows: Sequence[SettingFigures]) -> list[tuple[str, str | None]]:
     return sorted(kinds, key=lambda kind: order.index(kind[0]))
 
 
-def tree_title(rows: Sequence[SettingFigures], kind: tuple[str, str | None]) -> str:
-    """Return the title of a measure, its level, and an arrow to where it is better."""
+def tree_title(rows: Sequence[SettingFigures], kind: tuple[str, str | None], between: str = ", ") -> str:
+    """Return the title of a measure with an arrow to where it is better, and its level."""
     mean = next(mean for row in rows for mean in row.tree if (mean.key, mean.level) == kind)
     arrow = {"higher": " ↑", "lower": " ↓"}.get(mean.better or "", "")
-    return f"{mean.title}{f', {mean.level}' if mean.level else ''}{arrow}"
+    return f"{mean.title}{arrow}{between + mean.level if mean.level else ''}"
 
 
 # Student's distribution knows p however small: no resamples are counted.
 _ENOUGH = 1_000_000
 
 
+def _few_columns(kinds: Sequence[tuple[str, str | None]]) -> list[list[tuple[str, str | None]]]:
+    """Part measures into tables; those of one key stay together as far as they fit."""
+    parts: list[list[tuple[str, str | None]]] = []
+    for key in dict.fromkeys(key for key, _ in kinds):
+        own = [kind for kind in kinds if kind[0] == key]
+        for start in range(0, len(own), _MOST_COLUMNS):
+            some = own[start : start + _MOST_COLUMNS]
+            if parts and len(parts[-1]) + len(some) <= _MOST_COLUMNS:
+                parts[-1] += some
+            else:
+                parts.append(some)
+    return parts
+
+
 def _level(board: Leaderboard) -> str:
     return f"{100 * board.level:g} %"
+
+
+def _alone(rows: Sequence[SettingFigures]) -> str:
+    return ", over speakers alone where there is one seed" if any(len(row.seeds) == 1 for row in rows) else ""
 
 
 def _points(value: float, places: int = 2) -> str:
@@ -262,7 +307,8 @@ def _tree_cell(mean: TreeMean | None) -> Cell:
     if mean is None or mean.value is None:
         return Cell(NOTHING, reason="not measured" if mean is None else mean.why_none or "")
     ends = mean.interval
-    return Cell(f"{mean.value:.3f}", f"[{ends.low:.3f}, {ends.high:.3f}]" if ends else "")
+    # The interval of such a mean is symmetric, and half as wide in this form.
+    return Cell(f"{mean.value:.3f}", f"± {(ends.high - ends.low) / 2:.3f}" if ends else "")
 
 
 def _chance(rows: Sequence[SettingFigures], kind: tuple[str, str | None]) -> Cell:
