@@ -124,7 +124,7 @@ def test_purity_of_chance__is_the_mean_over_shuffled_labels(n, seed) -> None:
         dealt = np.full(n, -1)
         dealt[known] = rng.permutation(of_known)
         found.append(purity(tree, dealt, known=known))
-    error = np.std(found) / math.sqrt(len(found))
+    error = float(np.std(found)) / math.sqrt(len(found))
     assert purity_of_chance(tree, labels, known=known) == pytest.approx(np.mean(found), abs=5 * error + 1e-9)
 
 
