@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,7 @@ from tiny_benches import write_bench
 
 from curvox.bench import (
     BenchPlan,
+    Children,
     RunRecord,
     ScoredList,
     cells_of,
@@ -33,7 +39,7 @@ from curvox.bench.running import Pace
 from curvox.bench.states import evaluation_digest
 from curvox.bench.workers import claimed, last_words
 from curvox.corpora import read_corpus
-from curvox.errors import InputError
+from curvox.errors import InputError, TrainingInterruptedError
 from curvox.training import EpochRecord, dump_recipe
 
 RECORD = RunRecord(
@@ -224,6 +230,61 @@ def test_claimed__keeps_others_away(tmp_path: Path, tiny_tree: dict[str, Any], v
         pass
     with claimed(plan, first):
         pass
+
+
+def test_claimed__outlives_the_process_whose_training_goes_on(
+    tmp_path: Path, tiny_tree: dict[str, Any], voices: Path
+) -> None:
+    plan = plan_of(tmp_path, tiny_tree, voices)
+    cell, children = cells_of(plan.bench)[0], Children()
+    with claimed(plan, cell) as claim:
+        training = threading.Thread(
+            target=children.run, args=(["sleep", "60"], plan.log(cell), dict(os.environ)), kwargs={"holds": claim}
+        )
+        training.start()
+        while not (running := list(children.running)):
+            time.sleep(0.01)
+    with pytest.raises(InputError, match="at work on am-seed_1"), claimed(plan, cell):
+        pass
+    running[0].kill()
+    training.join()
+    with claimed(plan, cell):
+        pass
+
+
+def test_children__start_nothing_once_they_are_to_stop(tmp_path: Path) -> None:
+    children = Children()
+    with pytest.raises(TrainingInterruptedError, match="stopped by SIGTERM"), children.listening():
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(TrainingInterruptedError):
+        children.run([sys.executable, "-c", f"open({str(tmp_path / 'x')!r}, 'w')"], tmp_path / "log", os.environ)
+    assert not (tmp_path / "x").exists()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_children__end_gently_and_at_a_second_interrupt_at_once(tmp_path: Path) -> None:
+    """One process ends on SIGTERM, the other does not listen; its ready word is what the signals wait for."""
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    )
+    log = tmp_path / "log"
+    children = Children()
+
+    def press_twice() -> None:
+        while not (log.exists() and b"ready" in log.read_bytes()):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        while not children.stopped_by:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press_twice)
+    pressing.start()
+    with pytest.raises(TrainingInterruptedError, match="SIGINT") as caught, children.listening():
+        children.run([sys.executable, "-c", deaf], log, os.environ)
+    pressing.join()
+    assert caught.value.signal == signal.SIGINT
+    assert not children.running
 
 
 def test_trials__tell_speakers_and_corpora(voices: Path) -> None:

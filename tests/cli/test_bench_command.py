@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ import yaml
 from command_line import curvox_here
 from tiny_benches import AM, HAM, write_bench
 
-from curvox.bench import read_bench, read_record, read_results
+from curvox.bench import read_bench, read_record, read_results, recipe_of
 from curvox.corpora import read_corpus, read_trials
 from curvox.embedder import load_embedder, score_trials
+from curvox.training import train
 
+LEVELS = ["gender", "speaker", "session"]
 BROKEN = {
     "title": "Breaks in its first steps",
     "recipe": {"training": {"epochs": 1, "optimizer": {"name": "sgd", "learning_rate": 1e30}}},
@@ -43,9 +46,9 @@ def cells_at_once(
 ) -> tuple[Path, list[str]]:
     """A bench of which two processes ran a cell each, at the same time and in the same folder."""
     folder = tmp_path_factory.mktemp("bench")
-    file = write_bench(folder, short_tree, settings={"am": AM, "ham": HAM, "broken": BROKEN})
+    file = write_bench(folder, short_tree, settings={"am": AM, "ham": HAM, "broken": BROKEN}, levels=LEVELS)
     started = [start(file, "--data", voices, "--runs", folder / "runs", "--cell", number) for number in ("1", "2")]
-    said = [process.communicate(timeout=240)[1] for process in started]
+    said = [process.communicate(timeout=600)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], said
     return folder, said
 
@@ -60,6 +63,9 @@ def test_cells__run_in_two_processes_on_one_folder(cells_at_once: tuple[Path, li
         assert (record.steps, record.best_epoch, record.seed) == (facts["steps"], facts["best"]["epoch"], 1)
         assert len(record.history) == 1
         assert record.vitals["loss"] > 0
+        assert record.tree is not None
+        assert record.tree.levels == tuple(LEVELS)
+        assert record.tree.measure("purity", "speaker") is not None
         model = load_embedder(run)
         for scored in record.lists:
             scorer = "cosine" if scored.scorer == "cosine" else None
@@ -80,6 +86,12 @@ def test_bench__skips_what_is_done_and_names_what_fails(cells_at_once: tuple[Pat
     assert "1 of 1 cells failed" in result.stderr
     assert "the training of broken-seed_1 ended with code 1" in result.stderr
     assert before == {path: path.stat().st_mtime_ns for path in runs.rglob("bench.json")}
+    page = runs / "tiny_bench" / "leaderboard.html"
+    assert str(page) in result.stdout
+    assert "AM-Softmax" in page.read_text()
+    assert "broken-seed_1" in page.read_text()
+    assert "HAM-Softmax" in page.with_suffix(".md").read_text()
+    assert {row["setting"] for row in json.loads(page.with_suffix(".json").read_text())["rows"]} == {"am", "ham"}
     results = read_results(read_bench(file), runs, read_corpus(voices))
     assert [record.setting for record in results.records] == ["am", "ham"]
     listed = curvox_here("bench", file, "--data", voices, "--runs", runs, "--list").stdout.splitlines()
@@ -103,6 +115,9 @@ def test_bench__refuses_the_likeliest_mistakes_before_anything_runs(
     refused(good, "--list", "--cell", "1", said="take one of them")
     wrong = {"ham": {**HAM, "recipe": {"loss": {"name": "ham_softmax", "margn": 1}}}}
     refused(write_bench(tmp_path / "a", short_tree, settings={"am": AM, **wrong}), said='setting "ham"')
+    refused(write_bench(tmp_path / "d", short_tree, levels=["gendre"]), said="gender")
+    refused(good, "--page-only", "--only", "am", said="leave --only and --seeds out")
+    refused(good, "--cell", "1", "--jobs", "2", said="leave it out")
     lists = {"dev": "trials/dev.txt", "test": "trials/tset.txt"}
     refused(write_bench(tmp_path / "b", short_tree, trials=lists), said="test.txt")
     changed = {"am": {**AM, "recipe": {"loss": {"name": "am_softmax", "margin": 0.4}}}}
@@ -116,28 +131,38 @@ def test_bench__refuses_the_likeliest_mistakes_before_anything_runs(
 def test_bench__interrupted_ends_its_processes_and_goes_on_to_the_same_end(
     tiny_tree: dict[str, Any], voices: Path, tmp_path: Path
 ) -> None:
-    tree = {**tiny_tree, "training": {"epochs": 12, "accelerator": "cpu"}}
+    tree = {**tiny_tree, "training": {"epochs": 8, "accelerator": "cpu"}}
     file = write_bench(tmp_path, tree, settings={"am": AM})
     runs = tmp_path / "runs"
     run = runs / "tiny_bench" / "am-seed_1"
-    process = start(file, "--data", voices, "--runs", runs)
-    waited = time.monotonic() + 120
-    while not (run / "last").exists() and time.monotonic() < waited:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=120)[1]
-    assert process.returncode == 130, said
-    assert "goes on from here" in said
-    assert not [line for line in children_with(str(run.parent)) if line]
+    recipe = recipe_of(read_bench(file).settings[0], 1)
+    there = recipe.data.model_copy(update={"path": str(voices)})
+    whole = train(recipe.model_copy(update={"data": there}), tmp_path / "whole")
+    interrupter = threading.Thread(target=interrupt_when_there, args=(run / "last",))
+    interrupter.start()
+    interrupted = curvox_here("bench", file, "--data", voices, "--runs", runs)
+    interrupter.join()
+    assert interrupted.returncode == 130, interrupted.stderr
+    assert "stopped by SIGINT: the same command goes on from here" in interrupted.stderr
+    assert not children_with(str(run.parent))
     assert not (run / "run.json").exists(), "the training was to be interrupted, and had ended before"
+    assert "continue it with --resume" in (run.parent / "am-seed_1.log").read_text()
     again = curvox_here("bench", file, "--data", voices, "--runs", runs)
     assert again.returncode == 0, again.stderr
-    whole = start(file, "--data", voices, "--runs", tmp_path / "whole")
-    assert whole.wait(timeout=240) == 0
-    found, expected = (read_record(path) for path in (run, tmp_path / "whole" / "tiny_bench" / "am-seed_1"))
-    assert found.steps == expected.steps
-    np.testing.assert_allclose(found.scores("test", "cosine"), expected.scores("test", "cosine"), atol=1e-3)
-    assert "continue it with --resume" in (run.parent / "am-seed_1.log").read_text()
+    assert "1/1 am-seed_1: EER dev" in again.stderr
+    record = read_record(run)
+    assert record.steps == whole.steps
+    assert len(record.history) == 8
+    points = [load_embedder(folder / "last").embed(next(voices.rglob("*.flac"))) for folder in (run, whole.folder)]
+    np.testing.assert_allclose(points[0], points[1], atol=1e-4)
+
+
+def interrupt_when_there(path: Path) -> None:
+    """Press Ctrl-C as soon as a path exists."""
+    until = time.monotonic() + 600
+    while not path.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def children_with(word: str) -> list[str]:

@@ -4,11 +4,11 @@
 gathers what they left.
 """
 
+from curvox.bench.board_records import Leaderboard, PairedTest, SettingFigures
 from curvox.bench.cells import Cell, cells_of, changed_keys, chosen_cells, recipe_digest
-from curvox.bench.checks import check_settings
+from curvox.bench.checks import check_levels, check_settings
 from curvox.bench.children import Children
 from curvox.bench.grids import expand_grid
-from curvox.bench.leaderboard import Leaderboard, leaderboard
 from curvox.bench.places import default_jobs, share_out
 from curvox.bench.record import RunRecord, ScoredList, read_record, write_record
 from curvox.bench.results import BenchResults, read_results
@@ -28,17 +28,19 @@ __all__ = [
     "Leaderboard",
     "Outcome",
     "Pace",
+    "PairedTest",
     "RunRecord",
     "ScoredList",
     "Setting",
+    "SettingFigures",
     "Trials",
     "cells_of",
     "changed_keys",
+    "check_levels",
     "check_settings",
     "chosen_cells",
     "default_jobs",
     "expand_grid",
-    "leaderboard",
     "read_bench",
     "read_record",
     "read_results",

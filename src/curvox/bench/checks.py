@@ -1,13 +1,16 @@
-"""What can be refused before hours of training: every setting built once, with nothing but its recipe."""
+"""What can be refused before hours of training: settings that cannot be built, levels that the corpus does not have."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from curvox.bench.cells import Cell
+from curvox.bench.trials import TEST
+from curvox.corpora import Corpus, TrialList
 from curvox.errors import CurvoxError, RecipeError
+from curvox.hierarchy import tree_paths
 from curvox.training import build_model
 from curvox.training.building import sketch_model
 from curvox.training.options import build_augmentation
@@ -24,6 +27,16 @@ def check_settings(cells: Sequence[Cell]) -> None:
     if faults:
         count = f"{len(faults)} of {len(first)} settings"
         raise RecipeError(f"{count} cannot be trained, so none was started:\n  " + "\n  ".join(faults))
+
+
+def check_levels(levels: Sequence[str], corpus: Corpus, lists: Mapping[str, TrialList]) -> None:
+    """Refuse levels that are no columns of the corpus.
+
+    Raises:
+        InputError: what `curvox.hierarchy.tree_paths` refuses.
+    """
+    if levels:
+        tree_paths(corpus, lists[TEST].utterances, levels)
 
 
 def _fault(cell: Cell) -> str:

@@ -18,16 +18,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 class Children:
     """The processes of a bench. Once it is asked to stop, no further one is started.
 
-    ``stopped_by`` is the number of the signal that asked for it, 0 for none.
+    ``stopped_by`` is the number of the signal that asked for it, 0 for none; ``running`` are those that have not ended.
     """
 
     def __init__(self) -> None:
         self.stopped_by = 0
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self.running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.RLock()  # a signal may come while this thread holds it
 
-    def run(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
+    def run(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str], *, holds: Sequence[int] = ()
+    ) -> int:
         """Run a process to its end, its output behind what ``log`` holds; return its code, negative for a signal.
+
+        It inherits the open files of ``holds``, and so a lock on them, which then outlives this process.
 
         Raises:
             TrainingInterruptedError: it is not started, or has been ended, because all are to stop.
@@ -43,13 +47,14 @@ class Children:
                     stderr=subprocess.STDOUT,
                     env=dict(environment),
                     start_new_session=True,
+                    pass_fds=tuple(holds),
                 )
-                self._running.add(process)
+                self.running.add(process)
             try:
                 code = process.wait()
             finally:
                 with self._lock:
-                    self._running.discard(process)
+                    self.running.discard(process)
         if code:
             self.refuse_when_stopped()
         return code
@@ -62,7 +67,7 @@ class Children:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Hand signals on to the processes, which write a checkpoint and end; a second one ends them at once.
+        """Hand signals on to the processes, which write a checkpoint and end; a second Ctrl-C ends them at once.
 
         Where none is running the signal ends what this process does itself, by `TrainingInterruptedError`.
         """
@@ -74,11 +79,13 @@ class Children:
                 signal.signal(number, handler)
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
-        again, self.stopped_by = bool(self.stopped_by), self.stopped_by or number
+        at_once = number == signal.SIGINT == self.stopped_by
+        self.stopped_by = self.stopped_by or number
         with self._lock:
-            running = [process for process in self._running if process.poll() is None]
+            running = [process for process in self.running if process.poll() is None]
             for process in running:
-                # A training takes SIGINT for its terminal's, and leaves the last epoch's checkpoint; these write one.
-                process.send_signal(signal.SIGKILL if again else signal.SIGTERM if number == signal.SIGINT else number)
+                # Of SIGINT a training keeps the last epoch's checkpoint, of the others it writes one.
+                gently = signal.SIGTERM if number == signal.SIGINT else number
+                process.send_signal(signal.SIGKILL if at_once else gently)
         if not running:
             self.refuse_when_stopped()

@@ -31,7 +31,7 @@ from curvox.scoring import score_pairs
 from curvox.training import EpochRecord, read_history, read_recipe, read_vitals
 
 if TYPE_CHECKING:
-    from curvox.hierarchy.tree_measures import TreeMeasures
+    from curvox.hierarchy import TreeMeasures
 
 Progress = Callable[[int, int], None]
 
@@ -177,8 +177,7 @@ def _measure_tree(
     points: NDArray[np.float32],
     noise_db: NDArray[np.float64],
 ) -> TreeMeasures:
-    from curvox.hierarchy.measures import measure_tree
-    from curvox.hierarchy.paths import tree_paths
+    from curvox.hierarchy import measure_tree, tree_paths
 
     own = [corpus[utterance] for utterance in utterances]
     speakers = np.unique([utterance.speaker for utterance in own], return_inverse=True)[1]

@@ -18,7 +18,7 @@ from curvox.errors import InputError
 from curvox.training import EpochRecord
 
 if TYPE_CHECKING:
-    from curvox.hierarchy.tree_measures import TreeMeasures
+    from curvox.hierarchy import TreeMeasures
 
 RECORD, SCORES = "bench.json", "bench_scores.npz"
 FORMAT = 1
@@ -150,7 +150,7 @@ def _record_from(tree: Mapping[str, Any], scores: Mapping[str, NDArray[np.float6
 
 
 def _tree_from(values: Mapping[str, Any]) -> TreeMeasures:
-    from curvox.hierarchy.tree_measures import TreeMeasures
+    from curvox.hierarchy import TreeMeasures
 
     return TreeMeasures.from_dict(values)
 

@@ -118,8 +118,8 @@ def run_cells(
 
 def _run(plan: BenchPlan, cell: Cell, children: Children, place: Mapping[str, str], begun: float) -> Outcome:
     try:
-        with claimed(plan, cell):
-            train_cell(plan, cell, children, place)
+        with claimed(plan, cell) as claim:
+            train_cell(plan, cell, children, place, claim)
         evaluating = [sys.executable, "-m", "curvox", "bench", str(plan.file), "--data", str(plan.data)]
         evaluating += ["--runs", str(plan.runs), "--cell", str(cell.number)]
         code = children.run(evaluating, plan.log(cell), place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +62,13 @@ class BenchPlan:
         return self.folder / f"{cell.name}.log"
 
 
-def train_cell(plan: BenchPlan, cell: Cell, children: Children, environment: Mapping[str, str]) -> CellState:
-    """Train a cell to its end, from where it stands; return how far it is then. The caller holds its lock.
+def train_cell(
+    plan: BenchPlan, cell: Cell, children: Children, environment: Mapping[str, str], claim: Sequence[int]
+) -> CellState:
+    """Train a cell to its end, from where it stands; return how far it is then.
+
+    The training holds the caller's ``claim`` on the cell too, see `claimed`: should this process be killed, it goes on,
+    and no other is started beside it.
 
     Raises:
         InputError: the folder of the run is that of another recipe.
@@ -79,7 +84,7 @@ def train_cell(plan: BenchPlan, cell: Cell, children: Children, environment: Map
     command = [sys.executable, "-m", "curvox", "train", str(file), "--data", str(plan.data), "--runs", str(plan.folder)]
     if state.status == HALF:
         command.append("--resume")
-    code = children.run(command, plan.log(cell), environment)
+    code = children.run(command, plan.log(cell), environment, holds=claim)
     if code:
         raise TrainingError(f"the training of {cell.name} ended with code {code}: {last_words(plan.log(cell))}")
     return plan.state(cell)
@@ -101,16 +106,17 @@ def run_cell(
     """
     from curvox.bench.evaluating import evaluate_run
 
-    with claimed(plan, cell):
-        state = train_cell(plan, cell, children, environment)
+    with claimed(plan, cell) as claim:
+        state = train_cell(plan, cell, children, environment, claim)
         if state.record is not None:
             return state.record
         return evaluate_run(cell, plan.bench, state.folder, plan.corpus, plan.lists, progress=progress)
 
 
 @contextlib.contextmanager
-def claimed(plan: BenchPlan, cell: Cell) -> Iterator[None]:
-    """Keep other processes of a bench away from a cell.
+def claimed(plan: BenchPlan, cell: Cell) -> Iterator[tuple[int, ...]]:
+    """Keep other processes of a bench away from a cell, meanwhile and as long as a process holds what is yielded, the
+    descriptor of a locked file.
 
     Raises:
         InputError: one is at work on it.
@@ -119,7 +125,7 @@ def claimed(plan: BenchPlan, cell: Cell) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:  # no such lock on Windows
-        yield
+        yield ()
         return
     with (plan.folder / f".{cell.name}.lock").open("w") as lock:
         try:
@@ -128,7 +134,7 @@ def claimed(plan: BenchPlan, cell: Cell) -> Iterator[None]:
             raise InputError(f"another process is at work on {cell.name} in {plan.folder}; let it finish") from error
         except OSError:  # a file system without locks
             pass
-        yield
+        yield (lock.fileno(),)
 
 
 def last_words(log: Path) -> str:

@@ -41,10 +41,14 @@ def bench(
     """
     from rich.console import Console
 
-    from curvox.bench import check_settings, chosen_cells, refuse_others
+    from curvox.bench import check_levels, check_settings, chosen_cells, refuse_others
 
     if sum((cell is not None, list_cells, page_only)) > 1:
         raise InputError("--cell, --list and --page-only are three different things; take one of them")
+    if page_only and (only or seeds):
+        raise InputError("the page shows all cells there are: leave --only and --seeds out")
+    if jobs is not None and (cell is not None or list_cells or page_only):
+        raise InputError("--jobs is for many cells at once: leave it out")
     console = Console(stderr=True)
     plan = _plan(file, data, runs)
     cells = chosen_cells(plan.bench, settings=only or (), seeds=seeds or (), number=cell)
@@ -58,6 +62,7 @@ def bench(
     refuse_others(states)
     if todo := [state.cell for state in states if state.record is None]:
         check_settings(todo)
+        check_levels(plan.bench.levels, plan.corpus, plan.lists)
     if cell is not None:
         _run_one(plan, cells[0], console)
         return
@@ -171,7 +176,8 @@ def _write_page(plan: BenchPlan, console: Console) -> None:
     """Write the leaderboard of what is there, three times over: for the browser, for a text, for a program."""
     import json
 
-    from curvox.bench import leaderboard, read_results
+    from curvox.bench import read_results
+    from curvox.bench.leaderboard import leaderboard
     from curvox.cli.progress import counting
     from curvox.embedder import replace_text
     from curvox.reports.bench_page import render_bench_page
