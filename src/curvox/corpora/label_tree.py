@@ -108,10 +108,11 @@ def path_distance(a: Sequence[str], b: Sequence[str], *, levels: Sequence[str] =
 
 
 def _leaf(utterance: Utterance, levels: Sequence[str]) -> Leaf:
-    return tuple(_label(utterance, level) or UNKNOWN for level in levels)
+    return tuple(label_of(utterance, level) or UNKNOWN for level in levels)
 
 
-def _label(utterance: Utterance, level: str) -> str:
+def label_of(utterance: Utterance, level: str) -> str:
+    """Return the label of an utterance at a level, a known or further column; empty where it is not known."""
     if level == "gender":
         return "" if utterance.gender in UNDISCLOSED else utterance.gender
     return utterance.extra.get(level, "") if level not in COLUMNS else str(getattr(utterance, level) or "")

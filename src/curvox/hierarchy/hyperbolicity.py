@@ -1,0 +1,227 @@
+"""How like a tree a metric is: Gromov's δ by the four-point condition, exact and sampled.
+
+Of four points, the three ways to pair them up give three sums of two distances. In a tree the two largest sums are
+equal; δ is the largest that half of their difference becomes. It is 0 for a tree, log 2 for the hyperbolic plane of
+curvature -1, and at most half of the diameter for any metric. Gromov 1987 (Hyperbolic groups); as a share of the
+diameter, for embeddings, Khrulkov et al. 2020 (Hyperbolic image embeddings, arXiv:1904.02239).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from curvox.errors import InputError
+from curvox.geometry import AbstractSpace
+from curvox.hierarchy.distances import all_distances, pair_distances
+from curvox.hierarchy.resampling import checked_points
+from curvox.metrics import Interval
+
+MOST_EXACT = 200
+"""Points whose δ is found exactly in some seconds; the work grows with their fourth power."""
+_CONFIDENCE = 0.95
+_BLOCK = 1 << 18
+
+
+def four_point_delta(distances: ArrayLike) -> float:
+    """Return δ over all quadruples of points, in the unit of the distances.
+
+    It is the largest `base_point_delta` over all base points, so the time grows with the fourth power of n: 200 points
+    take seconds.
+
+    Args:
+        distances: (n, n), symmetric, 0 on the diagonal.
+
+    Raises:
+        InputError: no such matrix, or more than 200 points.
+    """
+    d = _checked(distances)
+    if len(d) > MOST_EXACT:
+        raise InputError(
+            f"the exact δ of {len(d)} points takes too long, at most {MOST_EXACT} are taken; use base_point_delta, "
+            "which is within a factor of 2, or sampled_delta"
+        )
+    return max(_base_point_delta(d, base) for base in range(len(d)))
+
+
+def base_point_delta(distances: ArrayLike, *, base: int = 0) -> float:
+    """Return δ over the quadruples that hold one base point w: δ_w <= δ <= 2 δ_w.
+
+    With the Gromov products ``A = (x|y)_w = (d(x, w) + d(y, w) - d(x, y)) / 2``, it is the largest entry of the
+    (max, min) product of A with itself, less A (Fournier, Ismail & Vigneron 2015, arXiv:1210.3323). The time grows with
+    the third power of n: 1,500 points take some seconds.
+
+    Args:
+        distances: (n, n), symmetric, 0 on the diagonal.
+        base: the position of w.
+
+    Raises:
+        InputError: no such matrix or position.
+    """
+    d = _checked(distances)
+    if not 0 <= base < len(d):
+        raise InputError(f"base must be the position of one of {len(d)} points, got {base}")
+    return _base_point_delta(d, base)
+
+
+def relative_delta(distances: ArrayLike, *, base: int = 0) -> float:
+    """Return ``2 δ_w / diameter``, from 0 for a tree to 1; 0 where all points are one. Khrulkov et al. 2020."""
+    d = _checked(distances)
+    diameter = float(d.max())
+    return 2 * base_point_delta(d, base=base) / diameter if diameter > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class SampledDelta:
+    """δ of many points from some of them.
+
+    Attributes:
+        relative: the mean of 2 δ_w / diameter over random subsets, each exact with one of its points as base.
+        interval: 95 % of that mean, over the choice of subsets; None where the one subset is all points.
+        subsets: how many.
+        subset_size: points in each.
+        largest: the largest δ that was met anywhere, in the unit of the distances. The δ of all points is no less.
+        diameter: the largest distance that was met anywhere.
+        quadruples: random quadruples that were looked at beside the subsets; 0 where these are all points.
+        largest_of_quadruples: the largest half difference among them.
+        exceeding_share: with 95 % confidence no more than this share of all quadruples exceeds it.
+    """
+
+    relative: float
+    interval: Interval | None
+    subsets: int
+    subset_size: int
+    largest: float
+    diameter: float
+    quadruples: int
+    largest_of_quadruples: float
+    exceeding_share: float
+
+
+def sampled_delta(
+    space: AbstractSpace,
+    points: NDArray[np.float64],
+    *,
+    subsets: int = 8,
+    subset_size: int = 400,
+    quadruples: int = 50_000,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> SampledDelta:
+    """Return δ of points as far as a sample tells.
+
+    What a sample shows is a lower bound of δ, and grows with the size of the subsets, so values are compared at the
+    same size. How rare what it missed is follows from random quadruples: where N of them all lie at or below a value,
+    no more than ``1 - 0.05^(1 / N)``, about 3 / N, of all quadruples lie above it, with 95 % confidence.
+
+    Args:
+        space: where the points lie.
+        points: (n, D), n >= 4.
+        subsets: how many random subsets; 1 where they would hold all points.
+        subset_size: points of each, at least 4.
+        quadruples: how many random quadruples.
+        seed: of the choice.
+        progress: called with subsets done and subsets to do.
+
+    Raises:
+        InputError: too few points, or numbers out of range.
+    """
+    x = checked_points(points)
+    if min(len(x), subset_size) < 4 or subsets < 1 or quadruples < 1:
+        raise InputError(
+            f"δ needs at least 4 points, subsets of at least 4, and at least one of each; got {len(x)} points, "
+            f"{subsets} subsets of {subset_size}, {quadruples} quadruples"
+        )
+    rng = np.random.default_rng(seed)
+    whole = len(x) <= subset_size
+    count = 1 if whole else subsets
+    relative, largest, diameter = np.zeros(count), 0.0, 0.0
+    for done in range(count):
+        chosen = np.arange(len(x)) if whole else rng.choice(len(x), subset_size, replace=False)
+        d = all_distances(space, x[chosen])
+        delta, across = _base_point_delta(d, 0), float(d.max())
+        relative[done] = 2 * delta / across if across > 0 else 0.0
+        largest, diameter = max(largest, delta), max(diameter, across)
+        if progress:
+            progress(done + 1, count)
+    highest = _highest_of_quadruples(space, x, quadruples, rng)
+    return SampledDelta(
+        relative=float(relative.mean()),
+        interval=None if count < 2 else _interval_of_mean(relative),
+        subsets=count,
+        subset_size=min(len(x), subset_size),
+        largest=max(largest, highest),
+        diameter=diameter,
+        quadruples=quadruples,
+        largest_of_quadruples=highest,
+        exceeding_share=exceeding_share(quadruples),
+    )
+
+
+def exceeding_share(draws: int) -> float:
+    """Return the share that no more of a population exceeds than this, with 95 % confidence, when N draws did not.
+
+    ``1 - 0.05^(1 / N)``, which is about 3 / N: the rule of three.
+    """
+    return float(-np.expm1(np.log(1 - _CONFIDENCE) / draws))
+
+
+def _base_point_delta(d: NDArray[np.float64], base: int) -> float:
+    products = 0.5 * (d[base][:, None] + d[base][None, :] - d)
+    largest = 0.0
+    rows = max(1, _BLOCK // len(d) ** 2)
+    for start in range(0, len(d), rows):
+        own = products[start : start + rows]
+        # (rows, n, n): over the middle point y, the lesser of (x|y) and (y|z).
+        best = np.minimum(own[:, :, None], products[None, :, :]).max(axis=1)
+        largest = max(largest, float((best - own).max()))
+    return largest
+
+
+def _highest_of_quadruples(
+    space: AbstractSpace, x: NDArray[np.float64], quadruples: int, rng: np.random.Generator
+) -> float:
+    highest = 0.0
+    for start in range(0, quadruples, _BLOCK):
+        count = min(_BLOCK, quadruples - start)
+        a, b, c, e = _different(len(x), count, rng)
+        sums = np.stack(
+            [
+                pair_distances(space, x, one, other) + pair_distances(space, x, third, fourth)
+                for one, other, third, fourth in ((a, b, c, e), (a, c, b, e), (a, e, b, c))
+            ]
+        )
+        sums.sort(axis=0)
+        highest = max(highest, float((sums[2] - sums[1]).max()) / 2)
+    return highest
+
+
+def _different(n: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Quadruples (4, count) of different positions, each as likely: those with a repeat are drawn again."""
+    drawn = rng.integers(n, size=(4, count))
+    while True:
+        ordered = np.sort(drawn, axis=0)
+        repeated = (ordered[1:] == ordered[:-1]).any(axis=0)
+        if not repeated.any():
+            return drawn
+        drawn[:, repeated] = rng.integers(n, size=(4, int(repeated.sum())))
+
+
+def _interval_of_mean(values: NDArray[np.float64]) -> Interval:
+    from scipy.special import stdtrit  # slow to import
+
+    reach = float(stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2) * values.std(ddof=1)) / len(values) ** 0.5
+    mean = float(values.mean())
+    return Interval(low=max(mean - reach, 0.0), high=min(mean + reach, 1.0), level=_CONFIDENCE)
+
+
+def _checked(distances: ArrayLike) -> NDArray[np.float64]:
+    d = np.asarray(distances, dtype=np.float64)
+    if d.ndim != 2 or d.shape[0] != d.shape[1] or not d.size:
+        raise InputError(f"distances must be a square matrix of at least one point, got {d.shape}")
+    if not np.isfinite(d).all() or (d < 0).any() or d.diagonal().any() or not np.allclose(d, d.T):
+        raise InputError("distances must be symmetric, finite, at least 0, and 0 on the diagonal")
+    return d

@@ -1,0 +1,200 @@
+"""Where each item hangs in a tree of labels: its path from the root, as numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from curvox.corpora import COLUMNS, Corpus, Utterance
+from curvox.corpora.label_tree import UNKNOWN, label_of
+from curvox.errors import CorpusError, InputError, require_name
+
+SEPARATOR = " / "
+
+
+@dataclass(frozen=True, eq=False)
+class TreePaths:
+    """The paths of n items in a tree of L levels.
+
+    A node is its whole path: session "1" of two speakers is two nodes. An item whose own label is not known hangs at
+    the node "unknown" of its parent, as in `curvox.corpora.LabelTree`, and ``known`` is False there.
+
+    Attributes:
+        levels: the names of the levels, from the root down.
+        nodes: (n, L) int64, the node of each item at each level, numbered from 0 within its level.
+        names: of each level the label of every node, its path joined by " / ".
+        known: (n, L) bool, whether the item's own label at that level is known.
+
+    Raises:
+        InputError: arrays that do not fit together, or a node that hangs below two others.
+    """
+
+    levels: tuple[str, ...]
+    nodes: NDArray[np.int64]
+    names: tuple[tuple[str, ...], ...]
+    known: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        depth = len(self.levels)
+        if not depth or len(set(self.levels)) < depth or len(self.names) != depth:
+            raise InputError(f"expected different levels, each with its names; got {self.levels}, {len(self.names)}")
+        if self.nodes.ndim != 2 or self.nodes.shape[1] != depth or self.known.shape != self.nodes.shape:
+            raise InputError(f"nodes and known must be (items, {depth}), got {self.nodes.shape} and {self.known.shape}")
+        for level, column, names in zip(self.levels, self.nodes.T, self.names, strict=True):
+            if len(column) and not 0 <= column.min() <= column.max() < len(names):
+                raise InputError(f"the nodes of the level {level} must be below {len(names)}, the number of its names")
+        for place in range(1, depth):
+            if len(np.unique(self.nodes[:, place - 1 : place + 1], axis=0)) > len(np.unique(self.nodes[:, place])):
+                raise InputError(f"a node of the level {self.levels[place]} hangs below two of the level above")
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def place(self, level: str) -> int:
+        """Return how many levels lie above one.
+
+        Raises:
+            UnknownNameError: no such level.
+        """
+        require_name(level, self.levels, "level")
+        return self.levels.index(level)
+
+    def tree_distance(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.int64]:
+        """Return the edges between the leaves of items i and j, two for each level in which they differ.
+
+        Args:
+            i: positions of items, of any shape.
+            j: likewise, of a shape that broadcasts with that of i.
+        """
+        return 2 * (self.nodes[np.asarray(i)] != self.nodes[np.asarray(j)]).sum(axis=-1)
+
+    def usable(self, level: str) -> NDArray[np.bool_]:
+        """Return of each item (n,) whether its node at a level is known for certain.
+
+        That takes its own label and those above, as nodes are whole paths; at the level "speaker" and below those
+        from the speaker down, for a speaker is one whether or not its gender is known.
+        """
+        place = self.place(level)
+        speaker = self.levels.index("speaker") if "speaker" in self.levels else 0
+        return self.known[:, (speaker if speaker <= place else 0) : place + 1].all(axis=1)
+
+    def certain(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.bool_]:
+        """Return whether the tree distance of items i and j is certain: whether they part at nodes that are known.
+
+        Args:
+            i: positions of items, of any shape.
+            j: likewise, of a shape that broadcasts with that of i.
+        """
+        i, j = np.broadcast_arrays(np.asarray(i), np.asarray(j))
+        certain, together = np.ones(i.shape, dtype=bool), np.ones(i.shape, dtype=bool)
+        of_one_speaker = np.zeros(i.shape, dtype=bool)
+        if "speaker" in self.levels:
+            place = self.place("speaker")
+            column = self.nodes[:, place]
+            of_one_speaker = (column[i] == column[j]) & self.known[i, place] & self.known[j, place]
+        for place, level in enumerate(self.levels):
+            known = self.known[i, place] & self.known[j, place]
+            above_speaker = "speaker" in self.levels[place + 1 :]
+            certain &= known | ~together | (of_one_speaker & (above_speaker or level == "speaker"))
+            together &= self.nodes[i, place] == self.nodes[j, place]
+        return certain
+
+    def parents(self, level: str) -> NDArray[np.int64]:
+        """Return the node of the level above that each node of a level hangs below, -1 for nodes without items.
+
+        Of the uppermost level it is 0 for all, the root.
+        """
+        place = self.place(level)
+        found = np.full(len(self.names[place]), -1, dtype=np.int64)
+        found[self.nodes[:, place]] = self.nodes[:, place - 1] if place else 0
+        return found
+
+    def rows(self, index: ArrayLike) -> TreePaths:
+        """Return the paths of some items, by their positions; nodes keep their numbers."""
+        chosen = np.asarray(index)
+        return TreePaths(self.levels, self.nodes[chosen], self.names, self.known[chosen])
+
+
+def tree_paths(corpus: Corpus, utterances: Sequence[str], levels: Sequence[str]) -> TreePaths:
+    """Return the paths of utterances in the tree that columns of their manifest span.
+
+    A field that is empty, and a gender that somebody prefers not to say, is not known. Nodes are numbered in the
+    order of their sorted paths.
+
+    Args:
+        corpus: where the labels stand.
+        utterances: n of its ids, in the order of the items.
+        levels: columns of the manifest, known or further ones, from the root down.
+
+    Raises:
+        UnknownNameError: no such column or utterance.
+        CorpusError: a speaker hangs in two places, for instance below two genders.
+        InputError: no levels, one twice, or no utterances.
+    """
+    if isinstance(levels, str) or not levels or len(set(levels)) < len(levels):
+        raise InputError(f"expected one or several different columns as levels, from the root down; got {levels!r}")
+    if not len(utterances):
+        raise InputError("expected at least one utterance, got none")
+    chosen = [corpus[name] for name in utterances]
+    _require_columns(corpus, levels)
+    labels = [tuple(label_of(utterance, level) for level in levels) for utterance in chosen]
+    leaves = [tuple(label or UNKNOWN for label in path) for path in labels]
+    if "speaker" in levels:
+        _require_one_place(chosen, leaves, list(levels).index("speaker"))
+    columns, names = [], []
+    for depth in range(1, len(levels) + 1):
+        paths = sorted({leaf[:depth] for leaf in leaves})
+        numbers = {path: number for number, path in enumerate(paths)}
+        columns.append([numbers[leaf[:depth]] for leaf in leaves])
+        names.append(tuple(SEPARATOR.join(path) for path in paths))
+    nodes = np.array(columns, dtype=np.int64).T.copy()
+    return TreePaths(tuple(levels), nodes, tuple(names), np.array([[bool(label) for label in p] for p in labels]))
+
+
+def planted_paths(branching: Sequence[int], items_per_leaf: int) -> TreePaths:
+    """Return the paths of a full tree, to plant points along it.
+
+    Args:
+        branching: how many children each node of a level has, from the root down; each at least 1.
+        items_per_leaf: how many items hang at each leaf, at least 1; those of one leaf follow each other.
+
+    Raises:
+        InputError: no level, or a number below 1.
+    """
+    if not len(branching) or min(*branching, items_per_leaf) < 1:
+        raise InputError(f"expected numbers of at least 1, got branching {branching!r}, {items_per_leaf} items a leaf")
+    widths = [math.prod(branching[:depth]) for depth in range(1, len(branching) + 1)]
+    leaf = np.repeat(np.arange(widths[-1]), items_per_leaf)
+    names: list[tuple[str, ...]] = []
+    for children in branching:
+        above = names[-1] if names else ("",)
+        starts = [f"{name}{SEPARATOR}" if name else "" for name in above]
+        names.append(tuple(f"{start}{child + 1}" for start in starts for child in range(children)))
+    return TreePaths(
+        levels=tuple(f"level {depth}" for depth in range(1, len(branching) + 1)),
+        nodes=np.stack([leaf // (widths[-1] // width) for width in widths], axis=1).astype(np.int64),
+        names=tuple(names),
+        known=np.ones((len(leaf), len(branching)), dtype=bool),
+    )
+
+
+def _require_columns(corpus: Corpus, levels: Sequence[str]) -> None:
+    known = {*COLUMNS, *(column for utterance in corpus.utterances for column in utterance.extra)}
+    for level in levels:
+        require_name(level, known, f'column of the corpus "{corpus.name}"')
+
+
+def _require_one_place(chosen: Sequence[Utterance], leaves: Sequence[tuple[str, ...]], above: int) -> None:
+    place: dict[str, tuple[Utterance, tuple[str, ...]]] = {}
+    for utterance, leaf in zip(chosen, leaves, strict=True):
+        first, other = place.setdefault(utterance.speaker, (utterance, leaf))
+        if other[:above] != leaf[:above]:
+            raise CorpusError(
+                f'the speaker "{utterance.speaker}" is {SEPARATOR.join(other[:above])} in "{first.utterance}" and '
+                f'{SEPARATOR.join(leaf[:above])} in "{utterance.utterance}"; a speaker has one of each, so put such '
+                "a column below the speaker"
+            )

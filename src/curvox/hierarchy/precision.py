@@ -1,0 +1,220 @@
+"""Mean average precision: are the nearest items of an item those of its own node?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from curvox.errors import InputError
+from curvox.geometry import AbstractSpace
+from curvox.hierarchy.distances import block_distances
+from curvox.hierarchy.resampling import checked_points, checked_weights
+
+_BLOCK = 1 << 21
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePrecisions:
+    """The average precision of each query, and what every item does to their mean.
+
+    Attributes:
+        queries: (Q,) positions of the items that asked and had something to find.
+        values: (Q,) their average precisions, in (0, 1].
+        chance: (Q,) what a random order would have on average.
+        pull: (n,) the derivative of the mean of ``values`` by the weight of each item among those that are ranked.
+        asked: how many items asked, those with nothing to find included.
+    """
+
+    queries: NDArray[np.int64]
+    values: NDArray[np.float64]
+    chance: NDArray[np.float64]
+    pull: NDArray[np.float64]
+    asked: int
+
+
+def mean_average_precision(
+    space: AbstractSpace,
+    points: NDArray[np.float64],
+    labels: ArrayLike,
+    *,
+    known: ArrayLike | None = None,
+    apart: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+) -> float:
+    """Return the mean average precision of all items, NaN where no item has another of its label.
+
+    Each item ranks all others by their distance in the space; its average precision is the mean, over the items of its
+    own label, of the share of that label among what is ranked no later. As a measure of embedded graphs: Nickel & Kiela
+    2017 (Poincaré embeddings, arXiv:1705.08039), Sala et al. 2018. See `average_precisions` for the arguments;
+    ``weights`` also says how much each item asks.
+    """
+    found = average_precisions(space, points, labels, known=known, apart=apart, weights=weights)
+    w = checked_weights(None if weights is None else np.asarray(weights), len(found.pull))[found.queries]
+    return float(w @ found.values / w.sum()) if len(w) and w.any() else float("nan")
+
+
+def average_precisions(
+    space: AbstractSpace,
+    points: NDArray[np.float64],
+    labels: ArrayLike,
+    *,
+    known: ArrayLike | None = None,
+    apart: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    queries: ArrayLike | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AveragePrecisions:
+    """Return the average precision of queries against all items, exactly, block by block.
+
+    Items at the same distance are ranked together, so a space where all points are one has the share of the label.
+
+    Args:
+        space: where the points lie.
+        points: (n, D).
+        labels: (n,) whole numbers of at least 0.
+        known: (n,) which items are asked and ranked; all if None.
+        apart: (n,) whole numbers; items of the query's own group are left out of its ranking. With the speaker as
+            group this asks whether *other* speakers of the same language lie near, which a space that knows
+            speakers alone would otherwise seem to answer. The query itself is always left out.
+        weights: (n,) how often each item is ranked, at least 0; 1 if None.
+        queries: (Q,) positions of the items that ask; all if None.
+        progress: called with queries done and queries to do.
+
+    Raises:
+        InputError: arrays of other shapes.
+    """
+    x = checked_points(points)
+    columns = _columns(len(x), labels, known, apart, weights)
+    kept = np.flatnonzero(columns.known & (columns.weights > 0))
+    asking = np.arange(len(x)) if queries is None else np.asarray(queries, dtype=np.int64)
+    asking = asking[np.isin(asking, kept)]
+    ranked = _Ranked(*(column[kept] for column in (columns.labels, columns.groups, columns.weights)))
+    place = np.full(len(x), -1)
+    place[kept] = np.arange(len(kept))
+    rows = max(1, _BLOCK // max(1, len(kept)))
+    values, chance, pull = np.full(len(asking), np.nan), np.full(len(asking), np.nan), np.zeros(len(x))
+    within = x[kept]
+    for start in range(0, len(asking), rows):
+        block = slice(start, start + rows)
+        own = place[asking[block]]
+        distances = block_distances(space, within, own)
+        values[block], chance[block], pulled = _block(distances, own, ranked)
+        pull[kept] += pulled
+        if progress:
+            progress(min(start + rows, len(asking)), len(asking))
+    found = np.isfinite(values)
+    return AveragePrecisions(
+        asking[found], values[found], chance[found], pull / max(1, int(found.sum())), asked=len(asking)
+    )
+
+
+def chance_of_random_order(relevant: ArrayLike, ranked: ArrayLike) -> NDArray[np.float64]:
+    """Return the average precision that a random order has on average.
+
+    With R of N items to find, ``(H + (R - 1) / (N - 1) (N - H)) / N`` where H is the N-th harmonic number: the item at
+    rank k is one of them with the probability R / N, and each before it then with (R - 1) / (N - 1).
+
+    Args:
+        relevant: R, at least 1.
+        ranked: N, at least R.
+    """
+    from scipy.special import digamma  # slow to import
+
+    r, n = np.asarray(relevant, dtype=np.float64), np.asarray(ranked, dtype=np.float64)
+    harmonic = digamma(n + 1) + np.euler_gamma
+    return (harmonic + (r - 1) / np.maximum(n - 1, 1) * (n - harmonic)) / n
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    known: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+def _columns(
+    n: int, labels: ArrayLike, known: ArrayLike | None, apart: ArrayLike | None, weights: ArrayLike | None
+) -> _Columns:
+    made = _Columns(
+        labels=np.asarray(labels),
+        # Without groups every item is its own, which leaves out the query alone.
+        groups=np.arange(n) if apart is None else np.asarray(apart),
+        weights=checked_weights(None if weights is None else np.asarray(weights), n),
+        known=np.ones(n, dtype=bool) if known is None else np.asarray(known, dtype=bool),
+    )
+    for name in ("labels", "groups", "known"):
+        if getattr(made, name).shape != (n,):
+            raise InputError(f"{name} must be ({n},), got {getattr(made, name).shape}")
+    return made
+
+
+def _block(
+    distances: NDArray[np.float64], own: NDArray[np.int64], ranked: _Ranked
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Average precisions (B,), their chance (B,), and the sum of their derivatives by the weights (n,).
+
+    With w the weights in rank order, R and C the running sums of those to find and of all, and S the whole of R, the
+    average precision is ``sum of w_r R_r / C_r over those to find / S``.
+    """
+    left_out = ranked.groups[own][:, None] == ranked.groups[None, :]
+    distances[left_out] = np.inf
+    order = np.argsort(distances, axis=1)
+    ordered = np.take_along_axis(distances, order, axis=1)
+    w = np.where(np.isinf(ordered), 0.0, ranked.weights[order])
+    relevant = (ranked.labels[order] == ranked.labels[own][:, None]) & (w > 0)
+    hits = np.where(relevant, w, 0.0)
+    total, found = np.cumsum(w, axis=1), np.cumsum(hits, axis=1)
+    last = _ends_of_ties(ordered)
+    if last is not None:
+        total, found = np.take_along_axis(total, last, axis=1), np.take_along_axis(found, last, axis=1)
+    whole = found[:, -1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(total > 0, found / total, 0.0)
+        values = np.where(whole > 0, (hits * precision).sum(axis=1) / whole, np.nan)
+        counts = relevant.sum(axis=1), (w > 0).sum(axis=1)
+        chance = np.where(whole > 0, chance_of_random_order(*counts), np.nan)
+        pull = _pull(hits, relevant, precision, total, values, whole, last)
+    pulled = np.bincount(order.ravel(), np.where(w > 0, pull, 0.0).ravel(), minlength=len(ranked.labels))
+    return values, chance, pulled
+
+
+def _pull(hits, relevant, precision, total, values, whole, last) -> NDArray[np.float64]:
+    """The derivative of each average precision by the weight at each rank (B, n); 0 where nothing is to be found."""
+    each = np.where(total > 0, hits / total, 0.0)
+    if last is not None:  # what is ranked together counts at the end of its tie
+        each, loss = _at_ends(each, last), _at_ends(each * precision, last)
+    else:
+        loss = each * precision
+    later, lost = (np.cumsum(part[:, ::-1], axis=1)[:, ::-1] for part in (each, loss))
+    if last is not None:
+        # Everything in a tie sees the whole tie, from its first rank on.
+        later, lost = np.take_along_axis(later, last, axis=1), np.take_along_axis(lost, last, axis=1)
+    gain = np.where(relevant, precision - values[:, None] + later, 0.0)
+    return np.where(whole[:, None] > 0, (gain - lost) / whole[:, None], 0.0)
+
+
+def _at_ends(part: NDArray[np.float64], last: NDArray[np.int64]) -> NDArray[np.float64]:
+    moved = np.zeros_like(part)
+    np.add.at(moved, (np.arange(len(part))[:, None], last), part)
+    return moved
+
+
+def _ends_of_ties(ordered: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    """The last rank (B, n) of the items at the same distance; None where every distance is another."""
+    same = (ordered[:, 1:] == ordered[:, :-1]) & np.isfinite(ordered[:, 1:])
+    if not same.any():
+        return None
+    n = ordered.shape[1]
+    ends = np.where(np.concatenate([~same, np.ones((len(ordered), 1), dtype=bool)], axis=1), np.arange(n), n)
+    return np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]

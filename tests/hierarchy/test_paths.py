@@ -1,0 +1,120 @@
+"""Paths of items in a tree of labels."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from curvox.corpora import Corpus, LabelTree, Utterance
+from curvox.errors import CorpusError, InputError, UnknownNameError
+from curvox.hierarchy.paths import TreePaths, planted_paths, tree_paths
+
+LEVELS = ("gender", "native_language", "speaker", "session")
+
+
+def utterance(name: str, speaker: str, session: str = "1", **labels) -> Utterance:
+    return Utterance(utterance=name, path=f"{name}.wav", speaker=speaker, session=session, **labels)
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    utterances = (
+        utterance("a1", "a", gender="f", native_language="hindi", extra={"town": "Pune"}),
+        utterance("a2", "a", session="2", gender="f", native_language="hindi", extra={"town": "Pune"}),
+        utterance("b1", "b", gender="f", native_language="", extra={"town": "Agra"}),
+        utterance("c1", "c", gender="p", native_language="hindi"),
+        utterance("d1", "d", gender="", native_language="hindi"),
+        utterance("a3", "a", gender="f", native_language="hindi", extra={"town": "Pune"}),
+    )
+    return Corpus(Path("."), utterances, "made up")
+
+
+def test_tree_distance__is_that_of_the_label_tree(corpus: Corpus) -> None:
+    names = [u.utterance for u in corpus.utterances][::-1]
+    paths, tree = tree_paths(corpus, names, LEVELS), LabelTree.from_corpus(corpus)
+    every = np.arange(len(names))
+    np.testing.assert_array_equal(paths.tree_distance(every[:, None], every), tree.tree_distances(names))
+    for i, j in itertools.product(every, every):
+        assert paths.tree_distance(i, j) == tree.tree_distance(names[i], names[j])
+
+
+def test_paths__of_sessions_hang_below_their_speaker(corpus: Corpus) -> None:
+    paths = tree_paths(corpus, ["a1", "a3", "a2", "b1"], ("speaker", "session"))
+    assert paths.names == (("a", "b"), ("a / 1", "a / 2", "b / 1"))
+    np.testing.assert_array_equal(paths.nodes, [[0, 0], [0, 0], [0, 1], [1, 2]])
+    np.testing.assert_array_equal(paths.parents("session"), [0, 0, 1])
+    np.testing.assert_array_equal(paths.parents("speaker"), [0, 0])
+
+
+def test_paths__of_unknown_labels_hang_at_the_unknown_node_of_their_parent(corpus: Corpus) -> None:
+    paths = tree_paths(corpus, ["a1", "b1", "c1", "d1"], ("gender", "native_language"))
+    assert paths.names[0] == ("f", "unknown")
+    assert paths.names[1] == ("f / hindi", "f / unknown", "unknown / hindi")
+    np.testing.assert_array_equal(paths.known, [[True, True], [True, False], [False, True], [False, True]])
+
+
+def test_paths__take_further_columns(corpus: Corpus) -> None:
+    paths = tree_paths(corpus, ["a1", "b1", "c1"], ("town", "speaker"))
+    assert paths.names[0] == ("Agra", "Pune", "unknown")
+
+
+@pytest.mark.parametrize("levels", [(), "gender", ("gender", "gender")])
+def test_paths__refuse_levels_that_are_no_levels(corpus: Corpus, levels) -> None:
+    with pytest.raises(InputError, match="different columns"):
+        tree_paths(corpus, ["a1"], levels)
+
+
+def test_paths__refuse_what_the_corpus_does_not_know(corpus: Corpus) -> None:
+    with pytest.raises(UnknownNameError, match='did you mean "gender"'):
+        tree_paths(corpus, ["a1"], ("gendre",))
+    with pytest.raises(UnknownNameError, match='"a9"'):
+        tree_paths(corpus, ["a9"], ("gender",))
+    with pytest.raises(InputError, match="at least one utterance"):
+        tree_paths(corpus, [], ("gender",))
+
+
+def test_paths__refuse_a_speaker_in_two_places() -> None:
+    twice = Corpus(Path("."), (utterance("a1", "a", language="en"), utterance("a2", "a", language="zh")), "two")
+    with pytest.raises(CorpusError, match='"a" is en in "a1" and zh in "a2"'):
+        tree_paths(twice, ["a1", "a2"], ("language", "speaker"))
+    assert tree_paths(twice, ["a1", "a2"], ("speaker", "language")).names[1] == ("a / en", "a / zh")
+
+
+def test_planted__is_the_full_tree() -> None:
+    paths = planted_paths((2, 3), 2)
+    assert len(paths) == 12
+    assert paths.levels == ("level 1", "level 2")
+    assert paths.names == (("1", "2"), ("1 / 1", "1 / 2", "1 / 3", "2 / 1", "2 / 2", "2 / 3"))
+    np.testing.assert_array_equal(paths.nodes[:, 0], [0] * 6 + [1] * 6)
+    np.testing.assert_array_equal(paths.nodes[:, 1], np.repeat(np.arange(6), 2))
+    np.testing.assert_array_equal(paths.tree_distance([0, 0, 0], [1, 2, 11]), [0, 2, 4])
+    assert paths.known.all()
+
+
+@pytest.mark.parametrize(("branching", "items"), [((), 2), ((2, 0), 2), ((2,), 0)])
+def test_planted__refuses_trees_without_items(branching, items) -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        planted_paths(branching, items)
+
+
+def test_rows__keep_the_numbers_of_the_nodes() -> None:
+    paths = planted_paths((2, 2), 1).rows([3, 1])
+    np.testing.assert_array_equal(paths.nodes, [[1, 3], [0, 1]])
+    np.testing.assert_array_equal(paths.parents("level 2"), [-1, 0, -1, 1])
+    with pytest.raises(UnknownNameError, match='unknown level "level2"'):
+        paths.place("level2")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "names", "message"),
+    [
+        ([[0, 0], [1, 0]], (("a", "b"), ("c",)), "hangs below two"),
+        ([[0, 0], [0, 1]], (("a",), ("c",)), "must be below 1"),
+        ([[0], [0]], (("a",), ("c",)), r"\(items, 2\)"),
+        ([[0, 0]], (("a",),), "each with its names"),
+    ],
+)
+def test_paths__refuse_numbers_that_are_no_tree(nodes, names, message) -> None:
+    with pytest.raises(InputError, match=message):
+        TreePaths(("u", "v"), np.array(nodes), names, np.ones(np.shape(nodes), dtype=bool))
