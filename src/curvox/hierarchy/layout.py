@@ -1,4 +1,4 @@
-"""A whole corpus laid out in the Poincaré disk: principal geodesics through the middle of the points, in closed form."""
+"""A whole corpus in the Poincaré disk: principal geodesics through the middle of the points, in closed form."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, Hypersphere, PoincareBall
-from curvox.geometry.poincare import exp0, log0, mobius_add
 from curvox.geometry.poincare import distance as poincare_distance
+from curvox.geometry.poincare import exp0, log0, mobius_add
 
 FLAT_SPREAD = 2.0
 """What the root mean square distance from the middle becomes in the disk for points of flat space, which has no unit
@@ -62,7 +62,7 @@ class CorpusLayout:
         chart: the map; it also places points that it was not made from, such as the middles of speakers.
         coordinates: (n, 2) tangent coordinates with kept lengths; see `DiskChart.coordinates`.
         kept: share of the squared distances from the middle that lies in the plane of the picture, in [0, 1].
-        stress: Kruskal's, of distances drawn against distances in the space, over ``pairs`` sampled pairs; 0 is perfect.
+        stress: Kruskal's, of distances drawn against distances in the space, over ``pairs`` sampled pairs.
         pairs: how many pairs were sampled.
     """
 
@@ -96,7 +96,7 @@ def corpus_layout(
     Points of a ball that lie on a geodesic plane come out as they are, up to an isometry.
 
     Distances are not rescaled to look well: those of a ball are taken in units of its curvature radius (√c d), those of
-    the sphere as angles in radians. Flat space has no unit, so that its root mean square distance becomes `FLAT_SPREAD`.
+    the sphere as angles in radians. Flat space has no unit: its root mean square distance becomes `FLAT_SPREAD`.
 
     Args:
         space: where the points live.
