@@ -1,4 +1,4 @@
-"""What is drawn of a tree in a space: the middles of its nodes in the disk, their radii, and the tree grown from them."""
+"""What is drawn of a tree in a space: the middles of its nodes in the disk, their radii, the tree grown from them."""
 
 from __future__ import annotations
 

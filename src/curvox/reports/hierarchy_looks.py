@@ -1,0 +1,113 @@
+"""How the nodes of a label tree look in its pictures: the largest eight of a level by colour and mark, then others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curvox.reports.drawing import INK, MARKERS, OTHER, SERIES, plain
+
+if TYPE_CHECKING:
+    from matplotlib.lines import Line2D
+
+    from curvox.hierarchy.paths import TreePaths
+
+MOST_COLOURED = 8
+"""Nodes of a level that have a look of their own."""
+
+_COLOURS = (*SERIES, INK)[:MOST_COLOURED]
+_OTHER, _UNKNOWN = ".", "+"
+_LETTERS = 22
+
+
+@dataclass(frozen=True)
+class NodeLook:
+    """What one legend entry stands for: its name, how many items it has, and its colour and mark."""
+
+    name: str
+    items: int
+    colour: str
+    marker: str
+
+
+@dataclass(frozen=True, eq=False)
+class LevelLooks:
+    """The legend of a level.
+
+    Attributes:
+        level: its name.
+        entries: the largest nodes, then "other" and "unknown" where there are some.
+        of_items: (n,) the entry of each item.
+        of_nodes: the entry of each node of the level, by its number.
+    """
+
+    level: str
+    entries: tuple[NodeLook, ...]
+    of_items: NDArray[np.int64]
+    of_nodes: NDArray[np.int64]
+
+
+def level_looks(paths: TreePaths, level: str, *, first: int = 0) -> LevelLooks:
+    """Return how the items of a level look; nodes of equal size in the order of their numbers.
+
+    Args:
+        paths: of the items.
+        level: of the tree.
+        first: colour and mark of the largest node, counted from 0, for a picture that shows several levels.
+    """
+    place = paths.place(level)
+    own, known = paths.nodes[:, place], paths.usable(level)
+    sizes = np.bincount(own[known], minlength=len(paths.names[place]))
+    order = sorted(np.flatnonzero(sizes).tolist(), key=lambda node: (-sizes[node], node))
+    # An entry "other" that stands for a single node would only hide its name.
+    named = order if len(order) <= MOST_COLOURED else order[:MOST_COLOURED]
+    entries = [NodeLook(paths.names[place][node], int(sizes[node]), *_look(first + i)) for i, node in enumerate(named)]
+    of_nodes = np.full(len(paths.names[place]), -1, dtype=np.int64)
+    of_nodes[named] = np.arange(len(named))
+    if rest := order[len(named) :]:
+        of_nodes[rest] = len(entries)
+        entries.append(NodeLook(f"{len(rest)} more", int(sizes[rest].sum()), OTHER, _OTHER))
+    if not known.all():
+        of_nodes[of_nodes < 0] = len(entries)
+        entries.append(NodeLook("unknown", int((~known).sum()), OTHER, _UNKNOWN))
+    of_items = np.where(known, of_nodes[own], len(entries) - 1)
+    return LevelLooks(level, tuple(entries), of_items, of_nodes)
+
+
+def _look(i: int) -> tuple[str, str]:
+    return _COLOURS[i % MOST_COLOURED], MARKERS[i % MOST_COLOURED]
+
+
+def own_name(paths: TreePaths, level: str, node: int) -> str:
+    """Return the last part of a node's path, what sets it apart from its siblings."""
+    place = paths.place(level)
+    name = paths.names[place][node]
+    if not place:
+        return name
+    above = paths.names[place - 1][int(paths.parents(level)[node])]
+    return name.removeprefix(f"{above} / ")
+
+
+def short(name: str) -> str:
+    """Return a name as one line that fits beside a picture."""
+    text = plain(name)
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
+
+
+def legend_mark(entry: NodeLook, label: str) -> Line2D:
+    """Return the mark of an entry for a legend."""
+    from matplotlib.lines import Line2D
+
+    edge = {"markeredgecolor": entry.colour} if entry.marker == "+" else {}
+    return Line2D(
+        [], [], linestyle="none", color=entry.colour, marker=entry.marker, markersize=6.5, label=label, **edge
+    )
+
+
+def several(paths: TreePaths, level: str) -> bool:
+    """Return whether more than one node of a level is known, so that colours tell something."""
+    own = paths.nodes[paths.usable(level), paths.place(level)]
+    return len(own) > 0 and bool((own != own[0]).any())

@@ -1,0 +1,138 @@
+"""The measures of a label tree as text: for the page, and as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from curvox.reports.tables import NOTHING, count
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from curvox.hierarchy.paths import TreePaths
+    from curvox.hierarchy.tree_measures import Measure, TreeMeasures
+
+WHOLE_TREE = "whole tree"
+
+SENTENCES: Mapping[str, str] = {
+    "delta_relative": (
+        "How far distances are from those of a tree: 0 is a tree, 1 as far from it as can be. Small values come from any "
+        "few clusters too, so compare it with another space at the same recordings."
+    ),
+    "map": (
+        "Of the recordings in the order of their distance from one, how early come those of the same node: 1 where all "
+        "of them come first."
+    ),
+    "purity": (
+        "For two recordings of one node, the share of that node in the smallest branch of the dendrogram that holds "
+        "both: 1 where every node is a branch of its own."
+    ),
+    "distortion": "By how much distances in the space and in the label tree disagree, after the best common scale.",
+    "distortion_worst": "The largest stretch of a distance over the smallest, after no scale can help.",
+    "cophenetic": (
+        "Correlation of distances in the space with the heights at which the dendrogram merges: how much of the space a "
+        "tree can show at all, whatever its labels."
+    ),
+    "tree_correlation": "Correlation of the heights of the dendrogram with the distances in the label tree.",
+    "depth_specificity": (
+        "Rank correlation of the radius with the depth in the label tree: above 0 where what is more particular lies "
+        "further out."
+    ),
+    "depth_duration": "Rank correlation of the radius of a recording with its length.",
+    "depth_quality": "Rank correlation of the radius of a recording with its signal-to-noise ratio.",
+    "leakage": (
+        "How well a level can be read from the embedding by a linear rule, on speakers that the rule has not met. "
+        "Whether that is wanted hangs on what the embedding is for."
+    ),
+}
+"""What each measure means, in a sentence."""
+
+PAPERS: Mapping[str, tuple[str, ...]] = {
+    "page": ("fletcher2004geodesic", "lamping1995focus", "nickel2017poincare", "law2019lorentz"),
+    "delta_relative": ("gromov1987hyperbolic", "khrulkov2020hyperbolic"),
+    "map": ("nickel2017poincare",),
+    "purity": ("heller2005hierarchical", "sokal1958statistical"),
+    "distortion": ("sala2018tradeoffs",),
+    "cophenetic": ("sokal1962comparison",),
+    "tree_correlation": ("sokal1962comparison",),
+}
+"""The papers of each measure, and of the page itself, by their keys."""
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """A measure as text; every column is filled, with a dash where there is nothing."""
+
+    level: str
+    value: str
+    interval: str
+    chance: str
+    pairs: str
+    note: str
+
+
+@dataclass(frozen=True)
+class MeasureGroup:
+    """The measures of one key: of several levels, or of the whole tree."""
+
+    title: str
+    sentence: str
+    better: str
+    rows: tuple[MeasureRow, ...]
+
+
+def measure_groups(measures: TreeMeasures) -> list[MeasureGroup]:
+    """Return all measures as text, those of one key together."""
+    keys = dict.fromkeys(measure.key for measure in measures.measures)
+    groups = []
+    for key in keys:
+        own = [measure for measure in measures.measures if measure.key == key]
+        title, better = own[0].title, own[0].better or ""
+        groups.append(MeasureGroup(title, SENTENCES.get(key, ""), better, tuple(_row(measure) for measure in own)))
+    return groups
+
+
+def known_shares(paths: TreePaths) -> list[tuple[str, str, str, str]]:
+    """Return of each level its name, its known nodes, and how many recordings have a label, with their share."""
+    rows = []
+    for place, level in enumerate(paths.levels):
+        known = paths.known[:, place]
+        nodes = len(set(paths.nodes[paths.usable(level), place].tolist()))
+        rows.append((level, count(nodes), count(int(known.sum())), f"{100 * known.mean():.1f} %"))
+    return rows
+
+
+def measures_table(measures: TreeMeasures) -> Table:
+    """Return all measures as a table for the terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    caption = "in brackets the 95 % interval; chance is what shuffled labels give"
+    table = Table(caption=caption, caption_justify="left")
+    for title in ("measure", "level"):
+        table.add_column(title)
+    for title in ("value", "chance", "better"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for group in measure_groups(measures):
+        for i, row in enumerate(group.rows):
+            value = Text(row.value)
+            if row.interval != NOTHING:
+                value.append(f" {row.interval}", style="dim")
+            table.add_row(
+                Text(group.title if not i else ""), Text(row.level), value, row.chance, group.better or NOTHING
+            )
+    return table
+
+
+def _row(measure: Measure) -> MeasureRow:
+    ends = measure.interval
+    return MeasureRow(
+        level=measure.level or WHOLE_TREE,
+        value=NOTHING if measure.value is None else f"{measure.value:.3f}",
+        interval=NOTHING if ends is None else f"[{ends.low:.3f}, {ends.high:.3f}]",
+        chance=NOTHING if measure.chance is None else f"{measure.chance:.3f}",
+        pairs=count(measure.pairs),
+        note=". ".join(part for part in (measure.why_none or "", measure.note) if part),
+    )
