@@ -63,6 +63,7 @@ def average_precisions(
     *,
     known: ArrayLike | None = None,
     apart: ArrayLike | None = None,
+    fixed: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     queries: ArrayLike | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -79,6 +80,8 @@ def average_precisions(
         apart: (n,) whole numbers; items of the query's own group are left out of its ranking. With the speaker as
             group this asks whether *other* speakers of the same language lie near, which a space that knows
             speakers alone would otherwise seem to answer. The query itself is always left out.
+        fixed: (n,) whole numbers; in ``pull`` items of the query's own group keep their weight. With the speaker as
+            group a speaker that is drawn twice is two people, neither of whom sees the other's items as its own.
         weights: (n,) how often each item is ranked, at least 0; 1 if None.
         queries: (Q,) positions of the items that ask; all if None.
         progress: called with queries done and queries to do.
@@ -87,11 +90,13 @@ def average_precisions(
         InputError: arrays of other shapes.
     """
     x = checked_points(points)
-    columns = _columns(len(x), labels, known, apart, weights)
+    columns = _columns(len(x), labels, known, apart, fixed, weights)
     kept = np.flatnonzero(columns.known & (columns.weights > 0))
     asking = np.arange(len(x)) if queries is None else np.asarray(queries, dtype=np.int64)
     asking = asking[np.isin(asking, kept)]
-    ranked = _Ranked(*(column[kept] for column in (columns.labels, columns.groups, columns.weights)))
+    ranked = _Ranked(
+        *(column[kept] for column in (columns.labels, columns.groups, columns.fixed)), columns.weights[kept]
+    )
     place = np.full(len(x), -1)
     place[kept] = np.arange(len(kept))
     rows = max(1, _BLOCK // max(1, len(kept)))
@@ -132,6 +137,7 @@ def chance_of_random_order(relevant: ArrayLike, ranked: ArrayLike) -> NDArray[np
 class _Columns:
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
+    fixed: NDArray[np.int64]
     weights: NDArray[np.float64]
     known: NDArray[np.bool_]
 
@@ -140,20 +146,27 @@ class _Columns:
 class _Ranked:
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
+    fixed: NDArray[np.int64]
     weights: NDArray[np.float64]
 
 
 def _columns(
-    n: int, labels: ArrayLike, known: ArrayLike | None, apart: ArrayLike | None, weights: ArrayLike | None
+    n: int,
+    labels: ArrayLike,
+    known: ArrayLike | None,
+    apart: ArrayLike | None,
+    fixed: ArrayLike | None,
+    weights: ArrayLike | None,
 ) -> _Columns:
     made = _Columns(
-        labels=np.asarray(labels),
+        labels=np.asarray(labels, dtype=np.int64),
         # Without groups every item is its own, which leaves out the query alone.
-        groups=np.arange(n) if apart is None else np.asarray(apart),
+        groups=np.arange(n) if apart is None else np.asarray(apart, dtype=np.int64),
+        fixed=np.arange(n) if fixed is None else np.asarray(fixed, dtype=np.int64),
         weights=checked_weights(None if weights is None else np.asarray(weights), n),
         known=np.ones(n, dtype=bool) if known is None else np.asarray(known, dtype=bool),
     )
-    for name in ("labels", "groups", "known"):
+    for name in ("labels", "groups", "fixed", "known"):
         if getattr(made, name).shape != (n,):
             raise InputError(f"{name} must be ({n},), got {getattr(made, name).shape}")
     return made
@@ -185,11 +198,20 @@ def _block(
         counts = relevant.sum(axis=1), (w > 0).sum(axis=1)
         chance = np.where(whole > 0, chance_of_random_order(*counts), np.nan)
         pull = _pull(hits, relevant, precision, total, values, whole, last)
-    pulled = np.bincount(order.ravel(), np.where(w > 0, pull, 0.0).ravel(), minlength=len(ranked.labels))
-    return values, chance, pulled
+    free = (w > 0) & (ranked.fixed[order] != ranked.fixed[own][:, None])
+    pulled = np.bincount(order.ravel(), np.where(free, pull, 0.0).ravel(), minlength=len(ranked.labels))
+    return values, chance, pulled.astype(np.float64)
 
 
-def _pull(hits, relevant, precision, total, values, whole, last) -> NDArray[np.float64]:
+def _pull(
+    hits: NDArray[np.float64],
+    relevant: NDArray[np.bool_],
+    precision: NDArray[np.float64],
+    total: NDArray[np.float64],
+    values: NDArray[np.float64],
+    whole: NDArray[np.float64],
+    last: NDArray[np.int64] | None,
+) -> NDArray[np.float64]:
     """The derivative of each average precision by the weight at each rank (B, n); 0 where nothing is to be found."""
     each = np.where(total > 0, hits / total, 0.0)
     if last is not None:  # what is ranked together counts at the end of its tie

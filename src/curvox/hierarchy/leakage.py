@@ -1,0 +1,270 @@
+"""Leakage between levels: what else than the speaker an embedding tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from curvox.errors import InputError
+from curvox.geometry import AbstractSpace, PoincareBall, log0
+from curvox.hierarchy.distances import all_distances
+from curvox.hierarchy.resampling import checked_points
+
+FEWEST_SPEAKERS = 3
+"""Speakers of a label, below which it is not asked for: some must be there to learn from, others to ask."""
+MOST_PER_SPEAKER = 50
+_FOLDS = 5
+_RIDGE = 1e-2
+
+
+@dataclass(frozen=True, eq=False)
+class ReadOff:
+    """How well a label is read off embeddings of speakers who were not learnt from.
+
+    Attributes:
+        rates: (S,) the share of each speaker's items whose label was told right.
+        classes: (S,) the label of each, numbered over all parents.
+        parents: (C,) the parent of each label.
+        speakers: (S,) the speakers asked, as they were given.
+        asked_parents: parents with at least two labels of enough speakers.
+        items: how many items were asked.
+        chance: `balanced_accuracy` with the labels of whole speakers shuffled within their parent, on average.
+    """
+
+    rates: NDArray[np.float64]
+    classes: NDArray[np.int64]
+    parents: NDArray[np.int64]
+    speakers: NDArray[np.int64]
+    asked_parents: int
+    items: int
+    chance: float
+
+    def balanced_accuracy(self, weights: NDArray[np.float64] | None = None) -> float:
+        """Return the share told right, the mean over labels, then over parents by their number of speakers.
+
+        Args:
+            weights: (S,) how often each speaker is there; 1 if None. NaN where a label has no speaker left.
+        """
+        w = np.ones(len(self.rates)) if weights is None else weights
+        mass = np.bincount(self.classes, w, minlength=len(self.parents))
+        if not len(mass) or not mass.all():
+            return float("nan")
+        of_label = np.bincount(self.classes, w * self.rates, minlength=len(mass)) / mass
+        count = np.bincount(self.parents)
+        of_parent = np.bincount(self.parents, of_label) / np.maximum(count, 1)
+        size = np.bincount(self.parents, mass)
+        return float(of_parent @ size / size.sum())
+
+
+def read_off(
+    space: AbstractSpace,
+    points: NDArray[np.float64],
+    labels: ArrayLike,
+    parents: ArrayLike,
+    speakers: ArrayLike,
+    *,
+    permutations: int = 20,
+    seed: int = 0,
+) -> ReadOff | None:
+    """Return how well labels of speakers are read off their embeddings within each parent, None where none can be.
+
+    A linear discriminant (Fisher 1936) learns from some speakers and is asked about others, five folds by speaker, each
+    label in every fold as far as it goes. It sees tangent vectors at the origin of a ball, in other spaces the points;
+    whitened by the covariance of what it learns from, to which a hundredth of its mean variance is added; each speaker
+    counts alike, and each label is as likely. Labels of fewer than 3 speakers are left out. Of a speaker at most 50
+    items are taken.
+
+    Args:
+        space: where the points lie.
+        points: (n, D).
+        labels: (n,) whole numbers, one for all items of a speaker, such as the node at the level asked for.
+        parents: (n,) whole numbers, one for all items of a label; labels are told from others of their parent.
+        speakers: (n,) whole numbers.
+        permutations: how often labels are shuffled for the level of chance.
+        seed: of the folds, of the choice of items and of the shuffling.
+
+    Raises:
+        InputError: a speaker with two labels, or a label with two parents.
+    """
+    x = _tangents(space, checked_points(points))
+    columns = [np.asarray(column, dtype=np.int64) for column in (labels, parents, speakers)]
+    if any(column.shape != (len(x),) for column in columns):
+        raise InputError(f"labels, parents and speakers must be ({len(x)},) each")
+    label, parent, speaker = columns
+    label_of = _one_each(speaker, label, "speaker", "label")
+    parent_of = _one_each(label, parent, "label", "parent")
+    rng = np.random.default_rng(seed)
+    problems = [
+        _Problem.of(x, speaker, {s: k for s, k in label_of.items() if parent_of[k] == above}, rng)
+        for above in sorted(set(parent_of.values()))
+    ]
+    asked = [problem for problem in problems if problem is not None]
+    if not asked:
+        return None
+    shuffled = [
+        _gather(asked, [rng.permutation(problem.classes) for problem in asked], 1.0).balanced_accuracy()
+        for _ in range(permutations)
+    ]
+    return _gather(asked, [problem.classes for problem in asked], float(np.mean(shuffled)) if shuffled else np.nan)
+
+
+def session_auc(
+    space: AbstractSpace,
+    points: NDArray[np.float64],
+    sessions: ArrayLike,
+    speakers: ArrayLike,
+    *,
+    most_per_speaker: int = 300,
+    seed: int = 0,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+    """Return how well distances within a speaker tell pairs of one session from pairs of two.
+
+    Of each speaker: the probability that a pair of one session lies nearer than a pair of two, ties counted half: the
+    area under the ROC. 0.5 says that sessions leave no trace.
+
+    Args:
+        space: where the points lie.
+        points: (n, D).
+        sessions: (n,) whole numbers, such as the node at the level of sessions.
+        speakers: (n,) whole numbers.
+        most_per_speaker: of more items so many are drawn.
+        seed: of that choice.
+
+    Returns:
+        The speakers that have pairs of both kinds (S,), their areas (S,), and the pairs behind them.
+    """
+    x = checked_points(points)
+    session, speaker = np.asarray(sessions, dtype=np.int64), np.asarray(speakers, dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    found, areas, pairs = [], [], 0
+    for name in np.unique(speaker):
+        rows = np.flatnonzero(speaker == name)
+        if len(np.unique(session[rows])) < 2:
+            continue
+        rows = rng.choice(rows, most_per_speaker, replace=False) if len(rows) > most_per_speaker else rows
+        i, j = np.triu_indices(len(rows), 1)
+        distances = all_distances(space, x[rows])[i, j]
+        same = session[rows[i]] == session[rows[j]]
+        if same.any() and not same.all():
+            found.append(name)
+            areas.append(_auc(distances[same], distances[~same]))
+            pairs += len(i)
+    return np.array(found, dtype=np.int64), np.array(areas), pairs
+
+
+def _auc(near: NDArray[np.float64], far: NDArray[np.float64]) -> float:
+    ordered = np.sort(far)
+    below, upto = np.searchsorted(ordered, near, "left"), np.searchsorted(ordered, near, "right")
+    return float(1 - (below + upto).mean() / (2 * len(far)))
+
+
+@torch.no_grad()
+def _tangents(space: AbstractSpace, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    if isinstance(space, PoincareBall):
+        return log0(torch.from_numpy(points), c=space.c).numpy()
+    return points
+
+
+def _one_each(keys: NDArray[np.int64], values: NDArray[np.int64], key: str, value: str) -> dict[int, int]:
+    pairs = np.unique(np.stack([keys, values], axis=1), axis=0)
+    if len(pairs) > len(np.unique(keys)):
+        twice = int(pairs[:-1][pairs[1:, 0] == pairs[:-1, 0]][0, 0])
+        raise InputError(f"a {key} has one {value}, the {key} {twice} has several; leave this level out")
+    return dict(pairs.tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """Whitened items to ask, and of each learnt speaker the mean, all by the covariance of the learnt."""
+
+    learnt: NDArray[np.int64]
+    means: NDArray[np.float64]
+    asked: NDArray[np.int64]
+    items: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """The speakers of one parent, with the class of each; nothing in the folds depends on which class it is."""
+
+    classes: NDArray[np.int64]
+    speakers: NDArray[np.int64]
+    folds: tuple[_Fold, ...]
+
+    @staticmethod
+    def of(
+        x: NDArray[np.float64], speaker: NDArray[np.int64], label_of: dict[int, int], rng: np.random.Generator
+    ) -> _Problem | None:
+        labels, counts = np.unique(list(label_of.values()), return_counts=True)
+        wanted = labels[counts >= FEWEST_SPEAKERS]
+        if len(wanted) < 2:
+            return None
+        chosen = np.array([s for s, label in label_of.items() if label in wanted])
+        classes = np.searchsorted(wanted, [label_of[s] for s in chosen.tolist()])
+        rows, owners = [], []
+        for place, name in enumerate(chosen):
+            own = np.flatnonzero(speaker == name)
+            own = rng.choice(own, MOST_PER_SPEAKER, replace=False) if len(own) > MOST_PER_SPEAKER else own
+            rows.append(own)
+            owners.append(np.full(len(own), place))
+        owner = np.concatenate(owners)
+        fold_of = _fold_of(classes, rng)
+        parts = x[np.concatenate(rows)]
+        folds = tuple(_fold(parts, owner, fold_of == fold) for fold in range(fold_of.max() + 1))
+        return _Problem(classes, chosen, folds)
+
+    def rates(self, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The share (S,) of each speaker's items that are told right when these are the classes."""
+        right, total = np.zeros(len(classes)), np.zeros(len(classes))
+        for fold in self.folds:
+            own = classes[fold.learnt]
+            present = np.unique(own)
+            centres = np.stack([fold.means[own == label].mean(axis=0) for label in present])
+            scores = fold.items @ centres.T - 0.5 * (centres**2).sum(axis=1)
+            told = present[scores.argmax(axis=1)] == classes[fold.asked]
+            right += np.bincount(fold.asked, told, minlength=len(classes))
+            total += np.bincount(fold.asked, minlength=len(classes))
+        return right / total
+
+
+def _fold_of(classes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """The fold of each speaker: those of a class are dealt out in turn."""
+    folds = min(_FOLDS, int(np.bincount(classes).min()))
+    fold_of = np.zeros(len(classes), dtype=np.int64)
+    for label in np.unique(classes):
+        own = rng.permutation(np.flatnonzero(classes == label))
+        fold_of[own] = (np.arange(len(own)) + rng.integers(folds)) % folds
+    return fold_of
+
+
+def _fold(x: NDArray[np.float64], owner: NDArray[np.int64], held_out: NDArray[np.bool_]) -> _Fold:
+    asked = held_out[owner]
+    learnt = np.flatnonzero(~held_out)
+    own, items = owner[~asked], x[~asked]
+    count = np.bincount(own, minlength=len(held_out))
+    means = np.zeros((len(held_out), x.shape[1]))
+    np.add.at(means, own, items)
+    means = means[learnt] / count[learnt][:, None]
+    centre = means.mean(axis=0)
+    # Every speaker weighs the same, however many items it has.
+    centred = (items - centre) / np.sqrt(count[own] * len(learnt))[:, None]
+    values, axes = np.linalg.eigh(centred.T @ centred)
+    values = np.maximum(values, 0) + _RIDGE * max(values.mean(), np.finfo(np.float64).tiny)
+    whitening = axes / np.sqrt(values)
+    return _Fold(learnt, (means - centre) @ whitening, owner[asked], (x[asked] - centre) @ whitening)
+
+
+def _gather(problems: list[_Problem], classes: list[NDArray[np.int64]], chance: float) -> ReadOff:
+    offsets = np.cumsum([0, *(int(problem.classes.max()) + 1 for problem in problems)])
+    return ReadOff(
+        rates=np.concatenate([problem.rates(own) for problem, own in zip(problems, classes, strict=True)]),
+        classes=np.concatenate([own + start for own, start in zip(classes, offsets[:-1], strict=True)]),
+        parents=np.repeat(np.arange(len(problems)), np.diff(offsets)),
+        speakers=np.concatenate([problem.speakers for problem in problems]),
+        asked_parents=len(problems),
+        items=sum(len(fold.asked) for problem in problems for fold in problem.folds),
+        chance=chance,
+    )
