@@ -20,6 +20,7 @@ from curvox.reports.hierarchy_looks import (
     legend_mark,
     level_looks,
     own_name,
+    several,
     short,
 )
 

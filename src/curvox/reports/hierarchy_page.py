@@ -19,6 +19,7 @@ from curvox.reports.hierarchy_looks import several
 from curvox.reports.hierarchy_tables import PAPERS, known_shares, measure_groups
 from curvox.reports.page import PageFigure, page_template
 from curvox.reports.results import installed_versions
+from curvox.reports.standalone import standalone
 from curvox.reports.tables import NOTHING, count
 
 if TYPE_CHECKING:
@@ -56,11 +57,7 @@ def render_hierarchy_page(
     heard = [(i, name, clips[name]) for i, name in enumerate(report.utterances) if name in clips and clips[name].audio]
     script = files("curvox.reports").joinpath("templates/hierarchy.js").read_text(encoding="utf-8")
     help_text = f"{_HELP} A click plays what is ringed." if heard else _HELP
-    radii = (
-        tree_radius_figure(picture, unit=f"distance from the origin, {_radius_unit(report)}")
-        if picture.radii is not None
-        else ""
-    )
+    radii = None if picture.radii is None else tree_radius_figure(picture, unit=_radius_axis(report))
     values = {
         "title": f"The label tree of {report.corpus} in {report.title}",
         "subtitle": _subtitle(report),
@@ -89,6 +86,15 @@ def render_hierarchy_page(
         ),
     }
     return page_template("hierarchy.html.jinja").render(values)
+
+
+def hierarchy_pictures(report: HierarchyReport) -> dict[str, str]:
+    """Return the pictures of the page as SVG files that stand alone, by their names; those that there are."""
+    radii = None if report.picture.radii is None else tree_radius_figure(report.picture, unit=_radius_axis(report))
+    grown = None if report.dendrogram is None else dendrogram_figure(report.dendrogram, report.paths)
+    disk = tree_disk_figure(report.picture, report.paths, first_level(report), title=report.title)
+    made = {"disk.svg": disk, "dendrogram.svg": grown, "radius.svg": radii}
+    return {name: standalone(svg) for name, svg in made.items() if svg}
 
 
 def first_level(report: HierarchyReport) -> str:
@@ -124,8 +130,8 @@ def _disk_caption(report: HierarchyReport) -> str:
     return (
         "The centre is the middle of all recordings. Every point lies as far from it as it does in the space, in its "
         f"direction within the plane of the two principal geodesics; circles are at these distances, of which 1 is "
-        f"{report.unit}, drawn {stretch:g} times as long to fill the disk. Arcs lead from the middle of a node to those "
-        f"of its parts, along geodesics.{origin} The plane holds {100 * layout.kept:.0f} % of the squared distances "
+        f"{report.unit}, drawn {stretch:g} times as long to fill the disk. Arcs lead from the middle of a node to "
+        f"those of its parts, along geodesics.{origin} The plane holds {100 * layout.kept:.0f} % of the squared distances "
         f"from the middle; stress of the picture {layout.stress:.2f}, by {count(layout.pairs)} pairs (0 is perfect)."
         f"{too_many}{left_out}"
     )
@@ -137,15 +143,16 @@ def _dendrogram(report: HierarchyReport) -> PageFigure | None:
         return None
     left_out = f"; {count(grown.left_out)} of fewer recordings have no leaf" if grown.left_out else ""
     caption = (
-        f"The middles of {count(len(grown.nodes))} nodes of the level {grown.level}{left_out}, merged by average linkage "
-        f"of {grown.dendrogram.dissimilarity} (Sokal and Michener 1958). Beside each leaf its nodes in the levels above; "
-        "a branch is coloured where all its leaves are of one."
+        f"The middles of {count(len(grown.nodes))} nodes of the level {grown.level}{left_out}, merged by average "
+        f"linkage of {grown.dendrogram.dissimilarity} (Sokal and Michener 1958). Beside each leaf its nodes in the "
+        "levels above; a branch is coloured where all its leaves are of one."
     )
     return PageFigure(dendrogram_figure(grown, report.paths), "Who is near whom", caption)
 
 
-def _radius_unit(report: HierarchyReport) -> str:
-    return "in units of 1/√c" if report.measures.space == "poincare_ball" else "as in the space"
+def _radius_axis(report: HierarchyReport) -> str:
+    unit = ", in units of 1/√c" if report.measures.space == "poincare_ball" else ""
+    return f"distance from the origin{unit}"
 
 
 def _radius_rows(report: HierarchyReport) -> Iterator[tuple[str, str, str, str]]:
@@ -175,10 +182,5 @@ def _measures_caption(report: HierarchyReport) -> str:
 def _facts(report: HierarchyReport) -> Iterator[tuple[str, str]]:
     layout = report.picture.layout
     yield "Space", report.space
-    yield (
-        "Sampled",
-        (
-            f"{count(report.measures.sampled_pairs)} pairs for the measures, {count(layout.pairs)} for the stress; seed "
-            f"{report.measures.seed}"
-        ),
-    )
+    pairs = f"{count(report.measures.sampled_pairs)} pairs for the measures, {count(layout.pairs)} for the stress"
+    yield "Sampled", f"{pairs}; seed {report.measures.seed}"

@@ -18,8 +18,8 @@ WHOLE_TREE = "whole tree"
 
 SENTENCES: Mapping[str, str] = {
     "delta_relative": (
-        "How far distances are from those of a tree: 0 is a tree, 1 as far from it as can be. Small values come from any "
-        "few clusters too, so compare it with another space at the same recordings."
+        "How far distances are from those of a tree: 0 is a tree, 1 as far from it as can be. A few tight clusters give "
+        "small values too, so compare it with another space at the same recordings."
     ),
     "map": (
         "Of the recordings in the order of their distance from one, how early come those of the same node: 1 where all "
@@ -32,8 +32,8 @@ SENTENCES: Mapping[str, str] = {
     "distortion": "By how much distances in the space and in the label tree disagree, after the best common scale.",
     "distortion_worst": "The largest stretch of a distance over the smallest, after no scale can help.",
     "cophenetic": (
-        "Correlation of distances in the space with the heights at which the dendrogram merges: how much of the space a "
-        "tree can show at all, whatever its labels."
+        "Correlation of distances in the space with the heights at which the dendrogram merges: how much of the space "
+        "any tree can show, whatever its labels."
     ),
     "tree_correlation": "Correlation of the heights of the dendrogram with the distances in the label tree.",
     "depth_specificity": (
