@@ -1,4 +1,4 @@
-"""Depth: how far from the origin items and nodes lie, and whether that says how specific, long or clean they are."""
+"""Depth: how far from the origin items lie, and rank correlations that ask what it says."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Euclidean, PoincareBall, to_lorentz
-from curvox.hierarchy.paths import TreePaths
+from curvox.geometry import AbstractSpace, Euclidean, PoincareBall
 from curvox.hierarchy.resampling import checked_points, checked_weights
 
 _TOLD_APART = 1e-4
@@ -81,96 +80,30 @@ def correlation(a: NDArray[np.float64], b: NDArray[np.float64], weights: NDArray
     return float(np.clip((w @ (x * y)) / spread, -1, 1)) if spread > 0 else float("nan")
 
 
-@dataclass(frozen=True)
-class NodeDepths:
-    """Whether nodes further down the tree lie further out.
+@dataclass(frozen=True, eq=False)
+class WithinSpeakers:
+    """Rank correlation within speakers, from sums over each speaker's items (S, 3): of x y, of x x, of y y.
 
-    Attributes:
-        specificity: Spearman's correlation of the radius of a node's centroid with its level, NaN with one level.
-        steps: the share of nodes whose parent lies nearer to the origin, NaN without any parent.
-        nodes: how many nodes.
-        parents: how many nodes have a parent of several children, which ``steps`` counts.
+    x and y are ranks among the items of the speaker, less their mean; so neither a speaker's voice nor its channel
+    nor its corpus plays a part.
     """
 
-    specificity: float
-    steps: float
-    nodes: int
-    parents: int
+    sums: NDArray[np.float64]
 
+    @staticmethod
+    def of(a: NDArray[np.float64], b: NDArray[np.float64], speakers: NDArray[np.int64], count: int) -> WithinSpeakers:
+        """Rank the items (n,) of each of ``count`` speakers (n,)."""
+        sums = np.zeros((count, 3))
+        for speaker in np.unique(speakers):
+            own = speakers == speaker
+            once = np.ones(int(own.sum()))
+            x, y = (weighted_ranks(side[own], once) - (len(once) + 1) / 2 for side in (a, b))
+            sums[speaker] = x @ y, x @ x, y @ y
+        # A long speaker's ranks reach further: each is brought to the variance of one item.
+        items = np.bincount(speakers, minlength=count)
+        return WithinSpeakers(sums / np.maximum(items, 1)[:, None] ** 2)
 
-def node_depths(
-    space: AbstractSpace, points: NDArray[np.float64], paths: TreePaths, *, weights: ArrayLike | None = None
-) -> NodeDepths:
-    """Return how the radius of nodes follows their level.
-
-    The place of a node is the centroid of its items: the mean in flat space, the Lorentz centroid in the ball. A mean
-    of many points lies nearer to the origin than they do, in any space and for any labels, so these figures are high by
-    themselves and mean something only beside those of shuffled labels. A node that is its parent's only child is the
-    same point again and counted once, at its parent; nodes that are not known for certain are left out.
-
-    Args:
-        space: flat, or a Poincaré ball.
-        points: (n, D).
-        paths: where each hangs.
-        weights: (n,) of the items in the centroids, at least 0; 1 if None.
-
-    Raises:
-        InputError: a space without an origin, or arrays that do not fit.
-    """
-    x = checked_points(points, len(paths))
-    w = checked_weights(None if weights is None else np.asarray(weights), len(x))
-    coordinates = _linear_coordinates(space, x)
-    places, depths, inner, outer = [], [], [], []
-    above: NDArray[np.float64] | None = None
-    for depth, level in enumerate(paths.levels):
-        count = len(paths.names[depth])
-        usable = paths.usable(level) & (w > 0)
-        column, mass = paths.nodes[usable, depth], w[usable]
-        there = np.bincount(column, minlength=count) > 0
-        sums = np.zeros((count, coordinates.shape[1]))
-        np.add.at(sums, column, mass[:, None] * coordinates[usable])
-        found = np.full(count, np.nan)
-        found[there] = _radius_of_sums(space, sums[there])
-        parents = paths.parents(level)
-        if above is not None:
-            there &= _has_siblings(parents, there)
-            with_parent = there & np.isfinite(above[np.maximum(parents, 0)])
-            inner.append(above[parents[with_parent]])
-            outer.append(found[with_parent])
-        places.append(found[there])
-        depths.append(np.full(int(there.sum()), float(depth)))
-        above = found
-    radius, depth_of = np.concatenate(places), np.concatenate(depths)
-    steps = np.concatenate(inner) < np.concatenate(outer) if inner else np.zeros(0)
-    return NodeDepths(
-        specificity=rank_correlation(radius, depth_of) if len(radius) else float("nan"),
-        steps=float(steps.mean()) if len(steps) else float("nan"),
-        nodes=len(radius),
-        parents=len(steps),
-    )
-
-
-def _has_siblings(parents: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    children = np.bincount(parents[there], minlength=1)
-    found = np.zeros(len(parents), dtype=bool)
-    found[there] = children[parents[there]] > 1
-    return found
-
-
-def _linear_coordinates(space: AbstractSpace, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coordinates in which a centroid is the scaled sum: a 1 or the time before those of the point."""
-    if isinstance(space, PoincareBall):
-        with torch.no_grad():
-            return to_lorentz(torch.from_numpy(x), c=space.c).numpy()
-    if isinstance(space, Euclidean):
-        return np.concatenate([np.ones((len(x), 1)), x], axis=1)
-    raise InputError(f"points of the space {space.describe()['name']} have no depth")
-
-
-@torch.no_grad()
-def _radius_of_sums(space: AbstractSpace, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The distance of the centroid from the origin: ``|x|``, or ``artanh(|space| / time) / sqrt(c)``."""
-    share = np.linalg.norm(sums[:, 1:], axis=1) / sums[:, 0]
-    if isinstance(space, PoincareBall):
-        return np.arctanh(np.minimum(share, 1 - np.finfo(np.float64).eps)) / float(space.c) ** 0.5
-    return share
+    def correlation(self, drawn: NDArray[np.float64]) -> float:
+        """Return the correlation when each speaker is there as often as ``drawn`` (S,) says; NaN where none varies."""
+        xy, xx, yy = drawn @ self.sums
+        return float(np.clip(xy / np.sqrt(xx * yy), -1, 1)) if xx > 0 and yy > 0 else float("nan")

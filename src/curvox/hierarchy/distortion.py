@@ -57,22 +57,22 @@ def distortion(distances: ArrayLike, tree_distances: ArrayLike, *, weights: Arra
     if not counted.any():
         raise InputError("no pair of two leaves of the tree is left, so there is no distortion")
     ratios, w = d[counted] / t[counted], w[counted]
-    scale = _best_scale(ratios, w)
+    order = np.argsort(-ratios)
+    average, scale = average_of_sorted(ratios[order], w[order])
     smallest = float(ratios.min())
     return Distortion(
-        average=float(w @ np.abs(scale * ratios - 1) / w.sum()),
+        average=average,
         worst=float(ratios.max()) / smallest if smallest > 0 else math.inf,
         scale=scale,
         pairs=int(counted.sum()),
     )
 
 
-def _best_scale(ratios: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """The s with the least sum of ``w |s r - 1| = w r |s - 1 / r|``: a median of 1 / r with the weights w r."""
-    positive = ratios > 0
-    if not positive.any():
-        return 0.0
-    ordered = np.argsort(-ratios[positive])
-    r, pull = ratios[positive][ordered], (weights * ratios)[positive][ordered]
-    below = np.cumsum(pull)
-    return float(1 / r[np.searchsorted(below, below[-1] / 2)])
+def average_of_sorted(ratios: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the average distortion and its scale s from ratios ``d / t`` (P,), largest first, and weights (P,).
+
+    s has the least sum of ``w |s r - 1| = w r |s - 1 / r|``: it is a median of 1 / r with the weights w r.
+    """
+    below = np.cumsum(weights * ratios)
+    scale = float(1 / ratios[np.searchsorted(below, below[-1] / 2)]) if below[-1] > 0 else 0.0
+    return float(weights @ np.abs(scale * ratios - 1) / weights.sum()), scale

@@ -80,7 +80,7 @@ class TreePaths:
         """
         place = self.place(level)
         speaker = self.levels.index("speaker") if "speaker" in self.levels else 0
-        return self.known[:, (speaker if speaker <= place else 0) : place + 1].all(axis=1)
+        return np.all(self.known[:, (speaker if speaker <= place else 0) : place + 1], axis=1)
 
     def certain(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.bool_]:
         """Return whether the tree distance of items i and j is certain: whether they part at nodes that are known.

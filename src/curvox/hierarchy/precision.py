@@ -13,7 +13,7 @@ from curvox.geometry import AbstractSpace
 from curvox.hierarchy.distances import block_distances
 from curvox.hierarchy.resampling import checked_points, checked_weights
 
-_BLOCK = 1 << 21
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +94,7 @@ def average_precisions(
     kept = np.flatnonzero(columns.known & (columns.weights > 0))
     asking = np.arange(len(x)) if queries is None else np.asarray(queries, dtype=np.int64)
     asking = asking[np.isin(asking, kept)]
-    ranked = _Ranked(
-        *(column[kept] for column in (columns.labels, columns.groups, columns.fixed)), columns.weights[kept]
-    )
+    ranked = _Ranked(columns.labels[kept], columns.groups[kept], columns.fixed[kept], columns.weights[kept])
     place = np.full(len(x), -1)
     place[kept] = np.arange(len(kept))
     rows = max(1, _BLOCK // max(1, len(kept)))

@@ -1,0 +1,201 @@
+"""Measures of one level of a tree: mean average precision, dendrogram purity, leakage."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curvox.hierarchy.dendrogram import purities, purity_of_chance
+from curvox.hierarchy.leakage import FEWEST_SPEAKERS, read_off, session_auc
+from curvox.hierarchy.linkage import Dendrogram
+from curvox.hierarchy.precision import average_precisions
+from curvox.hierarchy.resampling import jackknife_interval, rate_like
+from curvox.hierarchy.setting import ABOVE, BELOW, SPEAKER, Setting
+from curvox.hierarchy.tree_measures import Better, Measure
+
+MOST_QUERIES = 1000
+_SHUFFLES = 40
+
+
+def precision_measure(setting: Setting, level: str) -> Measure:
+    """Return the mean average precision at a level.
+
+    Above the speaker, items of the query's own speaker are left out. At most 1,000 items ask, drawn at random, and all
+    are ranked. The bootstrap over speakers is to first order in their multiplicities, for those that ask and those
+    that are ranked alike: a measure of draw n is the estimate plus ``sum of (n_s - 1) u_s``, with u_s its derivative.
+    """
+    title, usable = "Mean average precision", setting.paths.usable(level)
+    labels = setting.paths.nodes[:, setting.paths.place(level)]
+    above = setting.standing(level) == ABOVE
+    rng = np.random.default_rng(setting.seed)
+    asking = np.flatnonzero(usable)
+    asking = np.sort(rng.choice(asking, MOST_QUERIES, replace=False)) if len(asking) > MOST_QUERIES else asking
+    why = _why_none(setting, level)
+    if why is not None:
+        return _none("map", title, level, why, "higher")
+    found = average_precisions(
+        setting.space,
+        setting.points,
+        labels,
+        known=usable,
+        apart=setting.speakers if above else None,
+        fixed=setting.speakers,
+        queries=asking,
+    )
+    if not len(found.values):
+        alone = "no item has another of its node" + (" of another speaker" if above else "")
+        return _none("map", title, level, alone, "higher")
+    value = float(found.values.mean())
+    influence = np.bincount(setting.speakers, found.pull, minlength=setting.count)
+    owners = setting.speakers[found.queries]
+    influence += np.bincount(owners, found.values - value, minlength=setting.count) / len(found.values)
+    values = setting.resampled(lambda drawn: float(np.clip(value + (drawn - 1) @ influence, 0, 1)))
+    among = "items of other speakers" if above else "all other items"
+    note = f"{len(found.values)} of {int(usable.sum())} items ask, ranked are {among}; bootstrap to first order"
+    return Measure(
+        key="map",
+        title=title,
+        value=value,
+        level=level,
+        interval=rate_like(value, values, setting.count),
+        chance=float(found.chance.mean()),
+        better="higher",
+        pairs=len(found.values),
+        note=note,
+    )
+
+
+def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Measure:
+    """Return the dendrogram purity at a level; Heller & Ghahramani 2005.
+
+    Chance is this dendrogram with the labels of whole speakers shuffled, for levels above the speaker, and of single
+    items below. The interval is by jackknife over speakers: among draws with replacement some speakers are missing, so
+    that those left are purer than all are.
+    """
+    title, usable = "Dendrogram purity", setting.paths.usable(level)
+    labels = setting.paths.nodes[:, setting.paths.place(level)]
+    why = _why_none(setting, level)
+    counts = np.bincount(labels[usable])
+    if why is None and counts.max(initial=0) < 2:
+        why = "no item has another of its node"
+    if why is not None:
+        return _none("purity", title, level, why, "higher")
+    value = float(purities(dendrogram, labels, known=usable)[0])
+    above = setting.standing(level) == ABOVE
+    if above:
+        chance = _purity_of_shuffled_speakers(setting, dendrogram, labels, usable)
+    else:
+        chance = purity_of_chance(dendrogram, labels, known=usable)
+    left_out = setting.left_out()[:, setting.speakers]
+    values = np.concatenate(
+        [
+            purities(dendrogram, labels, known=usable, weights=rows)
+            for rows in np.array_split(left_out, len(left_out) // 20 + 1)
+        ]
+    )
+    return Measure(
+        key="purity",
+        title=title,
+        value=value,
+        level=level,
+        interval=jackknife_interval(value, values),
+        chance=chance,
+        better="higher",
+        pairs=int((counts * (counts - 1)).sum()) // 2,
+        note=f"all pairs of one node; chance by shuffled labels of {'speakers' if above else 'items'}; interval by "
+        "jackknife over speakers, the dendrogram held fixed",
+    )
+
+
+def leakage_measure(setting: Setting, level: str) -> Measure:
+    """Return how well a level is read off: above the speaker by a discriminant, below it by distances."""
+    standing = setting.standing(level)
+    if standing == ABOVE:
+        return _read_off_measure(setting, level)
+    if standing == BELOW:
+        return _session_measure(setting, level)
+    why = "nothing leaks at the level of speakers themselves" if standing == SPEAKER else "speakers have several nodes"
+    return _none("leakage", "Leakage", level, why, None)
+
+
+def _read_off_measure(setting: Setting, level: str) -> Measure:
+    place, usable = setting.paths.place(level), setting.paths.usable(level)
+    parent = setting.paths.levels[place - 1] if place else None
+    title = f"Leakage: {level} read off" + (f" within {parent}" if parent else "")
+    above = setting.paths.nodes[usable, place - 1] if place else np.zeros(int(usable.sum()), dtype=np.int64)
+    owners = setting.speakers[usable]
+    found = read_off(
+        setting.space, setting.points[usable], setting.paths.nodes[usable, place], above, owners, seed=setting.seed
+    )
+    if found is None:
+        why = f"no {parent or 'tree'} has two nodes of this level with {FEWEST_SPEAKERS} speakers each"
+        return _none("leakage", title, level, why, None)
+    value = found.balanced_accuracy()
+    values = setting.resampled(lambda drawn: found.balanced_accuracy(drawn[found.speakers]))
+    return Measure(
+        key="leakage",
+        title=title,
+        value=value,
+        level=level,
+        interval=rate_like(value, values, setting.count),
+        chance=found.chance,
+        better=None,
+        pairs=found.items,
+        note=f"balanced accuracy of a linear discriminant on {len(found.rates)} speakers it did not learn from; "
+        "chance by shuffled labels of speakers",
+    )
+
+
+def _session_measure(setting: Setting, level: str) -> Measure:
+    title, usable = f"Leakage: {level} told within a speaker", setting.paths.usable(level)
+    nodes = setting.paths.nodes[usable, setting.paths.place(level)]
+    speakers, areas, pairs = session_auc(
+        setting.space, setting.points[usable], nodes, setting.speakers[usable], seed=setting.seed
+    )
+    if not len(speakers):
+        return _none("leakage", title, level, "no speaker has pairs of items of one such node and of two", "lower")
+
+    def of_draw(drawn: NDArray[np.float64]) -> float:
+        weights = drawn[speakers]
+        return float(weights @ areas / weights.sum()) if weights.any() else math.nan
+
+    value = float(areas.mean())
+    return Measure(
+        key="leakage",
+        title=title,
+        value=value,
+        level=level,
+        interval=rate_like(value, setting.resampled(of_draw), setting.count),
+        chance=0.5,
+        better="lower",
+        pairs=pairs,
+        note=f"area under the ROC of distances, mean over {len(speakers)} speakers: are pairs of one {level} nearer "
+        "than pairs of two?",
+    )
+
+
+def _purity_of_shuffled_speakers(
+    setting: Setting, dendrogram: Dendrogram, labels: NDArray[np.int64], usable: NDArray[np.bool_]
+) -> float:
+    speakers, first = np.unique(setting.speakers[usable], return_index=True)
+    rng = np.random.default_rng(setting.seed)
+    found = []
+    for _ in range(_SHUFFLES):
+        dealt = np.zeros(setting.count, dtype=np.int64)
+        dealt[speakers] = rng.permutation(labels[usable][first])
+        found.append(purities(dendrogram, dealt[setting.speakers], known=usable)[0])
+    return float(np.mean(found))
+
+
+def _why_none(setting: Setting, level: str) -> str | None:
+    usable = setting.paths.usable(level)
+    nodes = len(np.unique(setting.paths.nodes[usable, setting.paths.place(level)]))
+    if nodes > 1:
+        return None
+    return "no label at this level is known" if nodes == 0 else "all items whose label is known hang at one node"
+
+
+def _none(key: str, title: str, level: str, why: str, better: Better | None) -> Measure:
+    return Measure(key, title, None, level, None, None, better, 0, why_none=why)

@@ -1,0 +1,193 @@
+"""Measures of a tree by pairs of items: distortion, and what the dendrogram keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curvox.hierarchy.dendrogram import lowest_common_merges
+from curvox.hierarchy.depth import correlation
+from curvox.hierarchy.distortion import average_of_sorted, distortion
+from curvox.hierarchy.hyperbolicity import sampled_delta
+from curvox.hierarchy.linkage import Dendrogram
+from curvox.hierarchy.resampling import correlation_like, pair_multiplicities, ratio_like
+from curvox.hierarchy.setting import Setting
+from curvox.hierarchy.tree_measures import Better, Measure
+
+_SHUFFLES = 3
+
+
+def delta_measure(setting: Setting, progress: Callable[[int, int], None] | None = None) -> Measure:
+    """Return δ-hyperbolicity relative to the diameter, with the interval of its sampling."""
+    found = sampled_delta(setting.space, setting.points, seed=setting.seed, progress=progress)
+    how = (
+        f"2 δ_w / diameter of all {found.subset_size} items"
+        if found.interval is None
+        else f"mean of 2 δ_w / diameter of {found.subsets} random subsets of {found.subset_size} items, interval over "
+        "the choice of subsets"
+    )
+    return Measure(
+        key="delta_relative",
+        title="δ-hyperbolicity over diameter",
+        value=found.relative,
+        level=None,
+        interval=found.interval,
+        chance=None,
+        better="lower",
+        pairs=found.subsets * found.subset_size,
+        note=(
+            f"{how}; δ of all items is at least {found.largest:.4g}, and with 95 % confidence no more than "
+            f"{100 * found.exceeding_share:.2g} % of quadruples exceed {found.largest_of_quadruples:.4g}"
+        ),
+    )
+
+
+def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
+    """Return the average and the worst-case distortion of the tree."""
+    titles = {"distortion": "Average distortion", "worst_distortion": "Worst-case distortion"}
+    tree, certain = _tree_of(setting)
+    why = _why_no_distortion(setting, tree, certain)
+    if why is not None:
+        average, worst = (_none(key, title, why, "lower") for key, title in titles.items())
+        return average, worst
+    d, t = setting.distances[certain], tree[certain]
+    a, b = (owners[certain] for owners in _owners(setting))
+    found = distortion(d, t)
+
+    counted = np.flatnonzero(t > 0)
+    counted = counted[np.argsort(-d[counted] / t[counted])]
+    ratios, a, b = d[counted] / t[counted], a[counted], b[counted]
+
+    def of_draw(drawn: NDArray[np.float64]) -> float:
+        weights = pair_multiplicities(drawn, a, b)
+        return average_of_sorted(ratios, weights)[0] if weights.any() else math.nan
+
+    chances = []
+    for other, sure in _shuffled_trees(setting):
+        if (other[sure] > 0).any():
+            chances.append(distortion(setting.distances[sure], other[sure]))
+    note = (
+        "mean of |s d - t| / t after the best scale s, over pairs of two leaves; chance by items shuffled over leaves"
+    )
+    average = Measure(
+        key="distortion",
+        title=titles["distortion"],
+        value=found.average,
+        level=None,
+        interval=ratio_like(found.average, setting.resampled(of_draw), setting.count),
+        chance=float(np.mean([c.average for c in chances])) if chances else None,
+        better="lower",
+        pairs=found.pairs,
+        note=note,
+    )
+    if not math.isfinite(found.worst):
+        return average, _none("worst_distortion", titles["worst_distortion"], "items of two leaves coincide", "lower")
+    finite = [c.worst for c in chances if math.isfinite(c.worst)]
+    return average, Measure(
+        key="worst_distortion",
+        title=titles["worst_distortion"],
+        value=found.worst,
+        level=None,
+        interval=None,
+        chance=float(np.mean(finite)) if finite else None,
+        better="lower",
+        pairs=found.pairs,
+        note="largest d / t over smallest, among the pairs taken; no less among all pairs",
+    )
+
+
+def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measure, Measure]:
+    """Return the cophenetic correlation and the correlation of the dendrogram with the label tree.
+
+    The bootstrap over speakers weighs the pairs; the dendrogram stays that of all items.
+    """
+    heights = dendrogram.distances[lowest_common_merges(dendrogram, setting.i, setting.j)]
+    tree, certain = _tree_of(setting)
+    shuffled = [_pearson(heights[sure], other[sure]) for other, sure in _shuffled_trees(setting)]
+    chances = [value for value in shuffled if math.isfinite(value)]
+    return (
+        _correlation_measure(
+            setting,
+            ("cophenetic", "Cophenetic correlation"),
+            (heights, setting.distances),
+            np.ones(len(tree), dtype=bool),
+            why="all pairs of items are equally far apart",
+            note="Pearson's, of the heights of the dendrogram as distances and distances in the space",
+        ),
+        _correlation_measure(
+            setting,
+            ("tree_correlation", "Dendrogram and label tree"),
+            (heights, tree),
+            certain,
+            chance=float(np.mean(chances)) if chances else None,
+            why="no two pairs of items are known to differ in their tree distance",
+            note="Pearson's, of the heights of the dendrogram as distances and distances in the label tree; chance by "
+            "items shuffled over leaves",
+        ),
+    )
+
+
+def _correlation_measure(
+    setting: Setting,
+    name: tuple[str, str],
+    sides: tuple[NDArray[np.float64], NDArray[np.float64]],
+    taken: NDArray[np.bool_],
+    *,
+    chance: float | None = None,
+    why: str,
+    note: str,
+) -> Measure:
+    x, y = sides[0][taken], sides[1][taken]
+    a, b = (owners[taken] for owners in _owners(setting))
+    value = _pearson(x, y)
+    if not math.isfinite(value):
+        return _none(*name, why, "higher")
+    values = setting.resampled(lambda drawn: _pearson(x, y, pair_multiplicities(drawn, a, b)))
+    return Measure(
+        key=name[0],
+        title=name[1],
+        value=value,
+        level=None,
+        interval=correlation_like(value, values, setting.count),
+        chance=chance,
+        better="higher",
+        pairs=len(x),
+        note=f"{note}; in the bootstrap the dendrogram is held fixed",
+    )
+
+
+def _pearson(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> float:
+    w = np.ones(len(x)) if weights is None else weights
+    return correlation(x, y, w) if w.any() else math.nan
+
+
+def _tree_of(setting: Setting) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    tree = setting.paths.tree_distance(setting.i, setting.j).astype(np.float64)
+    return tree, setting.paths.certain(setting.i, setting.j)
+
+
+def _shuffled_trees(setting: Setting) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    rng = np.random.default_rng(setting.seed)
+    made = []
+    for _ in range(_SHUFFLES):
+        order = rng.permutation(len(setting.points))
+        i, j = order[setting.i], order[setting.j]
+        made.append((setting.paths.tree_distance(i, j).astype(np.float64), setting.paths.certain(i, j)))
+    return made
+
+
+def _owners(setting: Setting) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return setting.speakers[setting.i], setting.speakers[setting.j]
+
+
+def _why_no_distortion(setting: Setting, tree: NDArray[np.float64], certain: NDArray[np.bool_]) -> str | None:
+    if not (tree[certain] > 0).any():
+        return "no two items are known to hang at different leaves"
+    return None if setting.distances[certain & (tree > 0)].any() else "all items coincide"
+
+
+def _none(key: str, title: str, why: str, better: Better) -> Measure:
+    return Measure(key, title, None, None, None, None, better, 0, why_none=why)
