@@ -53,7 +53,7 @@ def test_picture__has_the_mean_of_the_space_at_every_node(space) -> None:
 def test_picture__radii_are_distances_from_the_origin() -> None:
     for space, expected in (
         (Euclidean(), lambda x: np.linalg.norm(x, axis=1)),
-        (PoincareBall(c=2.0), lambda x: 2 * np.arctanh(2.0**0.5 * np.linalg.norm(x, axis=1))),
+        (PoincareBall(c=2.0), lambda x: 2**0.5 * np.arctanh(2**0.5 * np.linalg.norm(x, axis=1))),
     ):
         points, paths = planted(space)
         picture = tree_picture(space, points, paths, corpus_layout(space, points))

@@ -277,7 +277,8 @@ def _notes(chosen: Chosen, tree: ChosenTree) -> Iterator[str]:
         )
     if len(chosen.utterances) < chosen.of_how_many:
         yield (
-            f"{len(chosen.utterances):,} of {chosen.of_how_many:,} recordings were taken, as many of each speaker as fit."
+            f"{len(chosen.utterances):,} of {chosen.of_how_many:,} recordings were taken, as many of each speaker as "
+            "fit."
         )
     known = tree.paths.known.mean(axis=0)
     shares = zip(tree.paths.levels, known.tolist(), strict=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Hypersphere, PoincareBall
+from curvox.geometry import AbstractSpace, Hypersphere
 from curvox.hierarchy.layout import CorpusLayout
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
 from curvox.hierarchy.paths import TreePaths
@@ -58,7 +58,7 @@ class TreePicture:
         projected: (n, 2) the items with projected lengths.
         levels: the middles of the nodes of each level, from the root down.
         origin: (2,) where the origin of the space lies in the disk; None on the sphere.
-        radii: (n,) how far from the origin the items lie, in units of 1/√c in a ball; None on the sphere.
+        radii: (n,) how far from the origin the items lie, in distances of the space; None on the sphere.
     """
 
     layout: CorpusLayout
@@ -152,12 +152,11 @@ def node_dendrogram(
 
 
 def space_radii(space: AbstractSpace, x: Tensor) -> NDArray[np.float64] | None:
-    """Return how far from the origin points (n, D) lie, in units of 1/√c in a ball; None on the sphere."""
+    """Return how far from the origin points (n, D) lie, in distances of the space; None on the sphere."""
     if isinstance(space, Hypersphere):
         return None
     with torch.no_grad():
-        radii = space.distance(x, torch.zeros_like(x[:1]))
-        return (radii * float(space.c) ** 0.5 if isinstance(space, PoincareBall) else radii).numpy()
+        return space.distance(x, torch.zeros_like(x[:1])).numpy()
 
 
 def _level(

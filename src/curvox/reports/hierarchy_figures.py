@@ -80,12 +80,11 @@ def dendrogram_figure(grown: NodeDendrogram, paths: TreePaths, *, name: str = "d
     return draw((5.4, height), paint, name=name, label=label)
 
 
-def tree_radius_figure(picture: TreePicture, *, unit: str, name: str = "tree-radius") -> str:
+def tree_radius_figure(picture: TreePicture, *, name: str = "tree-radius") -> str:
     """Return how far from the origin of the space the nodes of each level lie, the recordings at the bottom.
 
     Args:
         picture: of a space other than the sphere, where all radii are 1.
-        unit: in which the radii are.
         name: stands before the ids.
     """
     rows: list[tuple[str, NDArray[np.float64], float | None]] = [
@@ -105,8 +104,11 @@ def tree_radius_figure(picture: TreePicture, *, unit: str, name: str = "tree-rad
             heights = 0.8 * counts / max(counts.max(), 1)
             axes.stairs(base + heights, edges, baseline=base, color=SERIES[0], fill=True, alpha=0.35, linewidth=0)
             axes.stairs(base + heights, edges, baseline=base, color=SERIES[0], linewidth=1.0)
-            axes.plot([values.mean()] * 2, [base, base + 0.86], color=INK, linewidth=1.4, zorder=4)
+            mean = float(values.mean())
+            axes.plot([mean] * 2, [base, base + 0.86], color=INK, linewidth=1.4, zorder=4)
+            _beside(axes, mean, base, f"{mean:.2f}", left=mean > 0.85 * edges[-1])
             if chance is not None:
+                _beside(axes, chance, base, f"{chance:.2f}", left=chance < mean)
                 axes.plot(
                     [chance] * 2, [base, base + 0.86], color=SERIES[1], linewidth=1.4, linestyle=(0, (3, 1.5)), zorder=4
                 )
@@ -114,7 +116,7 @@ def tree_radius_figure(picture: TreePicture, *, unit: str, name: str = "tree-rad
         axes.set_yticks([len(rows) - 1 - i + 0.35 for i in range(len(rows))], [plain2(title) for title, _, _ in rows])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.set(xlim=(0, edges[-1]), ylim=(0, len(rows)), xlabel=unit)
+        axes.set(xlim=(0, edges[-1]), ylim=(0, len(rows)), xlabel="distance from the origin of the space")
         axes.grid(True, axis="x")
         figure.legend(handles=_radius_handles(), loc="outside lower center", ncols=2)
 
@@ -171,3 +173,8 @@ def _radius_handles() -> list[object]:
         Line2D([], [], color=INK, linewidth=1.4, label="mean"),
         Line2D([], [], color=SERIES[1], linewidth=1.4, linestyle=(0, (3, 1.5)), label="mean, drawn at random"),
     ]
+
+
+def _beside(axes: Axes, x: float, base: float, text: str, *, left: bool) -> None:
+    shift, side = (-3, "right") if left else (3, "left")
+    axes.annotate(text, (x, base + 0.86), (shift, 0), textcoords="offset points", ha=side, va="top", fontsize=9)

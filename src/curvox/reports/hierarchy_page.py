@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from curvox.reports.citations import citations_for
 from curvox.reports.clips import Clip
 from curvox.reports.hierarchy_data import script_data, script_json
@@ -20,7 +18,7 @@ from curvox.reports.hierarchy_tables import PAPERS, known_shares, measure_groups
 from curvox.reports.page import PageFigure, page_template
 from curvox.reports.results import installed_versions
 from curvox.reports.standalone import standalone
-from curvox.reports.tables import NOTHING, count
+from curvox.reports.tables import count
 
 if TYPE_CHECKING:
     from curvox.reports.hierarchy_report import HierarchyReport
@@ -57,7 +55,7 @@ def render_hierarchy_page(
     heard = [(i, name, clips[name]) for i, name in enumerate(report.utterances) if name in clips and clips[name].audio]
     script = files("curvox.reports").joinpath("templates/hierarchy.js").read_text(encoding="utf-8")
     help_text = f"{_HELP} A click plays what is ringed." if heard else _HELP
-    radii = None if picture.radii is None else tree_radius_figure(picture, unit=_radius_axis(report))
+    radii = None if picture.radii is None else tree_radius_figure(picture)
     values = {
         "title": f"The label tree of {report.corpus} in {report.title}",
         "subtitle": _subtitle(report),
@@ -74,7 +72,6 @@ def render_hierarchy_page(
         "disk_label": f"{report.title} in the Poincaré disk: {count(len(paths))} recordings and their label tree.",
         "dendrogram": _dendrogram(report),
         "radius": PageFigure(radii, "Distances from the origin", _RADIUS) if radii else None,
-        "radius_rows": list(_radius_rows(report)),
         "groups": measure_groups(report.measures),
         "caption": _measures_caption(report),
         "shares": known_shares(paths),
@@ -90,7 +87,7 @@ def render_hierarchy_page(
 
 def hierarchy_pictures(report: HierarchyReport) -> dict[str, str]:
     """Return the pictures of the page as SVG files that stand alone, by their names; those that there are."""
-    radii = None if report.picture.radii is None else tree_radius_figure(report.picture, unit=_radius_axis(report))
+    radii = None if report.picture.radii is None else tree_radius_figure(report.picture)
     grown = None if report.dendrogram is None else dendrogram_figure(report.dendrogram, report.paths)
     disk = tree_disk_figure(report.picture, report.paths, first_level(report), title=report.title)
     made = {"disk.svg": disk, "dendrogram.svg": grown, "radius.svg": radii}
@@ -131,9 +128,9 @@ def _disk_caption(report: HierarchyReport) -> str:
         "The centre is the middle of all recordings. Every point lies as far from it as it does in the space, in its "
         f"direction within the plane of the two principal geodesics; circles are at these distances, of which 1 is "
         f"{report.unit}, drawn {stretch:g} times as long to fill the disk. Arcs lead from the middle of a node to "
-        f"those of its parts, along geodesics.{origin} The plane holds {100 * layout.kept:.0f} % of the squared distances "
-        f"from the middle; stress of the picture {layout.stress:.2f}, by {count(layout.pairs)} pairs (0 is perfect)."
-        f"{too_many}{left_out}"
+        f"those of its parts, along geodesics.{origin} The plane holds {100 * layout.kept:.0f} % of the squared "
+        f"distances from the middle; stress of the picture {layout.stress:.2f} (0 is perfect), by "
+        f"{count(layout.pairs)} pairs.{too_many}{left_out}"
     )
 
 
@@ -148,22 +145,6 @@ def _dendrogram(report: HierarchyReport) -> PageFigure | None:
         "levels above; a branch is coloured where all its leaves are of one."
     )
     return PageFigure(dendrogram_figure(grown, report.paths), "Who is near whom", caption)
-
-
-def _radius_axis(report: HierarchyReport) -> str:
-    unit = ", in units of 1/√c" if report.measures.space == "poincare_ball" else ""
-    return f"distance from the origin{unit}"
-
-
-def _radius_rows(report: HierarchyReport) -> Iterator[tuple[str, str, str, str]]:
-    picture = report.picture
-    if picture.radii is None:
-        return
-    for level in picture.levels:
-        mean = NOTHING if level.radii is None or not len(level) else f"{level.radii.mean():.3f}"
-        chance = NOTHING if level.chance_radius is None else f"{level.chance_radius:.3f}"
-        yield level.level, count(len(level)), mean, chance
-    yield "recordings", count(len(picture.radii)), f"{np.mean(picture.radii):.3f}", NOTHING
 
 
 def _measures_caption(report: HierarchyReport) -> str:

@@ -18,33 +18,39 @@ WHOLE_TREE = "whole tree"
 
 SENTENCES: Mapping[str, str] = {
     "delta_relative": (
-        "How far distances are from those of a tree: 0 is a tree, 1 as far from it as can be. A few tight clusters give "
-        "small values too, so compare it with another space at the same recordings."
+        "How far distances are from those of a tree, as twice δ over the diameter: 0 in a tree, at most 1. It knows no "
+        "labels: any space of this shape has it, whatever its branches mean."
     ),
+    "distortion": (
+        "By how much distances in the space differ from edges in the label tree, as a share of the edges, after the "
+        "best common scale: 0 where the space is the tree."
+    ),
+    "worst_distortion": "The most stretched distance over the least stretched one: 1 where the space is the tree.",
     "map": (
-        "Of the recordings in the order of their distance from one, how early come those of the same node: 1 where all "
-        "of them come first."
+        "All others are put in the order of their distance from one recording: how early do those of its node come? 1 "
+        "where they come before everybody else."
     ),
     "purity": (
-        "For two recordings of one node, the share of that node in the smallest branch of the dendrogram that holds "
-        "both: 1 where every node is a branch of its own."
+        "Of two recordings of one node, the smallest branch of the dendrogram that holds both: what share of it is of "
+        "that node? 1 where every node is a branch of its own."
     ),
-    "distortion": "By how much distances in the space and in the label tree disagree, after the best common scale.",
-    "distortion_worst": "The largest stretch of a distance over the smallest, after no scale can help.",
     "cophenetic": (
         "Correlation of distances in the space with the heights at which the dendrogram merges: how much of the space "
         "any tree can show, whatever its labels."
     ),
-    "tree_correlation": "Correlation of the heights of the dendrogram with the distances in the label tree.",
+    "tree_correlation": "Correlation of the heights of the dendrogram with the edges between two in the label tree.",
     "depth_specificity": (
-        "Rank correlation of the radius with the depth in the label tree: above 0 where what is more particular lies "
-        "further out."
+        "Rank correlation of the radius of a node with its level: 1 where what is more particular lies further out. "
+        "Means lie further in than what they are means of, so only the distance from chance counts."
     ),
+    "depth_steps": "The share of nodes that lie further out than what they hang at; only what exceeds chance counts.",
     "depth_duration": "Rank correlation of the radius of a recording with its length.",
+    "depth_duration_within": "The same within each speaker, so that neither corpus nor voice has a part.",
     "depth_quality": "Rank correlation of the radius of a recording with its signal-to-noise ratio.",
+    "depth_quality_within": "The same within each speaker, so that neither corpus nor voice has a part.",
     "leakage": (
-        "How well a level can be read from the embedding by a linear rule, on speakers that the rule has not met. "
-        "Whether that is wanted hangs on what the embedding is for."
+        "What an embedding gives away: labels above the speaker, read off by a linear rule from speakers that it has "
+        "not met; below the speaker, whether recordings of one node are nearer than those of two."
     ),
 }
 """What each measure means, in a sentence."""
@@ -55,6 +61,7 @@ PAPERS: Mapping[str, tuple[str, ...]] = {
     "map": ("nickel2017poincare",),
     "purity": ("heller2005hierarchical", "sokal1958statistical"),
     "distortion": ("sala2018tradeoffs",),
+    "worst_distortion": ("sala2018tradeoffs",),
     "cophenetic": ("sokal1962comparison",),
     "tree_correlation": ("sokal1962comparison",),
 }
@@ -90,7 +97,11 @@ def measure_groups(measures: TreeMeasures) -> list[MeasureGroup]:
     for key in keys:
         own = [measure for measure in measures.measures if measure.key == key]
         title, better = own[0].title, own[0].better or ""
-        groups.append(MeasureGroup(title, SENTENCES.get(key, ""), better, tuple(_row(measure) for measure in own)))
+        if any(measure.title != title for measure in own):
+            title = title.partition(":")[0]
+        groups.append(
+            MeasureGroup(title, SENTENCES.get(key, ""), better, tuple(_row(measure, title) for measure in own))
+        )
     return groups
 
 
@@ -126,10 +137,11 @@ def measures_table(measures: TreeMeasures) -> Table:
     return table
 
 
-def _row(measure: Measure) -> MeasureRow:
+def _row(measure: Measure, title: str) -> MeasureRow:
     ends = measure.interval
+    own = measure.title.removeprefix(title).removeprefix(":").strip()
     return MeasureRow(
-        level=measure.level or WHOLE_TREE,
+        level=own or measure.level or WHOLE_TREE,
         value=NOTHING if measure.value is None else f"{measure.value:.3f}",
         interval=NOTHING if ends is None else f"[{ends.low:.3f}, {ends.high:.3f}]",
         chance=NOTHING if measure.chance is None else f"{measure.chance:.3f}",
