@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.reports.drawing import GRID, INK, PAPER, SERIES, draw, plain
+from curvox.reports.drawing import GRID, INK, OTHER, PAPER, SERIES, draw, plain
 from curvox.reports.hierarchy_looks import (
     MOST_COLOURED,
     LevelLooks,
@@ -49,7 +49,7 @@ def dendrogram_figure(grown: NodeDendrogram, paths: TreePaths, *, name: str = "d
     height = 0.95 + 0.17 * len(order) + 0.22 * sum(1 + math.ceil(len(look.entries) / 3) for look in looks)
 
     def paint(figure: Figure, axes: Axes) -> None:
-        groups = [int(looks[0].of_items[item]) for item in items] if looks else [-1] * len(items)
+        groups = [_group(looks[0], item) for item in items] if looks else [-1] * len(items)
         _branches(axes, grown, row, groups, looks[0].entries if looks else ())
         right = float(grown.dendrogram.distances[-1])
         for column, look in enumerate(looks):
@@ -142,6 +142,12 @@ def leaf_order(merges: NDArray[np.int64]) -> list[int]:
 def plain2(title: str) -> str:
     """Return a label of two lines, each as XML can hold it."""
     return "\n".join(plain(line) for line in title.split("\n"))
+
+
+def _group(looks: LevelLooks, item: int) -> int:
+    """Return the entry of an item, −1 for those that are no one node."""
+    entry = int(looks.of_items[item])
+    return -1 if looks.entries[entry].colour == OTHER else entry
 
 
 def _branches(

@@ -14,7 +14,7 @@ from curvox.reports.hierarchy_data import script_data, script_json
 from curvox.reports.hierarchy_disk import middles_drawn, shown_in_still, stretch_of, tree_disk_figure
 from curvox.reports.hierarchy_figures import dendrogram_figure, tree_radius_figure
 from curvox.reports.hierarchy_looks import several
-from curvox.reports.hierarchy_tables import PAPERS, known_shares, measure_groups
+from curvox.reports.hierarchy_tables import PAPERS, known_shares, measure_groups, without_value
 from curvox.reports.page import PageFigure, page_template
 from curvox.reports.results import installed_versions
 from curvox.reports.standalone import standalone
@@ -73,6 +73,7 @@ def render_hierarchy_page(
         "dendrogram": _dendrogram(report),
         "radius": PageFigure(radii, "Distances from the origin", _RADIUS) if radii else None,
         "groups": measure_groups(report.measures),
+        "without": without_value(report.measures),
         "caption": _measures_caption(report),
         "shares": known_shares(paths),
         "facts": list(_facts(report)),

@@ -91,10 +91,9 @@ class MeasureGroup:
 
 
 def measure_groups(measures: TreeMeasures) -> list[MeasureGroup]:
-    """Return all measures as text, those of one key together."""
-    keys = dict.fromkeys(measure.key for measure in measures.measures)
+    """Return all measures as text, those of one key together; without keys that have no value at any level."""
     groups = []
-    for key in keys:
+    for key in dict.fromkeys(measure.key for measure in measures.measures if measure.value is not None):
         own = [measure for measure in measures.measures if measure.key == key]
         title, better = own[0].title, own[0].better or ""
         if any(measure.title != title for measure in own):
@@ -103,6 +102,16 @@ def measure_groups(measures: TreeMeasures) -> list[MeasureGroup]:
             MeasureGroup(title, SENTENCES.get(key, ""), better, tuple(_row(measure, title) for measure in own))
         )
     return groups
+
+
+def without_value(measures: TreeMeasures) -> list[tuple[str, str]]:
+    """Return the measures that have no value at any level, as their titles, with the reason they share."""
+    valued = {measure.key for measure in measures.measures if measure.value is not None}
+    titles: dict[str, list[str]] = {}
+    for measure in measures.measures:
+        if measure.key not in valued:
+            titles.setdefault(measure.why_none or "", []).append(measure.title)
+    return [("; ".join(dict.fromkeys(own)), why) for why, own in titles.items()]
 
 
 def known_shares(paths: TreePaths) -> list[tuple[str, str, str, str]]:
@@ -121,7 +130,7 @@ def measures_table(measures: TreeMeasures) -> Table:
     from rich.text import Text
 
     caption = "in brackets the 95 % interval; chance is what shuffled labels give"
-    table = Table(caption=caption, caption_justify="left")
+    table = Table(caption_justify="left")
     for title in ("measure", "level"):
         table.add_column(title)
     for title in ("value", "chance", "better"):
@@ -134,6 +143,9 @@ def measures_table(measures: TreeMeasures) -> Table:
             table.add_row(
                 Text(group.title if not i else ""), Text(row.level), value, row.chance, group.better or NOTHING
             )
+    table.caption = "\n".join(
+        [caption, *(f"without a value: {titles} ({why})" for titles, why in without_value(measures))]
+    )
     return table
 
 
