@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,8 @@ class LevelLooks:
 def level_looks(paths: TreePaths, level: str, *, first: int = 0) -> LevelLooks:
     """Return how the items of a level look; nodes of equal size in the order of their numbers.
 
+    An entry has the node's own name where no other node of the level bears it, else its path.
+
     Args:
         paths: of the items.
         level: of the tree.
@@ -64,7 +67,8 @@ def level_looks(paths: TreePaths, level: str, *, first: int = 0) -> LevelLooks:
     order = sorted(np.flatnonzero(sizes).tolist(), key=lambda node: (-sizes[node], node))
     # An entry "other" that stands for a single node would only hide its name.
     named = order if len(order) <= MOST_COLOURED else order[:MOST_COLOURED]
-    entries = [NodeLook(paths.names[place][node], int(sizes[node]), *_look(first + i)) for i, node in enumerate(named)]
+    names = _names(paths, level, order)
+    entries = [NodeLook(names[node], int(sizes[node]), *_look(first + i)) for i, node in enumerate(named)]
     of_nodes = np.full(len(paths.names[place]), -1, dtype=np.int64)
     of_nodes[named] = np.arange(len(named))
     if rest := order[len(named) :]:
@@ -75,6 +79,11 @@ def level_looks(paths: TreePaths, level: str, *, first: int = 0) -> LevelLooks:
         entries.append(NodeLook("unknown", int((~known).sum()), OTHER, _UNKNOWN))
     of_items = np.where(known, of_nodes[own], len(entries) - 1)
     return LevelLooks(level, tuple(entries), of_items, of_nodes)
+
+
+def _names(paths: TreePaths, level: str, nodes: Sequence[int]) -> dict[int, str]:
+    names = {node: own_name(paths, level, node) for node in nodes}
+    return names if len(set(names.values())) == len(names) else dict(enumerate(paths.names[paths.place(level)]))
 
 
 def _look(i: int) -> tuple[str, str]:
