@@ -16,6 +16,7 @@ import torch
 
 Step = Callable[[], object]
 Name = TypeVar("Name")
+Result = TypeVar("Result")
 
 
 def interleaved(steps: Mapping[Name, Step], repeats: int) -> dict[Name, list[float]]:
@@ -50,6 +51,15 @@ def peak_bytes(step: Step) -> int:
     before = _status("VmRSS")
     step()
     return max(0, _status("VmHWM") - before)
+
+
+def once(step: Callable[[], Result]) -> tuple[Result, float, float, int]:
+    """What a step returns, its seconds, its seconds of processors, and how far the memory rose, of a single run."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before, wall, cpu = _status("VmRSS"), time.perf_counter(), time.process_time()
+    result = step()
+    seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+    return result, seconds, cpu_seconds, max(0, _status("VmHWM") - before)
 
 
 def _status(key: str) -> int:

@@ -81,6 +81,30 @@ def test_paths__refuse_a_speaker_in_two_places() -> None:
     assert tree_paths(twice, ["a1", "a2"], ("speaker", "language")).names[1] == ("a / en", "a / zh")
 
 
+def test_usable__takes_the_labels_above_too_but_not_above_a_speaker(corpus: Corpus) -> None:
+    paths = tree_paths(corpus, ["a1", "b1", "c1"], LEVELS)
+    np.testing.assert_array_equal(paths.usable("gender"), [True, True, False])
+    np.testing.assert_array_equal(paths.usable("native_language"), [True, False, False])
+    np.testing.assert_array_equal(paths.usable("session"), [True, True, True])
+
+
+def test_certain__are_pairs_that_part_at_known_nodes() -> None:
+    """a and b are known; c's gender is not, nor d's; all are of one language, e is of another."""
+    people = {"a": "f", "b": "m", "c": "", "d": "", "e": ""}
+    utterances = [
+        utterance(f"{name}{k}", name, gender=gender, language="zh" if name == "e" else "en")
+        for name, gender in people.items()
+        for k in (1, 2)
+    ]
+    names = ["a1", "a2", "b1", "c1", "c2", "d1", "e1"]
+    paths = tree_paths(Corpus(Path("."), tuple(utterances), "made up"), names, ("language", "gender", "speaker"))
+    every = np.arange(len(names))
+    uncertain = {(names[i], names[j]) for i, j in itertools.combinations(every, 2) if not paths.certain(i, j)}
+    # Two people of the same language, one of unknown gender. c1 and c2 are of one speaker, and e of another language.
+    assert uncertain == {(x, y) for x in ("a1", "a2", "b1") for y in ("c1", "c2", "d1")} | {("c1", "d1"), ("c2", "d1")}
+    np.testing.assert_array_equal(paths.certain(every[:, None], every), paths.certain(every[:, None], every).T)
+
+
 def test_planted__is_the_full_tree() -> None:
     paths = planted_paths((2, 3), 2)
     assert len(paths) == 12

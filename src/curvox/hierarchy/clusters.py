@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, Euclidean, Hypersphere, PoincareBall, rim_gap
 
+_OFF_UNIT = 1e-3  # what half precision leaves of a length
+
 SQUARED, COSINE, COSH = "squared distance", "1 - cos", "cosh(sqrt(c) d) - 1"
 
 
@@ -108,7 +110,7 @@ def dissimilarity_of(space: AbstractSpace) -> Dissimilarity:
     if isinstance(space, Hypersphere):
         return Dissimilarity(COSINE, 0.5, 0.0)
     if isinstance(space, PoincareBall):
-        c = float(space.c)
+        c = curvature_of(space)
         return Dissimilarity(COSH, 2.0 * c, c)
     raise InputError(
         f"average linkage knows Euclidean, Hypersphere and PoincareBall, got {type(space).__name__}: it needs a "
@@ -116,8 +118,19 @@ def dissimilarity_of(space: AbstractSpace) -> Dissimilarity:
     )
 
 
+def curvature_of(space: PoincareBall) -> float:
+    """Return the c in force as a number."""
+    c = space.c
+    return float(c.detach() if isinstance(c, torch.Tensor) else c)
+
+
 def single_points(dissimilarity: Dissimilarity, points: NDArray[np.float64]) -> Clusters:
-    """Return a cluster for each point (n, D) of the space."""
+    """Return a cluster for each point (n, D) of the space.
+
+    Raises:
+        InputError: vectors that are not of length one, or points outside the ball.
+    """
+    _require_on_space(dissimilarity, np.linalg.norm(points, axis=1))
     if dissimilarity.name == COSH:
         weights = 1.0 / rim_gap(torch.from_numpy(points), c=dissimilarity.c).numpy()
     else:
@@ -126,6 +139,16 @@ def single_points(dissimilarity: Dissimilarity, points: NDArray[np.float64]) -> 
     variances = np.zeros(len(points))
     rows = _rows(means, weights, variances)
     return Clusters(dissimilarity.factor, rows, means, weights, variances, np.ones(len(points)))
+
+
+def _require_on_space(dissimilarity: Dissimilarity, lengths: NDArray[np.float64]) -> None:
+    if dissimilarity.name == COSINE and (np.abs(lengths - 1.0) > _OFF_UNIT).any():
+        raise InputError(f"points of the sphere are unit vectors, got lengths {lengths.min():g} to {lengths.max():g}")
+    if dissimilarity.name == COSH and (dissimilarity.c * lengths**2 > 1.0).any():
+        raise InputError(
+            f"points of the ball are shorter than {dissimilarity.c**-0.5:g}, got lengths up to {lengths.max():g}; "
+            "give projected points, of the same c"
+        )
 
 
 def _rows(

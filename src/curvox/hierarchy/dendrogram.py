@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
+from curvox.hierarchy.distances import pair_distances
 from curvox.hierarchy.linkage import Dendrogram
 from curvox.hierarchy.paths import TreePaths
+from curvox.hierarchy.resampling import checked_points
 from curvox.hierarchy.row import reach, row_of
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
-# Rows gathered for distances of pairs.
-_BLOCK_PAIRS = 1 << 14
 # Weights of pairs at a time, in numbers.
 _BLOCK_NUMBERS = 1 << 22
 
@@ -135,14 +134,8 @@ def cophenetic_correlation(
         InputError: points or pairs that do not fit the dendrogram; nothing that varies.
     """
     i, j = _pairs(dendrogram.items, pairs)
-    x = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64))
-    if x.ndim != 2 or len(x) != dendrogram.items:
-        raise InputError(f"expected {dendrogram.items} points, as the dendrogram has items, got {tuple(x.shape)}")
-    distances = np.empty(len(i))
-    with torch.no_grad():
-        for start in range(0, len(i), _BLOCK_PAIRS):
-            block = slice(start, start + _BLOCK_PAIRS)
-            distances[block] = space.distance(x[torch.from_numpy(i[block])], x[torch.from_numpy(j[block])]).numpy()
+    x = checked_points(points, dendrogram.items)
+    distances = pair_distances(space, x, i, j)
     heights = dendrogram.distances[lowest_common_merges(dendrogram, i, j)]
     return _refuse_nan(_correlations(heights, distances, np.ones((1, len(i))))[0])
 

@@ -74,6 +74,9 @@ def weighted_ranks(values: NDArray[np.float64], weights: NDArray[np.float64]) ->
 
 def correlation(a: NDArray[np.float64], b: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Return Pearson's correlation with weights, NaN where one side is constant."""
+    there = weights > 0
+    if not there.any() or np.ptp(a[there]) == 0 or np.ptp(b[there]) == 0:
+        return float("nan")
     w = weights / weights.sum()
     x, y = a - w @ a, b - w @ b
     spread = np.sqrt((w @ (x * x)) * (w @ (y * y)))

@@ -111,6 +111,8 @@ def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Meas
 
 def leakage_measure(setting: Setting, level: str) -> Measure:
     """Return how well a level is read off: above the speaker by a discriminant, below it by distances."""
+    if not setting.paths.usable(level).any():
+        return _none("leakage", "Leakage", level, "no label at this level is known", None)
     standing = setting.standing(level)
     if standing == ABOVE:
         return _read_off_measure(setting, level)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
 from curvox.hierarchy.clusters import COSH, COSINE, Clusters, dissimilarity_of, single_points
+from curvox.hierarchy.resampling import checked_points
 
 # A block of products takes about this many numbers (float64: 64 MiB).
 _BLOCK_NUMBERS = 1 << 23
@@ -208,14 +209,9 @@ class _Agglomeration:
 
 
 def _checked(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    x = np.ascontiguousarray(points, dtype=np.float64)
-    if x.ndim != 2 or x.shape[0] < 2 or x.shape[1] < 1:
+    x = np.ascontiguousarray(checked_points(points))
+    if len(x) < 2:
         raise InputError(f"a tree needs at least two points, (n, D) with n >= 2, got shape {x.shape}")
-    wrong = np.flatnonzero(~np.isfinite(x).all(1))
-    if wrong.size:
-        raise InputError(
-            f"points must be finite, got {wrong.size} of {len(x)} that are not, the first at row {wrong[0]}"
-        )
     return x
 
 

@@ -13,7 +13,7 @@ from curvox.hierarchy.depth import correlation
 from curvox.hierarchy.distortion import average_of_sorted, distortion
 from curvox.hierarchy.hyperbolicity import sampled_delta
 from curvox.hierarchy.linkage import Dendrogram
-from curvox.hierarchy.resampling import correlation_like, pair_multiplicities, ratio_like
+from curvox.hierarchy.resampling import SpeakerPairs, correlation_like, ratio_like
 from curvox.hierarchy.setting import Setting
 from curvox.hierarchy.tree_measures import Better, Measure
 
@@ -59,10 +59,10 @@ def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
 
     counted = np.flatnonzero(t > 0)
     counted = counted[np.argsort(-d[counted] / t[counted])]
-    ratios, a, b = d[counted] / t[counted], a[counted], b[counted]
+    ratios, owners = d[counted] / t[counted], SpeakerPairs.of(a[counted], b[counted])
 
     def of_draw(drawn: NDArray[np.float64]) -> float:
-        weights = pair_multiplicities(drawn, a, b)
+        weights = owners.multiplicities(drawn)[owners.place]
         return average_of_sorted(ratios, weights)[0] if weights.any() else math.nan
 
     chances = []
@@ -145,7 +145,11 @@ def _correlation_measure(
     value = _pearson(x, y)
     if not math.isfinite(value):
         return _none(*name, why, "higher")
-    values = setting.resampled(lambda drawn: _pearson(x, y, pair_multiplicities(drawn, a, b)))
+    owners = SpeakerPairs.of(a, b)
+    # About the means of all, so that little is lost in the sums.
+    u, v = x - x.mean(), y - y.mean()
+    moments = np.stack([owners.sums(part) for part in (np.ones(len(x)), u, v, u * u, v * v, u * v)])
+    values = setting.resampled(lambda drawn: _pearson_of_moments(moments @ owners.multiplicities(drawn)))
     return Measure(
         key=name[0],
         title=name[1],
@@ -159,9 +163,17 @@ def _correlation_measure(
     )
 
 
-def _pearson(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> float:
-    w = np.ones(len(x)) if weights is None else weights
-    return correlation(x, y, w) if w.any() else math.nan
+def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    return correlation(x, y, np.ones(len(x))) if len(x) else math.nan
+
+
+def _pearson_of_moments(moments: NDArray[np.float64]) -> float:
+    """Pearson's correlation from the weights' sum and those of x, y, x x, y y and x y (6,)."""
+    if moments[0] <= 0:
+        return math.nan
+    _, x, y, xx, yy, xy = moments / moments[0]
+    spread = (xx - x * x) * (yy - y * y)
+    return float(np.clip((xy - x * y) / math.sqrt(spread), -1, 1)) if spread > 0 else math.nan
 
 
 def _tree_of(setting: Setting) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, PoincareBall, exp0, mobius_add
+from curvox.hierarchy.clusters import curvature_of
 from curvox.hierarchy.paths import TreePaths
 
 # The first step in the ball, in units of 1/sqrt(c): long enough for siblings to part as on a tree, and five levels of
@@ -45,7 +46,7 @@ def planted_points(
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         steps = torch.from_numpy(spread_ratio**depth * directions[nodes])
         if isinstance(space, PoincareBall):
-            c = float(space.c)  # exp0(v) lies at the distance 2 |v|
+            c = curvature_of(space)  # exp0(v) lies at the distance 2 |v|
             points = mobius_add(points, exp0(0.5 * _FIRST_STEP / c**0.5 * steps, c=c), c=c)
         else:
             points = points + steps

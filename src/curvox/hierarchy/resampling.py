@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,39 @@ def speaker_draws(speakers: int, resamples: int, seed: int) -> Iterator[NDArray[
         yield rng.multinomial(speakers, fair).astype(np.float64)
 
 
-def pair_multiplicities(drawn: NDArray[np.float64], a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how much pairs (P,) of items of the speakers a and b weigh in a draw.
+@dataclass(frozen=True, eq=False)
+class SpeakerPairs:
+    """Which two speakers each of P pairs of items is of: Q different ones, in whose numbers all is counted.
 
-    A pair of two speakers weighs the product of their multiplicities, a pair of one speaker its multiplicity: a speaker
-    drawn twice stands for two people. That is how `curvox.metrics.bootstrap_speakers` weighs trials.
+    Attributes:
+        first: (Q,) speaker.
+        second: (Q,) speaker.
+        place: (P,) which of the Q each pair of items is.
     """
-    return np.where(a == b, drawn[a], drawn[a] * drawn[b])
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+    @staticmethod
+    def of(a: NDArray[np.int64], b: NDArray[np.int64]) -> SpeakerPairs:
+        """Number the pairs of items of speakers a (P,) and b (P,)."""
+        low, high = np.minimum(a, b), np.maximum(a, b)
+        width = int(high.max(initial=0)) + 1
+        found, place = np.unique(low * width + high, return_inverse=True)
+        return SpeakerPairs(found // width, found % width, place.ravel())
+
+    def multiplicities(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how much the pairs of each two speakers (Q,) weigh in a draw (S,).
+
+        A pair of two speakers weighs the product of their multiplicities, a pair of one speaker its multiplicity: a
+        speaker drawn twice stands for two people. That is how `curvox.metrics.bootstrap_speakers` weighs trials.
+        """
+        return np.where(self.first == self.second, drawn[self.first], drawn[self.first] * drawn[self.second])
+
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums (Q,) of values of pairs of items (P,)."""
+        return np.bincount(self.place, values, minlength=len(self.first)).astype(np.float64)
 
 
 def resampled(

@@ -1,0 +1,154 @@
+"""Gromov's δ, exact and sampled."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curvox.errors import InputError
+from curvox.geometry import Euclidean, Hypersphere, PoincareBall, exp0
+from curvox.hierarchy.hyperbolicity import (
+    base_point_delta,
+    exceeding_share,
+    four_point_delta,
+    relative_delta,
+    sampled_delta,
+)
+from curvox.hierarchy.paths import planted_paths
+
+
+def of_cloud(seed: int, n: int = 9, dim: int = 3) -> np.ndarray:
+    x = np.random.default_rng(seed).normal(size=(n, dim))
+    return np.linalg.norm(x[:, None] - x[None, :], axis=-1)
+
+
+def of_tree(seed: int) -> np.ndarray:
+    """Distances of leaves of a random tree with random edges, from the paths to the root."""
+    rng = np.random.default_rng(seed)
+    parent, edge = [0], [0.0]
+    for node in range(1, 15):
+        parent.append(int(rng.integers(node)))
+        edge.append(float(rng.uniform(0.1, 2)))
+    to_root = []
+    for node in range(15):
+        path = {}
+        while node:
+            path[node] = edge[node]
+            node = parent[node]
+        to_root.append(path)
+    return np.array([[sum(e for k, e in {**a, **b}.items() if (k in a) != (k in b)) for b in to_root] for a in to_root])
+
+
+def by_definition(d: np.ndarray) -> float:
+    largest = 0.0
+    for x, y, z, w in itertools.combinations(range(len(d)), 4):
+        sums = sorted([d[x, y] + d[z, w], d[x, z] + d[y, w], d[x, w] + d[y, z]])
+        largest = max(largest, (sums[2] - sums[1]) / 2)
+    return largest
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_delta__is_that_of_all_quadruples(seed: int) -> None:
+    d = of_cloud(seed)
+    assert four_point_delta(d) == pytest.approx(by_definition(d), abs=1e-12)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 8))
+def test_delta_at_a_base_point__is_within_a_factor_of_two(seed: int, base: int) -> None:
+    d = of_cloud(seed)
+    at_base, delta = base_point_delta(d, base=base), four_point_delta(d)
+    assert at_base <= delta + 1e-12
+    assert delta <= 2 * at_base + 1e-12
+    assert delta <= d.max() / 2 + 1e-12
+
+
+@given(st.integers(0, 10**6))
+def test_delta__of_a_tree_is_zero(seed: int) -> None:
+    assert four_point_delta(of_tree(seed)) == pytest.approx(0, abs=1e-12)
+
+
+def test_delta__of_the_label_tree_is_zero() -> None:
+    paths = planted_paths((2, 3, 2), 2)
+    every = np.arange(len(paths))
+    assert four_point_delta(paths.tree_distance(every[:, None], every)) == 0
+
+
+@pytest.mark.parametrize("scale", [1e-3, 7.0])
+def test_delta__scales_and_takes_any_order(scale: float) -> None:
+    d, order = of_cloud(5), np.random.default_rng(1).permutation(9)
+    assert four_point_delta(scale * d) == pytest.approx(scale * four_point_delta(d))
+    assert four_point_delta(d[order][:, order]) == pytest.approx(four_point_delta(d))
+    assert base_point_delta(d[order][:, order], base=int(np.argmin(order))) == pytest.approx(base_point_delta(d))
+    assert relative_delta(scale * d) == pytest.approx(2 * base_point_delta(d) / d.max())
+
+
+def test_delta__of_a_square_is_known() -> None:
+    d = np.array(
+        [[0, 1, 2, 1], [1, 0, 1, 2], [2, 1, 0, 1], [1, 2, 1, 0]]
+    )  # the cycle of four, as far from a tree as can be
+    assert four_point_delta(d) == 1
+    assert relative_delta(d) == 1
+
+
+@pytest.mark.parametrize("c", [0.25, 1.0, 4.0])
+def test_delta__of_the_hyperbolic_plane_is_log_2(c: float) -> None:
+    """No quadruple exceeds it, and squares come as near as they are large."""
+    ball, rng = PoincareBall(c=c), np.random.default_rng(0)
+    points = exp0(torch.from_numpy(rng.normal(size=(60, 2)) * 3 / c**0.5), c=c)
+    limit = math.log(2) / c**0.5
+    found = sampled_delta(ball, points.numpy(), quadruples=20_000)
+    assert 0.5 * limit < found.largest <= limit + 1e-3
+    square = exp0(torch.tensor([[4.0, 0], [0, 4], [-4, 0], [0, -4]], dtype=torch.float64) / c**0.5, c=c)
+    assert four_point_delta(ball.pairwise_distance(square, square).fill_diagonal_(0)) == pytest.approx(limit, rel=1e-3)
+
+
+def test_sampled__is_exact_where_a_subset_holds_all() -> None:
+    x = np.random.default_rng(2).normal(size=(30, 3))
+    d = np.linalg.norm(x[:, None] - x[None, :], axis=-1)
+    found = sampled_delta(Euclidean(), x, quadruples=1000)
+    assert found.relative == pytest.approx(relative_delta(d), abs=1e-7)
+    assert (found.interval, found.subsets, found.subset_size) == (None, 1, 30)
+    assert found.diameter == pytest.approx(d.max())
+
+
+def test_sampled__bounds_delta_from_below_and_follows_the_seed() -> None:
+    x = np.random.default_rng(3).normal(size=(60, 3))
+    d = np.linalg.norm(x[:, None] - x[None, :], axis=-1)
+    found = sampled_delta(Euclidean(), x, subsets=4, subset_size=20, quadruples=500, seed=1)
+    assert found == sampled_delta(Euclidean(), x, subsets=4, subset_size=20, quadruples=500, seed=1)
+    assert found.largest <= four_point_delta(d) + 1e-9
+    assert found.largest_of_quadruples <= found.largest
+    assert found.interval is not None
+    assert found.interval.low <= found.relative <= found.interval.high
+
+
+def test_sampled__says_how_few_quadruples_exceed_what_it_saw() -> None:
+    """Over many samples the bound holds in 95 of 100."""
+    x = np.random.default_rng(4).normal(size=(14, 2))
+    d = np.linalg.norm(x[:, None] - x[None, :], axis=-1)
+    every = []
+    for a, b, c, e in itertools.combinations(range(14), 4):
+        sums = sorted([d[a, b] + d[c, e], d[a, c] + d[b, e], d[a, e] + d[b, c]])
+        every.append((sums[2] - sums[1]) / 2)
+    found = [sampled_delta(Euclidean(), x, quadruples=30, seed=seed) for seed in range(200)]
+    held = [np.mean(np.array(every) > f.largest_of_quadruples + 1e-12) <= f.exceeding_share for f in found]
+    assert 0.9 < np.mean(held) <= 1
+    assert exceeding_share(10_000) == pytest.approx(3e-4, rel=0.01)
+
+
+def test_delta__refuses_what_is_no_metric() -> None:
+    with pytest.raises(InputError, match="square"):
+        four_point_delta(np.zeros((2, 3)))
+    with pytest.raises(InputError, match="symmetric"):
+        four_point_delta(np.array([[0.0, 1], [2, 0]]))
+    with pytest.raises(InputError, match="base_point_delta"):
+        four_point_delta(np.zeros((201, 201)))
+    with pytest.raises(InputError, match="base must be"):
+        base_point_delta(np.zeros((4, 4)), base=4)
+    with pytest.raises(InputError, match="at least 4 points"):
+        sampled_delta(Hypersphere(), np.eye(3))
+    assert relative_delta(np.zeros((4, 4))) == 0

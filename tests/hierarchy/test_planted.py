@@ -1,0 +1,93 @@
+"""A planted tree is found again, a shuffled one is not."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from curvox.errors import InputError
+from curvox.geometry import AbstractSpace, Clip, Euclidean, Hypersphere, PoincareBall
+from curvox.hierarchy.dendrogram import (
+    cophenetic_correlation,
+    purity,
+    purity_of_chance,
+    sample_pairs,
+    tree_correlation,
+)
+from curvox.hierarchy.linkage import average_linkage
+from curvox.hierarchy.paths import planted_paths
+from curvox.hierarchy.planted import planted_points, shuffled
+
+SPACES: dict[str, AbstractSpace] = {
+    "euclidean": Euclidean(),
+    "sphere": Hypersphere(),
+    "ball": PoincareBall(),
+    "small ball": PoincareBall(c=4.0, lift=Clip()),
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_planted_tree__is_found_again(name) -> None:
+    space, paths = SPACES[name], planted_paths([3, 4, 5], 6)
+    points = planted_points(paths, space, dim=32, spread_ratio=0.6, seed=1)
+    tree = average_linkage(space, points)
+    pairs = sample_pairs(len(paths), 20_000, np.random.default_rng(0))
+    for level in range(3):
+        assert purity(tree, paths.nodes[:, level]) == 1.0
+    assert tree_correlation(tree, paths, pairs) > 0.9
+    assert cophenetic_correlation(tree, space, points, pairs) > 0.9
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_shuffled_points__know_nothing_of_the_tree(name) -> None:
+    space, paths = SPACES[name], planted_paths([3, 4, 5], 6)
+    points = shuffled(planted_points(paths, space, dim=32, spread_ratio=0.6, seed=1), seed=2)
+    tree = average_linkage(space, points)
+    pairs = sample_pairs(len(paths), 20_000, np.random.default_rng(0))
+    for level in range(3):
+        labels = paths.nodes[:, level]
+        assert purity(tree, labels) == pytest.approx(purity_of_chance(tree, labels), abs=0.02)
+    assert abs(tree_correlation(tree, paths, pairs)) < 0.05
+
+
+def test_planted_points__of_the_ball_lie_further_out_the_deeper_they_are() -> None:
+    space = PoincareBall()
+    depths = [
+        np.linalg.norm(planted_points(planted_paths([3] * levels, 1), space, dim=64, spread_ratio=0.7, seed=0), axis=1)
+        for levels in (1, 2, 3, 4)
+    ]
+    for shallow, deep in pairwise(depths):
+        assert shallow.mean() < deep.mean()
+    assert max(depth.max() for depth in depths) < 1 - 1e-5
+
+
+def test_planted_points__of_the_ball_are_as_far_apart_as_on_a_tree() -> None:
+    """Siblings with a child each: nearly the way over their parent, shorter by the gap of a thick triangle."""
+    space, paths = PoincareBall(), planted_paths([2], 1)
+    x, y = torch.from_numpy(planted_points(paths, space, dim=400, spread_ratio=0.5, seed=0))
+    way = 2 * (2.0 + 1.0)
+    assert 0.7 * way < space.distance(x, y).item() < way
+
+
+def test_planted_points__follow_their_seed_and_stay_in_the_space() -> None:
+    paths = planted_paths([2, 2], 3)
+    for space in SPACES.values():
+        first, again, other = (planted_points(paths, space, dim=8, spread_ratio=0.6, seed=s) for s in (0, 0, 1))
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, other)
+    unit = planted_points(paths, SPACES["sphere"], dim=8, spread_ratio=0.6, seed=0)
+    np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1.0)
+
+
+def test_shuffled_points__are_the_same_points() -> None:
+    points = np.random.default_rng(0).normal(size=(50, 3))
+    mixed = shuffled(points, 4)
+    assert not np.array_equal(points, mixed)
+    np.testing.assert_array_equal(np.sort(points, axis=0), np.sort(mixed, axis=0))
+
+
+@pytest.mark.parametrize("options", [{"dim": 1, "spread_ratio": 0.5}, {"dim": 4, "spread_ratio": 1.0}])
+def test_planted_points__refuse_options_out_of_range(options) -> None:
+    with pytest.raises(InputError, match="spread_ratio"):
+        planted_points(planted_paths([2], 2), Euclidean(), seed=0, **options)
