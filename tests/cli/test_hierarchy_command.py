@@ -50,7 +50,7 @@ def test_hierarchy__prints_json_alone_of_recordings_chosen_from_a_trial_list(
 ) -> None:
     trials = voices / "trials" / "test.txt"
     done = curvox_here(
-        "hierarchy", run, "--trials", trials, "--levels", "speaker, session", "--utterances", 12, "--resamples", 0,
+        "hierarchy", run, "--trials", trials, "--levels", "speaker, session", "--utterances", "12", "--resamples", "0",
         "--no-audio", "--json", "-o", tmp_path / "out",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

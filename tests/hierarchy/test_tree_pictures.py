@@ -63,6 +63,8 @@ def test_picture__radii_are_distances_from_the_origin() -> None:
         assert all(level.radii is not None and len(level.radii) == len(level) for level in picture.levels)
         # Middles of a tree-true level lie further out than middles of as many strangers.
         leaves = picture.levels[-1]
+        assert leaves.radii is not None
+        assert leaves.chance_radius is not None
         assert leaves.radii.mean() > leaves.chance_radius
 
 

@@ -163,7 +163,7 @@ def tree_of(chosen: Chosen, levels: str | None) -> ChosenTree:
     asked = levels is not None
     wanted = tuple(part.strip() for part in levels.split(",") if part.strip()) if asked else chosen.corpus.levels
     paths = tree_paths(chosen.corpus, chosen.utterances, wanted)
-    empty = tuple(level for level, any_known in zip(wanted, paths.known.any(axis=0), strict=True) if not any_known)
+    empty = tuple(level for place, level in enumerate(wanted) if not paths.known[:, place].any())
     if not empty:
         return ChosenTree(paths, ())
     if asked or len(empty) == len(wanted):

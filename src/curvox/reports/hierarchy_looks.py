@@ -110,10 +110,10 @@ def legend_mark(entry: NodeLook, label: str) -> Line2D:
     """Return the mark of an entry for a legend."""
     from matplotlib.lines import Line2D
 
-    edge = {"markeredgecolor": entry.colour} if entry.marker == "+" else {}
-    return Line2D(
-        [], [], linestyle="none", color=entry.colour, marker=entry.marker, markersize=6.5, label=label, **edge
-    )
+    mark = Line2D([], [], linestyle="none", color=entry.colour, marker=entry.marker, markersize=6.5, label=label)
+    if entry.marker == _UNKNOWN:
+        mark.set_markeredgecolor(entry.colour)
+    return mark
 
 
 def several(paths: TreePaths, level: str) -> bool:
