@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from curvox.corpora import Corpus
     from curvox.embedder import Embedder
     from curvox.hierarchy.paths import TreePaths
-    from curvox.reports.clips import Clip
-    from curvox.reports.hierarchy_report import HierarchyReport
+    from curvox.reports import Clip, HierarchyReport
 
 PAGE, MEASURES = "report.html", "measures.json"
 PICTURES = ("disk.svg", "dendrogram.svg", "radius.svg")
@@ -71,8 +70,7 @@ def hierarchy(
 
     from curvox.cli.runs import corpus_of
     from curvox.embedder import load_embedder
-    from curvox.reports import strict_json
-    from curvox.reports.hierarchy_tables import measures_table
+    from curvox.reports import measures_table, strict_json
 
     if split is not None and trials is not None:
         raise InputError("name a --split of the corpus or a list of --trials, not both")
@@ -187,7 +185,7 @@ def make_report(
     from curvox.hierarchy.layout import corpus_layout, unit_in_words
     from curvox.hierarchy.measures import measure_tree
     from curvox.hierarchy.pictures import node_dendrogram, tree_picture
-    from curvox.reports.hierarchy_report import HierarchyReport
+    from curvox.reports import HierarchyReport
 
     with counting(console, "embedding") as progress:
         recordings = measure_utterances(model, chosen.corpus, chosen.utterances, progress)
@@ -228,8 +226,7 @@ def make_report(
 def write_hierarchy(folder: Path, report: HierarchyReport, clips: Mapping[str, Clip]) -> None:
     """Write page, pictures and JSON as one act, in the place of an earlier one."""
     from curvox.embedder import replace_folder
-    from curvox.reports import strict_json
-    from curvox.reports.hierarchy_page import hierarchy_pictures, render_hierarchy_page
+    from curvox.reports import hierarchy_pictures, render_hierarchy_page, strict_json
 
     page = render_hierarchy_page(report, clips=clips)
     pictures = hierarchy_pictures(report)
