@@ -22,7 +22,7 @@ from curvox.reports.drawing import OTHER
 from curvox.reports.hierarchy_data import script_json
 from curvox.reports.hierarchy_disk import geodesic, in_disk, ring_distances, stretch_of
 from curvox.reports.hierarchy_figures import leaf_order
-from curvox.reports.hierarchy_looks import level_looks, own_name
+from curvox.reports.hierarchy_looks import level_looks, own_names
 from curvox.reports.hierarchy_page import hierarchy_pictures, render_hierarchy_page
 from curvox.reports.hierarchy_report import HierarchyReport
 from curvox.reports.hierarchy_tables import PAPERS, SENTENCES, known_shares, measures_table
@@ -235,7 +235,7 @@ def test_looks__of_unknown_labels_are_unknown() -> None:
         ("unknown", 3),
     ]
     assert looks.of_items[3:6].tolist() == [3, 3, 3]
-    assert own_name(paths, "gender", 1) == "2"
+    assert own_names(paths, "gender") == ["1", "2", "1", "2"]
 
 
 def test_geodesic__is_as_long_as_its_ends_are_apart() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from curvox.reports.drawing import INK, OTHER, SERIES
 from curvox.reports.hierarchy_disk import MOST_MIDDLES, stretch_of
-from curvox.reports.hierarchy_looks import LevelLooks, level_looks, own_name
+from curvox.reports.hierarchy_looks import LevelLooks, level_looks, own_names
 
 if TYPE_CHECKING:
     from curvox.hierarchy.pictures import LevelMiddles
@@ -41,10 +41,7 @@ def script_data(report: HierarchyReport, *, level: str, clips: Mapping[str, Clip
         "y": _numbers(picture.projected[:, 1]),
         "length": _numbers(np.linalg.norm(layout.coordinates, axis=1)),
         "levels": list(paths.levels),
-        "names": [
-            [own_name(paths, name, node) for node in range(len(paths.names[place]))]
-            for place, name in enumerate(paths.levels)
-        ],
+        "names": [own_names(paths, name) for name in paths.levels],
         "nodes": paths.nodes.T.tolist(),
         "at": [_places(of, paths.nodes[:, place]) for place, of in enumerate(picture.levels)],
         "middles": [_middles(of) for of in picture.levels],

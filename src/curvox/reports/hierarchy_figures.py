@@ -19,7 +19,7 @@ from curvox.reports.hierarchy_looks import (
     NodeLook,
     legend_mark,
     level_looks,
-    own_name,
+    own_names,
     several,
     short,
 )
@@ -45,7 +45,8 @@ def dendrogram_figure(grown: NodeDendrogram, paths: TreePaths, *, name: str = "d
         looks.append(level_looks(paths, level, first=taken))
     order = leaf_order(grown.dendrogram.merges)
     row = {leaf: i for i, leaf in enumerate(order)}
-    names = [short(own_name(paths, grown.level, int(node))) for node in grown.nodes]
+    own = own_names(paths, grown.level)
+    names = [short(own[node]) for node in grown.nodes.tolist()]
     height = 0.95 + 0.17 * len(order) + 0.22 * sum(1 + math.ceil(len(look.entries) / 3) for look in looks)
 
     def paint(figure: Figure, axes: Axes) -> None:

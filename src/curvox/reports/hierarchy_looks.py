@@ -81,23 +81,26 @@ def level_looks(paths: TreePaths, level: str, *, first: int = 0) -> LevelLooks:
     return LevelLooks(level, tuple(entries), of_items, of_nodes)
 
 
-def _names(paths: TreePaths, level: str, nodes: Sequence[int]) -> dict[int, str]:
-    names = {node: own_name(paths, level, node) for node in nodes}
-    return names if len(set(names.values())) == len(names) else dict(enumerate(paths.names[paths.place(level)]))
+def _names(paths: TreePaths, level: str, nodes: Sequence[int]) -> Sequence[str]:
+    names = own_names(paths, level)
+    return names if len({names[node] for node in nodes}) == len(nodes) else paths.names[paths.place(level)]
 
 
 def _look(i: int) -> tuple[str, str]:
     return _COLOURS[i % MOST_COLOURED], MARKERS[i % MOST_COLOURED]
 
 
-def own_name(paths: TreePaths, level: str, node: int) -> str:
-    """Return the last part of a node's path, what sets it apart from its siblings."""
+def own_names(paths: TreePaths, level: str) -> list[str]:
+    """Return of every node of a level the last part of its path, what sets it apart from its siblings."""
     place = paths.place(level)
-    name = paths.names[place][node]
     if not place:
-        return name
-    above = paths.names[place - 1][int(paths.parents(level)[node])]
-    return name.removeprefix(f"{above} / ")
+        return list(paths.names[0])
+    above = paths.names[place - 1]
+    parents = paths.parents(level).tolist()
+    return [
+        name.removeprefix(f"{above[parent]} / ") if parent >= 0 else name
+        for name, parent in zip(paths.names[place], parents, strict=True)
+    ]
 
 
 def short(name: str) -> str:
