@@ -130,6 +130,13 @@ def test_dendrogram__takes_the_largest_nodes() -> None:
     assert grown.left_out == 2
 
 
+def test_dendrogram__of_many_nodes_takes_some_of_every_node_above() -> None:
+    points, paths = planted(Euclidean(), branching=(3, 20), items=2)
+    grown = node_dendrogram(Euclidean(), points, replace(paths, levels=("language", "speaker")), most_leaves=10)
+    assert grown is not None
+    assert sorted((grown.nodes // 20).tolist()) == [0] * 4 + [1] * 3 + [2] * 3
+
+
 def test_dendrogram__of_two_nodes_is_none() -> None:
     points, paths = planted(Euclidean(), branching=(2,))
     assert node_dendrogram(Euclidean(), points, paths) is None

@@ -76,7 +76,7 @@ class NodeDendrogram:
         level: what its leaves are.
         nodes: (k,) the node of each leaf.
         dendrogram: the merges.
-        left_out: how many nodes of the level have no leaf, those of the fewest items.
+        left_out: how many nodes of the level have no leaf.
     """
 
     level: str
@@ -132,7 +132,7 @@ def node_dendrogram(
         space: where the points live.
         points: (n, D) of the space.
         paths: of the n items.
-        most_leaves: of so many nodes at most, those of the most items.
+        most_leaves: of so many nodes at most, as many of each node above as fit, those of the most items.
         progress: told how many merges of how many are done.
 
     Returns:
@@ -142,13 +142,24 @@ def node_dendrogram(
     nodes, groups = _members(paths, level)
     if len(nodes) < 3:
         return None
-    largest = sorted(range(len(nodes)), key=lambda k: (-len(groups[k]), nodes[k]))[:most_leaves]
-    chosen = np.sort(np.array(largest))
+    chosen = _spread_over_parents(paths, paths.place(level), groups)[:most_leaves]
+    chosen = np.sort(np.array(chosen))
     x = torch.from_numpy(np.asarray(points, dtype=np.float64))
     with torch.no_grad():
         middles = _middles(space, x, [groups[k] for k in chosen.tolist()])
     dendrogram = average_linkage(space, middles.numpy(), progress=progress)
     return NodeDendrogram(level, nodes[chosen], dendrogram, len(nodes) - len(chosen))
+
+
+def _spread_over_parents(paths: TreePaths, place: int, groups: Sequence[NDArray[np.int64]]) -> list[int]:
+    """Return the places of nodes, by turns those of each node above, of these the one with the most items first."""
+    turns: dict[int, int] = {}
+    order = []
+    for k in sorted(range(len(groups)), key=lambda k: -len(groups[k])):
+        parent = int(paths.nodes[groups[k][0], place - 1]) if place else 0
+        turns[parent] = turns.get(parent, -1) + 1
+        order.append((turns[parent], -len(groups[k]), k))
+    return [k for _, _, k in sorted(order)]
 
 
 def space_radii(space: AbstractSpace, x: Tensor) -> NDArray[np.float64] | None:

@@ -139,7 +139,7 @@ def _dendrogram(report: HierarchyReport) -> PageFigure | None:
     grown = report.dendrogram
     if grown is None:
         return None
-    left_out = f"; {count(grown.left_out)} of fewer recordings have no leaf" if grown.left_out else ""
+    left_out = f" (not shown: {count(grown.left_out)} others)" if grown.left_out else ""
     caption = (
         f"The middles of {count(len(grown.nodes))} nodes of the level {grown.level}{left_out}, merged by average "
         f"linkage of {grown.dendrogram.dissimilarity} (Sokal and Michener 1958). Beside each leaf its nodes in the "
