@@ -124,3 +124,21 @@ def test_precision__refuses_arrays_that_do_not_fit() -> None:
         average_precisions(Euclidean(), np.eye(4), np.arange(4), weights=-np.ones(4))
     with pytest.raises(InputError, match="the one of item 2 is not"):
         average_precisions(Euclidean(), np.array([[0.0], [1], [np.inf]]), np.arange(3))
+
+
+def test_pull__foretells_what_drawn_speakers_give() -> None:
+    """The estimate plus the sum of (n_s - 1) times its derivative, against the mean average precision of each draw."""
+    paths = planted_paths((3, 10), 3)
+    points = planted_points(paths, Euclidean(), dim=4, spread_ratio=0.9, seed=0)
+    labels, speakers = paths.nodes.T
+    found = average_precisions(Euclidean(), points, labels, apart=speakers, fixed=speakers)
+    value = found.values.mean()
+    influence = np.bincount(speakers, found.pull)
+    influence += np.bincount(speakers[found.queries], found.values - value, minlength=30) / len(found.values)
+    draws = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), size=60).astype(float)
+    exact = np.array(
+        [mean_average_precision(Euclidean(), points, labels, apart=speakers, weights=n[speakers]) for n in draws]
+    )
+    foretold = value + (draws - 1) @ influence
+    assert np.corrcoef(exact, foretold)[0, 1] > 0.85
+    assert foretold.std() == pytest.approx(exact.std(), rel=0.25)

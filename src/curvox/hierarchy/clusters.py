@@ -15,7 +15,7 @@ exactly, whatever their sizes: a cluster costs as much as a point.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -57,6 +57,7 @@ class Clusters:
     weights: NDArray[np.float64]
     variances: NDArray[np.float64]
     sizes: NDArray[np.float64]
+    _memory: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64))
 
     def between(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the mean dissimilarities of pairs by direct difference, the same to the last bit for (b, a)."""
@@ -68,11 +69,14 @@ class Clusters:
 
         By one product: within some ``eps s r_A r_B (|m_A|^2 + |m_B|^2 + v_A + v_B)``, so that nearer ones are mixed up.
         """
-        rows = torch.from_numpy(self.rows)
-        mine = rows[torch.from_numpy(slots)] * self.factor
-        facing = torch.cat([-2.0 * mine[:, :-2], mine[:, -1:], mine[:, -2:-1]], dim=1)
-        products = facing @ rows.T
-        products[torch.arange(len(slots)), torch.from_numpy(slots)] = torch.inf
+        rows, mine = torch.from_numpy(self.rows), torch.from_numpy(slots)
+        facing = self.factor * rows[mine]
+        facing = torch.cat([-2.0 * facing[:, :-2], facing[:, -1:], facing[:, -2:-1]], dim=1)
+        if self._memory.numel() < len(mine) * len(rows):  # kept, as fresh memory costs a good part of a product
+            self._memory = rows.new_empty(len(mine) * len(rows))
+        products = self._memory[: len(mine) * len(rows)].view(len(mine), len(rows))
+        torch.mm(facing, rows.T, out=products)
+        products[torch.arange(len(mine)), mine] = torch.inf
         values, which = products.topk(2, dim=1, largest=False)
         return which.numpy(), values.numpy()
 

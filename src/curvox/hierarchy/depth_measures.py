@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from curvox.errors import InputError
 from curvox.hierarchy.depth import Radii, WithinSpeakers, correlation, radii, weighted_ranks
 from curvox.hierarchy.node_depth import NodeDepths, NodeSums
-from curvox.hierarchy.resampling import correlation_like, rate_like
+from curvox.hierarchy.resampling import correlation_like, rate_like, speaker_draws
 from curvox.hierarchy.setting import Setting
 from curvox.hierarchy.tree_measures import Better, Measure
 
@@ -37,13 +37,11 @@ def depth_measures(
 def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
     if found.values is None:
         why = found.why_none or ""
-        return _none(*_SPECIFICITY, why, "higher"), _none(*_STEPS, why, "higher")
+        return _none(*_SPECIFICITY, why, None), _none(*_STEPS, why, None)
     sums = NodeSums.of(setting.space, setting.points, setting.paths, setting.speakers)
-    everybody = np.ones(setting.count)
-    depths, rng = sums.depths(everybody), np.random.default_rng(setting.seed)
+    depths, rng = sums.depths(np.ones(setting.count)), np.random.default_rng(setting.seed)
     shuffled = [_of_shuffled(setting, rng) for _ in range(_SHUFFLES)]
-    draws: list[NodeDepths] = []
-    setting.resampled(lambda drawn: draws.append(sums.depths(drawn)) or 0.0)
+    draws = [sums.depths(drawn) for drawn in speaker_draws(setting.count, setting.resamples, setting.seed)]
     note = "centroids lie further in than their points, whatever the labels: compare with chance, of items shuffled"
     made = []
     for (key, title), name, count, like in (
@@ -52,7 +50,7 @@ def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
     ):
         value = getattr(depths, name)
         if not math.isfinite(value):
-            made.append(_none(key, title, "there are no nodes at two levels that differ in their items", "higher"))
+            made.append(_none(key, title, "there are no nodes at two levels that differ in their items", None))
             continue
         values = np.array([getattr(draw, name) for draw in draws])
         chances = [getattr(draw, name) for draw in shuffled if math.isfinite(getattr(draw, name))]
@@ -64,7 +62,7 @@ def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
                 level=None,
                 interval=like(value, values[np.isfinite(values)], setting.count),
                 chance=float(np.mean(chances)) if chances else None,
-                better="higher",
+                better=None,
                 pairs=getattr(depths, count),
                 note=note,
             )

@@ -18,10 +18,16 @@ from curvox.hierarchy.setting import Setting
 from curvox.hierarchy.tree_measures import Better, Measure
 
 _SHUFFLES = 3
+_AVERAGE = ("distortion", "Average distortion")
+_WORST = ("worst_distortion", "Worst-case distortion")
 
 
 def delta_measure(setting: Setting, progress: Callable[[int, int], None] | None = None) -> Measure:
-    """Return δ-hyperbolicity relative to the diameter, with the interval of its sampling."""
+    """Return δ-hyperbolicity relative to the diameter, with the interval of its sampling.
+
+    It compares embeddings in one space. Between spaces it also compares their metrics: distances that bend down where
+    they are long, as those of a ball do against the angle, have a lower δ of the very same points.
+    """
     found = sampled_delta(setting.space, setting.points, seed=setting.seed, progress=progress)
     how = (
         f"2 δ_w / diameter of all {found.subset_size} items"
@@ -46,57 +52,55 @@ def delta_measure(setting: Setting, progress: Callable[[int, int], None] | None 
 
 
 def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
-    """Return the average and the worst-case distortion of the tree."""
-    titles = {"distortion": "Average distortion", "worst_distortion": "Worst-case distortion"}
+    """Return the average and the worst-case distortion of the tree, with those of items shuffled over leaves."""
     tree, certain = _tree_of(setting)
     why = _why_no_distortion(setting, tree, certain)
     if why is not None:
-        average, worst = (_none(key, title, why, "lower") for key, title in titles.items())
-        return average, worst
-    d, t = setting.distances[certain], tree[certain]
-    a, b = (owners[certain] for owners in _owners(setting))
-    found = distortion(d, t)
+        return _none(*_AVERAGE, why, "lower"), _none(*_WORST, why, "lower")
+    found = distortion(setting.distances[certain], tree[certain])
+    shuffled = [
+        distortion(setting.distances[sure], other[sure])
+        for other, sure in _shuffled_trees(setting)
+        if (other[sure] > 0).any()
+    ]
+    average = Measure(
+        key=_AVERAGE[0],
+        title=_AVERAGE[1],
+        value=found.average,
+        level=None,
+        interval=ratio_like(found.average, _drawn_distortions(setting, tree, certain), setting.count),
+        chance=_mean([other.average for other in shuffled]),
+        better="lower",
+        pairs=found.pairs,
+        note="mean of |s d - t| / t after the best scale s, over pairs of two leaves; chance of items shuffled",
+    )
+    if not math.isfinite(found.worst):
+        return average, _none(*_WORST, "items of two leaves coincide", "lower")
+    return average, Measure(
+        key=_WORST[0],
+        title=_WORST[1],
+        value=found.worst,
+        level=None,
+        interval=None,
+        chance=_mean([other.worst for other in shuffled]),
+        better="lower",
+        pairs=found.pairs,
+        note="largest d / t over smallest, among the pairs taken; no less among all pairs",
+    )
 
-    counted = np.flatnonzero(t > 0)
-    counted = counted[np.argsort(-d[counted] / t[counted])]
-    ratios, owners = d[counted] / t[counted], SpeakerPairs.of(a[counted], b[counted])
+
+def _drawn_distortions(setting: Setting, tree: NDArray[np.float64], certain: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The average distortion (R,) of draws of speakers; the pairs are sorted once for all."""
+    counted = np.flatnonzero(certain & (tree > 0))
+    counted = counted[np.argsort(-setting.distances[counted] / tree[counted])]
+    ratios = setting.distances[counted] / tree[counted]
+    owners = SpeakerPairs.of(*(speakers[counted] for speakers in _owners(setting)))
 
     def of_draw(drawn: NDArray[np.float64]) -> float:
         weights = owners.multiplicities(drawn)[owners.place]
         return average_of_sorted(ratios, weights)[0] if weights.any() else math.nan
 
-    chances = []
-    for other, sure in _shuffled_trees(setting):
-        if (other[sure] > 0).any():
-            chances.append(distortion(setting.distances[sure], other[sure]))
-    note = (
-        "mean of |s d - t| / t after the best scale s, over pairs of two leaves; chance by items shuffled over leaves"
-    )
-    average = Measure(
-        key="distortion",
-        title=titles["distortion"],
-        value=found.average,
-        level=None,
-        interval=ratio_like(found.average, setting.resampled(of_draw), setting.count),
-        chance=float(np.mean([c.average for c in chances])) if chances else None,
-        better="lower",
-        pairs=found.pairs,
-        note=note,
-    )
-    if not math.isfinite(found.worst):
-        return average, _none("worst_distortion", titles["worst_distortion"], "items of two leaves coincide", "lower")
-    finite = [c.worst for c in chances if math.isfinite(c.worst)]
-    return average, Measure(
-        key="worst_distortion",
-        title=titles["worst_distortion"],
-        value=found.worst,
-        level=None,
-        interval=None,
-        chance=float(np.mean(finite)) if finite else None,
-        better="lower",
-        pairs=found.pairs,
-        note="largest d / t over smallest, among the pairs taken; no less among all pairs",
-    )
+    return setting.resampled(of_draw)
 
 
 def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measure, Measure]:
@@ -107,7 +111,6 @@ def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measu
     heights = dendrogram.distances[lowest_common_merges(dendrogram, setting.i, setting.j)]
     tree, certain = _tree_of(setting)
     shuffled = [_pearson(heights[sure], other[sure]) for other, sure in _shuffled_trees(setting)]
-    chances = [value for value in shuffled if math.isfinite(value)]
     return (
         _correlation_measure(
             setting,
@@ -122,7 +125,7 @@ def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measu
             ("tree_correlation", "Dendrogram and label tree"),
             (heights, tree),
             certain,
-            chance=float(np.mean(chances)) if chances else None,
+            chance=_mean(shuffled),
             why="no two pairs of items are known to differ in their tree distance",
             note="Pearson's, of the heights of the dendrogram as distances and distances in the label tree; chance by "
             "items shuffled over leaves",
@@ -174,6 +177,11 @@ def _pearson_of_moments(moments: NDArray[np.float64]) -> float:
     _, x, y, xx, yy, xy = moments / moments[0]
     spread = (xx - x * x) * (yy - y * y)
     return float(np.clip((xy - x * y) / math.sqrt(spread), -1, 1)) if spread > 0 else math.nan
+
+
+def _mean(values: list[float]) -> float | None:
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite)) if finite else None
 
 
 def _tree_of(setting: Setting) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
