@@ -207,9 +207,10 @@ def _measures(space: AbstractSpace, points: NDArray[np.float64], paths: TreePath
     found, seconds, cpu, peak = once(lambda: measure_tree(space, points, paths, speakers, pairs=pairs))
     rows = []
     for measure in found.measures:
+        note = measure.note.replace("|", "\\|")
         value = measure.why_none if measure.value is None else f"{measure.value:.4f}"
         interval = "–" if measure.interval is None else f"{measure.interval.low:.4f} to {measure.interval.high:.4f}"
-        rows.append(f"| {measure.title} | {measure.level or 'all'} | {value} | {interval} | {measure.note} |")
+        rows.append(f"| {measure.title} | {measure.level or 'all'} | {value} | {interval} | {note} |")
     return [
         f"#### All of `measure_tree`: {seconds:,.0f} s, {cpu:,.0f} s of processors, {peak / 2**20:,.0f} MiB above "
         "the points, the linkage included",

@@ -1,11 +1,13 @@
 """A planted tree is found again, a shuffled one is not."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from curvox.corpora import Corpus, read_corpus
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, Clip, Euclidean, Hypersphere, PoincareBall
 from curvox.hierarchy.dendrogram import (
@@ -16,8 +18,9 @@ from curvox.hierarchy.dendrogram import (
     tree_correlation,
 )
 from curvox.hierarchy.linkage import average_linkage
-from curvox.hierarchy.paths import planted_paths
+from curvox.hierarchy.paths import planted_paths, tree_paths
 from curvox.hierarchy.planted import planted_points, shuffled
+from curvox.testing.voices import synthesise_corpus
 
 SPACES: dict[str, AbstractSpace] = {
     "euclidean": Euclidean(),
@@ -25,6 +28,14 @@ SPACES: dict[str, AbstractSpace] = {
     "ball": PoincareBall(),
     "small ball": PoincareBall(c=4.0, lift=Clip()),
 }
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    folder: Path = tmp_path_factory.mktemp("voices") / "corpus"
+    sizes = {"train_speakers": 8, "dev_speakers": 2, "test_speakers": 2, "sessions": 2, "utterances_per_session": 2}
+    synthesise_corpus(folder, **sizes, seconds=(0.5, 0.6), workers=1)
+    return read_corpus(folder)
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -91,3 +102,17 @@ def test_shuffled_points__are_the_same_points() -> None:
 def test_planted_points__refuse_options_out_of_range(options) -> None:
     with pytest.raises(InputError, match="spread_ratio"):
         planted_points(planted_paths([2], 2), Euclidean(), seed=0, **options)
+
+
+@pytest.mark.parametrize("name", ["sphere", "ball"])
+def test_tree_of_the_synthetic_voices__is_found_in_tree_true_points_alone(name, voices) -> None:
+    levels = ("gender", "native_language", "speaker", "session")
+    space, paths = SPACES[name], tree_paths(voices, [u.utterance for u in voices.utterances], levels)
+    points = planted_points(paths, space, dim=32, spread_ratio=0.6, seed=0)
+    pairs = sample_pairs(len(paths), 20_000, np.random.default_rng(0))
+    tree, by_chance = (average_linkage(space, x) for x in (points, shuffled(points, seed=1)))
+    for place in range(len(levels)):
+        assert purity(tree, paths.nodes[:, place]) == 1.0
+        assert purity(by_chance, paths.nodes[:, place]) < 0.65
+    assert tree_correlation(tree, paths, pairs) > 0.9
+    assert abs(tree_correlation(by_chance, paths, pairs)) < 0.15
