@@ -17,6 +17,7 @@ from curvox.cli.demo import demo
 from curvox.cli.diagnose import diagnose
 from curvox.cli.embed import embed
 from curvox.cli.eval import evaluate_run
+from curvox.cli.hierarchy import hierarchy
 from curvox.cli.identify import identify
 from curvox.cli.losses import losses
 from curvox.cli.train import train
@@ -39,6 +40,7 @@ app.command("calibrate")(calibrate)
 app.command("verify")(verify)
 app.command("identify")(identify)
 app.command("diagnose")(diagnose)
+app.command("hierarchy")(hierarchy)
 app.command("losses")(losses)
 app.command("demo")(demo)
 app.command("cite")(cite)

@@ -27,6 +27,9 @@ from curvox.reports.figure_tables import (
     figures_table,
 )
 from curvox.reports.figures import accents_by_size, det_figure, dev_eer_figure, disk_figure, eer_figure, loss_figure
+from curvox.reports.hierarchy_page import hierarchy_pictures, render_hierarchy_page
+from curvox.reports.hierarchy_report import HierarchyReport
+from curvox.reports.hierarchy_tables import measures_table
 from curvox.reports.loss_pictures import loss_picture
 from curvox.reports.page import render_page, write_page
 from curvox.reports.results import DiskPicture, Report, SystemResult, installed_versions
@@ -45,6 +48,7 @@ __all__ = [
     "DiskPicture",
     "EvaluationReport",
     "FinishedEvaluation",
+    "HierarchyReport",
     "Paper",
     "Report",
     "ScoringFacts",
@@ -71,11 +75,13 @@ __all__ = [
     "distance_figure",
     "eer_figure",
     "figures_table",
+    "hierarchy_pictures",
     "histogram_figure",
     "installed_versions",
     "loss_figure",
     "loss_picture",
     "markdown_table",
+    "measures_table",
     "paper_of",
     "radius_figure",
     "read_evaluation_folder",
@@ -83,6 +89,7 @@ __all__ = [
     "render_corpus_page",
     "render_diagnosis_page",
     "render_evaluation_page",
+    "render_hierarchy_page",
     "render_page",
     "strict_json",
     "terminal_table",
