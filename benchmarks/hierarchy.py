@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import give_back_freed_memory, once, setting
+from measuring import Result, give_back_freed_memory, once, setting
 from numpy.typing import NDArray
 
 from curvox.geometry import AbstractSpace, Hypersphere, PoincareBall, create_space
@@ -84,21 +85,25 @@ def _paths(items: int) -> TreePaths:
 def _dendrogram(
     space: AbstractSpace, points: NDArray[np.float64], paths: TreePaths, pairs: int, *, with_scipy: bool
 ) -> list[str]:
+    rows: list[Row] = []
+
+    def timed(name: str, how: str, step: Callable[[], Result]) -> Result:
+        result, seconds, cpu_seconds, peak = once(step)
+        rows.append((name, how, seconds, cpu_seconds, peak))
+        return result
+
     floor = [_floor_seconds(points)]
-    tree, *cost = once(lambda: average_linkage(space, points))
+    tree = timed("average linkage", "exact", lambda: average_linkage(space, points))
     floor.append(_floor_seconds(points))
-    rows: list[Row] = [("average linkage", "exact", *cost)]
     labels = paths.nodes[:, LEVELS.index("speaker")]
     weights = np.random.default_rng(0).integers(0, 3, (200, len(points))).astype(np.float64)
-    _, *cost = once(lambda: purity(tree, labels))
-    rows.append(("purity of one level", "exact, all pairs", *cost))
-    _, *cost = once(lambda: purities(tree, labels, weights=weights))
-    rows.append(("purity of one level for 200 resamples", "exact, all pairs", *cost))
+    every = "exact, all pairs"
+    timed("purity of one level", every, lambda: purity(tree, labels))
+    timed("purity of one level for 200 resamples", every, lambda: purities(tree, labels, weights=weights))
     sampled = sample_pairs(len(points), pairs, np.random.default_rng(0))
-    _, *cost = once(lambda: cophenetic_correlation(tree, space, points, sampled))
-    rows.append(("cophenetic correlation", f"{len(sampled[0]):,} sampled pairs", *cost))
-    _, *cost = once(lambda: tree_correlation(tree, paths, sampled))
-    rows.append(("correlation with the label tree", f"{len(sampled[0]):,} sampled pairs", *cost))
+    some = f"{len(sampled[0]):,} sampled pairs"
+    timed("cophenetic correlation", some, lambda: cophenetic_correlation(tree, space, points, sampled))
+    timed("correlation with the label tree", some, lambda: tree_correlation(tree, paths, sampled))
     if with_scipy:
         rows.append(("SciPy's linkage, with its matrix", "exact", *_scipy(space, points, tree)))
     product = (np.array(floor) / rows[0][2]).mean()

@@ -33,8 +33,16 @@ SPACES: dict[str, AbstractSpace] = {
 @pytest.fixture(scope="module")
 def voices(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder: Path = tmp_path_factory.mktemp("voices") / "corpus"
-    sizes = {"train_speakers": 8, "dev_speakers": 2, "test_speakers": 2, "sessions": 2, "utterances_per_session": 2}
-    synthesise_corpus(folder, **sizes, seconds=(0.5, 0.6), workers=1)
+    synthesise_corpus(
+        folder,
+        train_speakers=8,
+        dev_speakers=2,
+        test_speakers=2,
+        sessions=2,
+        utterances_per_session=2,
+        seconds=(0.5, 0.6),
+        workers=1,
+    )
     return read_corpus(folder)
 
 

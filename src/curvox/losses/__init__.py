@@ -34,7 +34,7 @@ LOSSES = Table(
             f"{_ROOM}.level_prototypes",
             "LevelPrototypes",
             "nodes of the tree above the speakers",
-            "garnot2021prototypes",
+            "saintefaregarnot2021prototypes",
         ),
         "combined": Entry(f"{_ROOM}.combined", "Combined", "weighted sum of losses", "fang2026ham"),
         "contrastive_hinge": Entry(
