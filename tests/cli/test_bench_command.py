@@ -131,7 +131,7 @@ def test_bench__refuses_the_likeliest_mistakes_before_anything_runs(
 def test_bench__interrupted_ends_its_processes_and_goes_on_to_the_same_end(
     tiny_tree: dict[str, Any], voices: Path, tmp_path: Path
 ) -> None:
-    tree = {**tiny_tree, "training": {"epochs": 8, "accelerator": "cpu"}}
+    tree = {**tiny_tree, "training": {"epochs": 4, "accelerator": "cpu"}}
     file = write_bench(tmp_path, tree, settings={"am": AM})
     runs = tmp_path / "runs"
     run = runs / "tiny_bench" / "am-seed_1"
@@ -147,12 +147,12 @@ def test_bench__interrupted_ends_its_processes_and_goes_on_to_the_same_end(
     assert not children_with(str(run.parent))
     assert not (run / "run.json").exists(), "the training was to be interrupted, and had ended before"
     assert "continue it with --resume" in (run.parent / "am-seed_1.log").read_text()
-    again = curvox_here("bench", file, "--data", voices, "--runs", runs)
+    again = curvox_here("bench", file, "--data", voices, "--runs", runs, "--cell", "1")
     assert again.returncode == 0, again.stderr
-    assert "1/1 am-seed_1: EER dev" in again.stderr
+    assert "am-seed_1: EER dev" in again.stderr
     record = read_record(run)
     assert record.steps == whole.steps
-    assert len(record.history) == 8
+    assert len(record.history) == 4
     points = [load_embedder(folder / "last").embed(next(voices.rglob("*.flac"))) for folder in (run, whole.folder)]
     np.testing.assert_allclose(points[0], points[1], atol=1e-4)
 

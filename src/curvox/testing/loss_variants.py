@@ -48,9 +48,7 @@ VARIANTS: dict[str, Mapping[str, Any]] = {
             "levels": {},
             "margin, weights": {"margin": 0.2, "level_weights": [1.0, 0.25]},
             "hypersphere": {"space": {"name": "hypersphere"}},
-            "euclidean": {"space": {"name": "euclidean"}},
             "rim, c = 0.1": {"space": _ball(0.1, "clip")},
-            "exp_map": {"space": _ball(1.0, "exp_map", gain=0.3)},
             "learnt c": {"space": {**_BALL, "learn_c": True}},
         }.items()
     },
