@@ -152,7 +152,10 @@ def test_bench__tells_the_faults_of_all_settings_at_once(tmp_path: Path) -> None
 
 
 def test_bench__refuses_what_contradicts(tmp_path: Path) -> None:
-    refused(tmp_path, 'rival "ramm" is no setting', rival="ramm")
+    refused(tmp_path, 'rival: "ramm" is no setting', rival="ramm")
+    refused(tmp_path, 'against: "ramm" is no setting', against={"ramm": ["am"]})
+    refused(tmp_path, 'against.am: "ramm" is no setting', against={"am": ["ramm"]})
+    refused(tmp_path, "against.am: a setting cannot be tested against itself", against={"am": ["am"]})
     refused(tmp_path, "seeds must differ", seeds=[1, 2, 1])
     refused(tmp_path, 'must name the list "test"', trials={"dev": "trials/dev.txt"})
     refused(tmp_path, "settings or grids", settings=None)

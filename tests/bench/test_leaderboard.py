@@ -107,13 +107,17 @@ def test_leaderboard__tests_every_other_setting_against_the_rival(board):
     assert least.p_corrected == pytest.approx(min(1, 3 * least.p_value))
 
 
-def test_leaderboard__tests_pairs_that_are_asked_for(made):
-    board = leaderboard(made, scorer="distance", pairs=[("triplet", "am"), ("ram", "ham")], resamples=20)
-    assert len(board.tests) == 4
-    assert [test.difference < 0 for test in board.tests if (test.first, test.second) == ("triplet", "am")] == [True]
-    assert board.test("am", "distance", first="triplet") in board.tests
-    with pytest.raises(UnknownNameError, match="am"):
-        leaderboard(made, pairs=[("amm", "ham")], resamples=20)
+def test_leaderboard__tests_what_the_bench_asks_for_beside_the_rival(made):
+    asked = {"am": ("triplet",), "ham": ("am", "ram")}
+    board = leaderboard(replace(made, bench=replace(made.bench, against=asked)), scorer="distance", resamples=20)
+    # Three against the rival, two further: ham against ram is among them once.
+    assert len(board.tests) == 5
+    better = board.test("am", "distance", first="triplet")
+    assert better.difference < 0
+    assert better.difference == pytest.approx(better.second_eer - better.first_eer)
+    half = replace(made, records=tuple(record for record in made.records if record.setting != "triplet"))
+    few = leaderboard(replace(half, bench=replace(made.bench, against=asked)), scorer="distance", resamples=20)
+    assert {(test.first, test.second) for test in few.tests} == {("ram", "am"), ("ram", "ham"), ("am", "ham")}
 
 
 def test_leaderboard__does_not_hang_on_the_order_of_runs(made, board):

@@ -202,3 +202,13 @@ def test_figures__refuse_what_there_is_not(board, made):
         tree_figure(board, "cosine", ("depth_quality", None), name="x")
     with pytest.raises(InputError, match="dev trials"):
         curves_figure(board, "cosine", [])
+
+
+def test_bench_markdown__says_a_reason_once_below_its_table(board):
+    row = board.rows[0]
+    tree = tuple(replace(mean, value=None, interval=None, why_none="points have no depth") for mean in row.tree)
+    text = bench_markdown(replace(board, rows=(replace(row, tree=tree), *board.rows[1:])), row.scorer)
+    tables = [part for part in text.split("\n\n") if "¹" in part and part.startswith("|")]
+    assert tables
+    assert "points have no depth" not in "".join(tables)
+    assert "¹ points have no depth." in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from curvox.metrics.inputs import check_level
 
 if TYPE_CHECKING:
     from curvox.bench.results import BenchResults
+    from curvox.bench.spec import Bench
     from curvox.bench.trials import Trials
 
 DEV = "dev"
@@ -39,7 +40,6 @@ def leaderboard(
     *,
     list: str = TEST,
     scorer: str | None = None,
-    pairs: Sequence[tuple[str, str]] = (),
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
@@ -56,7 +56,6 @@ def leaderboard(
         results: the finished runs.
         list: name of the trial list.
         scorer: "cosine" or "distance"; both if None, each a row of its own.
-        pairs: further tests, as (first, second): names of settings, of which the first is subtracted.
         resamples: of the speakers, at least 2.
         seed: of the resamples.
         level: of the intervals.
@@ -64,7 +63,6 @@ def leaderboard(
 
     Raises:
         InputError: no finished run, a list or scorer that the runs do not have, or trials of a single speaker.
-        UnknownNameError: a pair of settings that have no run.
     """
     level = check_level(level)
     by_setting = _by_setting(results)
@@ -91,7 +89,7 @@ def leaderboard(
         bench=results.bench.name,
         list=list,
         rows=tuple(sorted(rows.values(), key=lambda row: (row.eer, row.setting, row.scorer))),
-        tests=_tests(replicates, by_setting, scorers, rival, pairs, level),
+        tests=_tests(replicates, by_setting, scorers, _wanted(results.bench, rival, by_setting), level),
         rival=rival,
         why_no_tests=why_not,
         resamples=resamples,
@@ -169,18 +167,21 @@ def _rival(
     return best_on_dev(results, scorer=COSINE if COSINE in scorers else scorers[0]).setting, ""
 
 
+def _wanted(bench: Bench, rival: str | None, trained: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return what is tested, as (first, second), of settings that have runs; the first is subtracted."""
+    pairs = [(rival, setting.name) for setting in bench.settings if rival is not None and setting.name != rival]
+    pairs += [(other, setting) for setting, others in bench.against.items() for other in others]
+    known = set(trained)
+    return tuple(dict.fromkeys(pair for pair in pairs if known.issuperset(pair)))
+
+
 def _tests(
     replicates: Mapping[tuple[str, str], SeedReplicates],
     by_setting: Mapping[str, Sequence[RunRecord]],
     scorers: Sequence[str],
-    rival: str | None,
-    pairs: Sequence[tuple[str, str]],
+    wanted: Sequence[tuple[str, str]],
     level: float,
 ) -> tuple[PairedTest, ...]:
-    for name in (name for pair in pairs for name in pair):
-        require_name(name, by_setting, "setting with a finished run")
-    against = [(rival, setting) for setting in by_setting if rival is not None and setting != rival]
-    wanted = dict.fromkeys([*against, *pairs])
     tests: list[PairedTest] = []
     for scorer in scorers:
         found = [

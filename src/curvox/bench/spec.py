@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +47,8 @@ class BenchSection(Section):
     """Columns of the manifest that span the label tree, from the root down; none: the tree is not measured."""
     rival: str | None = None
     """The setting that all others are tested against; None: the one that is best on the dev trials."""
+    against: dict[Name, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
+    """Further tests: for a setting, those that it is tested against beside the rival."""
     settings: dict[Name, SettingSection] = Field(default_factory=dict)
     grids: dict[Name, GridSection] = Field(default_factory=dict)
 
@@ -70,6 +72,7 @@ class Bench:
         trials: path of each trial list below the folder of the corpus, by its name.
         levels: columns that span the label tree, from the root down; empty: it is not measured.
         rival: name of the setting that the others are tested against, or None.
+        against: further settings that a setting is tested against, by its name.
         settings: in the order of the file, grids behind.
         data_path: the corpus that the base names, if it names one.
         source: names of the files, for messages.
@@ -81,6 +84,7 @@ class Bench:
     levels: tuple[str, ...]
     rival: str | None
     settings: tuple[Setting, ...]
+    against: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     data_path: str | None = None
     source: str = "bench"
 
@@ -108,10 +112,7 @@ def read_bench(path: str | Path) -> Bench:
         raise RecipeError(f"{path}: base must lie in the folder of the bench file or below it, got {section.base}")
     base, base_source = read_tree(base_path)
     settings = _settings(section, base, path)
-    rival_known = section.rival is None or section.rival in [setting.name for setting in settings]
-    if not rival_known:
-        known = nearest(str(section.rival), [setting.name for setting in settings])
-        raise RecipeError(f'{path}: rival "{section.rival}" is no setting of this bench: {known}')
+    _check_tests(section, [setting.name for setting in settings], path)
     data = base.get("data")
     return Bench(
         name=section.name,
@@ -120,6 +121,7 @@ def read_bench(path: str | Path) -> Bench:
         levels=tuple(section.levels),
         rival=section.rival,
         settings=settings,
+        against={name: tuple(others) for name, others in section.against.items()},
         data_path=data.get("path") if isinstance(data, Mapping) else None,
         source=f"{path} on {base_source}",
     )
@@ -178,6 +180,25 @@ def _settings(section: BenchSection, base: Mapping[str, Any], path: Path) -> tup
     if faults:
         raise RecipeError(f"{path}: {len(faults)} fault{'s' * (len(faults) > 1)}:\n  " + "\n  ".join(faults))
     return settings
+
+
+def _check_tests(section: BenchSection, settings: Sequence[str], path: Path) -> None:
+    """Refuse tests that name a setting which is not there, or one and the same setting twice."""
+    named = [] if section.rival is None else [("rival", section.rival)]
+    for name, others in section.against.items():
+        named += [("against", name), *((f"against.{name}", other) for other in others)]
+    faults = [
+        f'{key}: "{name}" is no setting of this bench: {nearest(name, settings)}'
+        for key, name in named
+        if name not in settings
+    ]
+    faults += [
+        f"against.{name}: a setting cannot be tested against itself"
+        for name, others in section.against.items()
+        if name in others
+    ]
+    if faults:
+        raise RecipeError(f"{path}: " + "; ".join(faults))
 
 
 def _own_faults(own: SettingSection) -> list[str]:

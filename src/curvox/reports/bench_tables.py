@@ -183,10 +183,12 @@ def bench_markdown(board: Leaderboard, scorer: str = "cosine") -> str:
     )
     parts = [f"{markdown_text(subject)}\n"]
     for table in bench_tables(board, scorer).values():
-        rows = [[name, *map(_noted, cells)] for name, cells in table.rows]
+        notes: dict[str, str] = {}
+        rows = [[name, *(_noted(cell, notes) for cell in cells)] for name, cells in table.rows]
+        caption = " ".join([table.caption, *(f"{mark} {reason}." for reason, mark in notes.items())])
         parts.append(
             f"**{markdown_text(table.title)}**\n\n{markdown_rows(list(table.head), rows, 1, markdown_text)}\n"
-            f"{markdown_text(table.caption)}\n"
+            f"{markdown_text(caption)}\n"
         )
     if board.why_no_tests:
         parts.append(f"No paired tests: {markdown_text(board.why_no_tests)}.\n")
@@ -241,5 +243,9 @@ def _group_cell(row: SettingFigures, name: str) -> Cell:
     return Cell(percent(group.eer), percent_interval(group.interval) if group.interval else "")
 
 
-def _noted(cell: Cell) -> str:
-    return f"{cell} ({cell.reason})" if cell.reason else str(cell)
+def _noted(cell: Cell, notes: dict[str, str]) -> str:
+    """Return a cell with the mark of its reason, which ``notes`` keeps; one reason has one mark."""
+    if not cell.reason:
+        return str(cell)
+    number = str(len(notes) + 1).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{cell} {notes.setdefault(cell.reason, number)}"
