@@ -51,7 +51,17 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.results_only:
         for bench in (TUNING, BENCH):
-            command = [sys.executable, "-m", "curvox", "bench", bench, "--data", arguments.data, "--runs", arguments.runs]
+            command = [
+                sys.executable,
+                "-m",
+                "curvox",
+                "bench",
+                bench,
+                "--data",
+                arguments.data,
+                "--runs",
+                arguments.runs,
+            ]
             subprocess.run([str(word) for word in command], check=True)
     corpus = read_corpus(arguments.data)
     results = read_results(read_bench(BENCH), arguments.runs, corpus)
@@ -114,7 +124,9 @@ def _tree_table(results: BenchResults) -> str:
                 steps = np.array([own[kind] - other[kind] for other, own in pairs])
                 name = ", ".join(part for part in kind[1:] if part)
                 rows.append([f"{second} less {first}", name, f"{steps.mean():+.3f}", _reach(steps), str(len(steps))])
-    return markdown_rows(["settings", "measure", "difference", "95 % interval over seeds", "seeds"], rows, 2, markdown_text)
+    return markdown_rows(
+        ["settings", "measure", "difference", "95 % interval over seeds", "seeds"], rows, 2, markdown_text
+    )
 
 
 def _tree(record: RunRecord) -> dict[tuple[str, str, str | None], float]:

@@ -48,7 +48,7 @@ def scores(of, distance, seed, run):
 
 
 def record(number, seed, lists, *, tree=None, findings=(), vitals=None, learnt=None, scale=1.0):
-    name, title, _, cosine, distance = SETTINGS[number]
+    name, _, _, cosine, distance = SETTINGS[number]
     scored = tuple(
         ScoredList(of, scorer, scores(trials_, scale * place, 7, (number, seed, list(lists).index(of))))
         for of, trials_ in lists.items()
@@ -56,7 +56,6 @@ def record(number, seed, lists, *, tree=None, findings=(), vitals=None, learnt=N
     )
     return RunRecord(
         setting=name,
-        title=title,
         seed=seed,
         recipe_digest=f"{number}{seed}",
         seconds=600.0 + 60 * number + seed,

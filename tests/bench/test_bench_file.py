@@ -59,7 +59,8 @@ def test_cells__come_seed_by_seed_numbered_from_1(tmp_path: Path) -> None:
     ]
     assert [c.name for c in chosen_cells(bench, settings=["ham"])] == ["ham-seed_4", "ham-seed_2"]
     assert [c.number for c in chosen_cells(bench, seeds=[2])] == [3, 4]
-    assert [c.name for c in chosen_cells(bench, number=3)] == ["am-seed_2"]
+    assert [c.name for c in chosen_cells(bench, cell="3")] == ["am-seed_2"]
+    assert [c.number for c in chosen_cells(bench, cell="am-seed_2")] == [3]
 
 
 def test_chosen_cells__refuses_what_is_not_in_the_bench(tmp_path: Path) -> None:
@@ -68,10 +69,12 @@ def test_chosen_cells__refuses_what_is_not_in_the_bench(tmp_path: Path) -> None:
         chosen_cells(bench, settings=["am", "hamm"])
     with pytest.raises(InputError, match=r"seeds \[1\], not 7"):
         chosen_cells(bench, seeds=[7])
+    with pytest.raises(UnknownNameError, match=r'"am-seed_3".*did you mean "am-seed_1"'):
+        chosen_cells(bench, cell="am-seed_3")
     with pytest.raises(InputError, match="cells 1 to 2, got 3"):
-        chosen_cells(bench, number=3)
+        chosen_cells(bench, cell="3")
     with pytest.raises(InputError, match="leave those out"):
-        chosen_cells(bench, number=1, settings=["am"])
+        chosen_cells(bench, cell="1", settings=["am"])
 
 
 keys = st.sampled_from(["loss.scale", "loss.space.c", "loss.space.lift", "training.epochs", "data.crop_s", "encoder.n"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -36,15 +37,14 @@ from curvox.bench import (
 )
 from curvox.bench import places as places_module
 from curvox.bench.running import Pace
-from curvox.bench.states import evaluation_digest
-from curvox.bench.workers import claimed, last_words
+from curvox.bench.states import evaluation_digest, trials_digest
+from curvox.bench.workers import CLAIM, CellTakenError, claimed, last_words
 from curvox.corpora import read_corpus
 from curvox.errors import InputError, TrainingInterruptedError
 from curvox.training import EpochRecord, dump_recipe
 
 RECORD = RunRecord(
     setting="am",
-    title="AM-Softmax",
     seed=1,
     recipe_digest="d",
     seconds=3.5,
@@ -93,6 +93,15 @@ def test_record__is_refused_when_damaged_foreign_or_of_another_version(tmp_path:
     broken("bench.json", json.dumps({**tree, "more": 1}).encode())
     broken("bench.json", json.dumps({key: value for key, value in tree.items() if key != "seed"}).encode())
     broken("bench_scores.npz", b"no archive")
+    write_record(RECORD, tmp_path)
+    packed = bytearray((tmp_path / "bench_scores.npz").read_bytes())
+    for place in range(0, len(packed), 5):
+        # Any byte may be the wrong one; not all of them are looked at when the file is read.
+        damaged = bytearray(packed)
+        damaged[place] ^= 0x55
+        (tmp_path / "bench_scores.npz").write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            read_record(tmp_path)
     np.savez(tmp_path / "pickled.npz", **{"dev/cosine": np.array([{}], dtype=object)}, allow_pickle=True)
     broken("bench_scores.npz", (tmp_path / "pickled.npz").read_bytes())
     write_record(RECORD, tmp_path)
@@ -146,6 +155,7 @@ def test_last_words__begin_with_the_last_error(tmp_path: Path) -> None:
     assert last_words(log) == "error: new\n      more"
     log.write_text("\n".join("abcdefg"))
     assert last_words(log).split() == list("defg")
+    assert last_words(log, begin=10).split() == list("fg")
 
 
 def plan_of(folder: Path, tree: dict[str, Any], voices: Path, **changes: Any) -> BenchPlan:
@@ -162,7 +172,7 @@ def made_up_run(plan: BenchPlan, number: int, tiny_run: Path, *, evaluated: bool
     shutil.copytree(tiny_run, folder)
     (folder / "recipe.yaml").write_text(dump_recipe(cell.recipe))
     if evaluated:
-        digest = evaluation_digest(folder, plan.bench.levels, plan.lists)
+        digest = evaluation_digest(folder, trials_digest(plan.bench.levels, plan.corpus, plan.lists))
         scores = tuple(
             ScoredList(name, scorer, np.arange(len(trials), dtype=np.float64))
             for name, trials in plan.lists.items()
@@ -203,6 +213,8 @@ def test_results__of_other_levels_or_trials_are_not_taken(
     made_up_run(plan, 1, tiny_run, evaluated=True)
     assert len(read_results(plan.bench, plan.runs, plan.corpus).records) == 1
     assert not read_results(replace(plan.bench, levels=("gender",)), plan.runs, plan.corpus).records
+    relabelled = tuple(replace(u, speaker=f"{u.speaker}-2") for u in plan.corpus.utterances)
+    assert not read_results(plan.bench, plan.runs, replace(plan.corpus, utterances=relabelled)).records
     swapped = {"dev": "trials/test.txt", "test": "trials/dev.txt"}
     assert not read_results(replace(plan.bench, trials=swapped), plan.runs, plan.corpus).records
 
@@ -230,6 +242,19 @@ def test_claimed__keeps_others_away(tmp_path: Path, tiny_tree: dict[str, Any], v
         pass
     with claimed(plan, first):
         pass
+
+
+def test_claimed__knows_the_claim_that_its_process_was_started_under(
+    tmp_path: Path, tiny_tree: dict[str, Any], voices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(tmp_path, tiny_tree, voices)
+    first, second = cells_of(plan.bench)
+    with claimed(plan, first) as claim, claimed(plan, second):
+        monkeypatch.setenv(CLAIM, str(claim[0]))
+        with claimed(plan, first) as again:
+            assert again == claim
+        with pytest.raises(CellTakenError, match="at work on ham-seed_1"), claimed(plan, second):
+            pass
 
 
 def test_claimed__outlives_the_process_whose_training_goes_on(

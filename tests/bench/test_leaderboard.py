@@ -108,16 +108,34 @@ def test_leaderboard__tests_every_other_setting_against_the_rival(board):
 
 
 def test_leaderboard__tests_what_the_bench_asks_for_beside_the_rival(made):
-    asked = {"am": ("triplet",), "ham": ("am", "ram")}
+    asked = {"am": ("triplet",), "ham": ("am", "ram"), "ram": ("am",)}
     board = leaderboard(replace(made, bench=replace(made.bench, against=asked)), scorer="distance", resamples=20)
-    # Three against the rival, two further: ham against ram is among them once.
+    # Three against the rival and two further; what is asked for twice, or in both directions, is tested once.
     assert len(board.tests) == 5
-    better = board.test("am", "distance", first="triplet")
+    better = next(test for test in board.tests if test.first == "triplet")
+    assert better == board.test("am", "distance", first="triplet")
     assert better.difference < 0
     assert better.difference == pytest.approx(better.second_eer - better.first_eer)
     half = replace(made, records=tuple(record for record in made.records if record.setting != "triplet"))
     few = leaderboard(replace(half, bench=replace(made.bench, against=asked)), scorer="distance", resamples=20)
     assert {(test.first, test.second) for test in few.tests} == {("ram", "am"), ("ram", "ham"), ("am", "ham")}
+
+
+def test_leaderboard__of_one_seed_has_intervals_and_tests_nothing(made):
+    alone = replace(made, records=tuple(r for r in made.records if r.seed == 1 or r.setting in ("ram", "ham")))
+    board = leaderboard(alone, scorer="distance", resamples=60)
+    tests = {test.second: test for test in board.tests}
+    assert tests["am"].p_value is None
+    assert tests["am"].p_corrected is None
+    assert tests["am"].interval.low < tests["am"].difference < tests["am"].interval.high
+    # Holm's correction is for those that are tested, here a single one.
+    assert tests["ham"].p_corrected == tests["ham"].p_value
+
+
+def test_leaderboard__takes_titles_from_the_bench_file(made):
+    settings = tuple(replace(setting, title=f"{setting.title}, anew") for setting in made.bench.settings)
+    renamed = replace(made, bench=replace(made.bench, settings=settings))
+    assert all(row.title.endswith(", anew") for row in leaderboard(renamed, scorer="cosine", resamples=5).rows)
 
 
 def test_leaderboard__does_not_hang_on_the_order_of_runs(made, board):

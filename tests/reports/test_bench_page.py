@@ -10,7 +10,7 @@ from page_reading import Page, require_ids_that_resolve, require_nothing_from_ou
 from curvox.bench.leaderboard import leaderboard
 from curvox.errors import InputError
 from curvox.reports import BIBTEX
-from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, tree_figure
+from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
 from curvox.reports.bench_page import PAPERS, render_bench_page
 from curvox.reports.bench_tables import bench_markdown, bench_tables, missing_lines
 from curvox.reports.tables import percent, percent_interval
@@ -128,10 +128,10 @@ def test_bench_page__of_one_scorer_without_rival_tree_or_curves(made):
     few = replace(made, records=records, bench=replace(made.bench, rival=None), missing=())
     board = leaderboard(few, scorer="distance", resamples=10)
     text = Page(render_bench_page(board, few)).text
-    assert "There are no paired tests: there are runs of one setting alone." in text
+    assert "There are no tests against a rival: there are runs of one setting alone." in text
     for absent in ("Not among these figures", "The label tree", "Learning curves", "Cosine or"):
         assert absent not in text
-    assert "No paired tests: there are runs of one setting alone." in bench_markdown(board, "distance")
+    assert "No paired tests against a rival: there are runs of one setting alone." in bench_markdown(board, "distance")
     with pytest.raises(InputError, match='no figures by "cosine", it has distance'):
         render_bench_page(board, few, scorer="cosine")
 
@@ -212,3 +212,23 @@ def test_bench_markdown__says_a_reason_once_below_its_table(board):
     assert tables
     assert "points have no depth" not in "".join(tables)
     assert "¹ points have no depth." in text
+
+
+def test_bench_page__shows_tests_of_pairs_where_the_rival_has_no_run(made):
+    asked = replace(made.bench, against={"ham": ("am",)})
+    without = replace(made, bench=asked, records=tuple(r for r in made.records if r.setting != "ram"))
+    board = leaderboard(without, scorer="cosine", resamples=10)
+    text = Page(render_bench_page(board, without)).text
+    assert "HAM-Softmax (simulated), less AM-Softmax (simulated)" in text
+    assert "There are no tests against a rival: the rival ram has no finished run yet." in text
+
+
+def test_bench_page__gives_no_verdict_on_one_seed(made):
+    alone = replace(made, records=tuple(record for record in made.records if record.seed == 1))
+    board = leaderboard(alone, scorer="cosine", resamples=10)
+    page = render_bench_page(board, alone)
+    assert "3 settings beside RAM-Softmax (simulated), none of them tested" in Page(page).text
+    assert not [test for test in board.tests if is_certain(test)]
+    half = replace(made, records=tuple(r for r in made.records if r.seed == 1 or r.setting in ("ram", "ham")))
+    text = Page(render_bench_page(leaderboard(half, scorer="cosine", resamples=10), half)).text
+    assert "2 settings more have one seed alone." in text

@@ -123,14 +123,15 @@ class PairedTest:
     """Two settings by one scorer on the same trials.
 
     Attributes:
-        first: name of the setting that is subtracted, the rival.
+        first: name of the setting that is subtracted, most often the rival.
         second: name of the other.
         scorer: of both.
         first_eer: mean over its seeds.
         second_eer: likewise of the second.
         difference: of the mean EER, second less first; below 0 the second is better.
-        interval: of the difference, over speakers and seeds; of this test alone.
-        p_value: of the hypothesis that it is 0, two-sided, of this test alone.
+        interval: of the difference, over speakers and seeds; of this test alone. Seeds of a side that has one alone
+            are not counted in it.
+        p_value: of the hypothesis that it is 0, two-sided, of this test alone; None where a side has one seed.
         p_corrected: the same by Holm's correction over all tests of the leaderboard by this scorer.
         relative: the difference over the EER of the first; None where an EER is 0.
         relative_interval: of that.
@@ -144,8 +145,8 @@ class PairedTest:
     second_eer: float
     difference: float
     interval: Interval
-    p_value: float
-    p_corrected: float
+    p_value: float | None
+    p_corrected: float | None
     relative: float | None
     relative_interval: Interval | None
     seeds: tuple[int, int]
@@ -159,9 +160,9 @@ class Leaderboard:
         bench: name of the bench.
         list: name of the trial list.
         rows: a setting by a scorer each, the lowest mean EER first.
-        tests: paired tests, of all settings against the rival unless others were asked for.
-        rival: the setting that the others are tested against; None where there was no test.
-        why_no_tests: why there are none.
+        tests: paired tests, of all settings against the rival, and those that the bench asks for.
+        rival: the setting that the others are tested against; None where there is none.
+        why_no_tests: why there are no tests against a rival.
         resamples: of the speakers, behind intervals and p.
         redrawn: how many of them lacked a class and were drawn again.
         seed: of the resamples.

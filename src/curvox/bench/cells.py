@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curvox.bench.spec import Bench, Setting, recipe_of, run_name
-from curvox.errors import InputError
+from curvox.errors import InputError, require_name
 from curvox.training import Recipe, what_is_trained
 
 
@@ -44,34 +44,44 @@ def cells_of(bench: Bench) -> tuple[Cell, ...]:
 
 
 def chosen_cells(
-    bench: Bench, *, settings: Sequence[str] = (), seeds: Sequence[int] = (), number: int | None = None
+    bench: Bench, *, settings: Sequence[str] = (), seeds: Sequence[int] = (), cell: str | None = None
 ) -> tuple[Cell, ...]:
-    """Return the cells of some settings and some seeds, or the one of a number.
+    """Return the cells of some settings and some seeds, or one by its number or its name.
 
     Raises:
-        UnknownNameError: no such setting; the nearest names are listed.
-        InputError: no such seed or number, or a number beside settings or seeds.
+        UnknownNameError: no such setting or cell; the nearest names are listed.
+        InputError: no such seed or number, or one cell beside settings or seeds.
     """
     cells = cells_of(bench)
     for name in settings:
         bench.setting(name)
     if wrong := [seed for seed in seeds if seed not in bench.seeds]:
         raise InputError(f"the bench {bench.name} has the seeds {list(bench.seeds)}, not {wrong[0]}")
-    if number is not None:
+    if cell is not None:
         if settings or seeds:
-            raise InputError("the number of a cell says which setting and seed; leave those out")
-        if not 1 <= number <= len(cells):
-            raise InputError(f"the bench {bench.name} has the cells 1 to {len(cells)}, got {number}")
-        return (cells[number - 1],)
+            raise InputError("a cell says which setting and seed; leave those out")
+        return (_one(cells, cell, bench.name),)
     return tuple(
         cell for cell in cells if (not settings or cell.setting.name in settings) and (not seeds or cell.seed in seeds)
     )
 
 
+def _one(cells: Sequence[Cell], wanted: str, bench: str) -> Cell:
+    """Return a cell by its number, counted from 1, or by its name, which stays the same when settings are added."""
+    if wanted.isdecimal():
+        if not 1 <= int(wanted) <= len(cells):
+            raise InputError(f"the bench {bench} has the cells 1 to {len(cells)}, got {wanted}")
+        return cells[int(wanted) - 1]
+    by_name = {cell.name: cell for cell in cells}
+    require_name(wanted, by_name, f"cell of the bench {bench}")
+    return by_name[wanted]
+
+
 def recipe_digest(recipe: Recipe) -> str:
     """Return a digest (64 hexadecimal digits) of what a recipe trains.
 
-    Left out is what may differ between two runs of one cell: where the corpus lies, and on which devices it is trained.
+    Left out is what may differ between two runs of one cell: where the corpus lies, and what
+    `curvox.training.what_is_trained` leaves out: devices, workers, caches and the like.
     """
     return hashlib.sha256(json.dumps(_comparable(recipe), sort_keys=True).encode()).hexdigest()
 

@@ -20,15 +20,16 @@ from curvox.bench.cells import Cell, recipe_digest
 from curvox.bench.learnt import learnt_scalars
 from curvox.bench.record import COSINE, DISTANCE, RunRecord, ScoredList, write_record
 from curvox.bench.spec import Bench
-from curvox.bench.states import evaluation_digest
+from curvox.bench.states import evaluation_digest, trials_digest
 from curvox.bench.trials import TEST
 from curvox.corpora import Corpus, TrialList
 from curvox.diagnosis import VitalHistory
 from curvox.diagnosis.live import LiveWatch
-from curvox.embedder import Embedder, embed_and_measure, load_embedder
+from curvox.embedder import Embedder, embed_and_measure, load_embedder, model_folder
 from curvox.errors import InputError
 from curvox.scoring import score_pairs
 from curvox.training import EpochRecord, read_history, read_recipe, read_vitals
+from curvox.training.averaging import AVERAGED
 
 if TYPE_CHECKING:
     from curvox.hierarchy import TreeMeasures
@@ -65,19 +66,18 @@ def evaluate_run(
         CheckpointError: the model, or the disk.
     """
     facts = _facts(run)
-    evaluated = evaluation_digest(run, bench.levels, lists)
+    evaluated = evaluation_digest(run, trials_digest(bench.levels, corpus, lists))
     model = load_embedder(run, device=_device(cell), with_card=False)
     scored, tree = _measure(model, bench, corpus, lists, run.parent / ".cache", progress)
     vitals = read_vitals(run, read_recipe(run / "recipe.yaml"), None)
     record = RunRecord(
         setting=cell.setting.name,
-        title=cell.setting.title,
         seed=cell.seed,
         recipe_digest=recipe_digest(cell.recipe),
         seconds=float(facts["seconds"]),
         steps=int(facts["steps"]),
         parameters=int(facts["parameters"]),
-        best_epoch=0 if model.dev is None else model.dev.epoch,
+        best_epoch=0 if model.dev is None or model_folder(run).name == AVERAGED else model.dev.epoch,
         lists=scored,
         tree=tree,
         vitals=last_vitals(vitals),

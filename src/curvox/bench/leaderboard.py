@@ -10,7 +10,7 @@ import numpy as np
 
 from curvox.bench.board_records import Leaderboard, PairedTest, SettingFigures
 from curvox.bench.record import COSINE, SCORERS, RunRecord
-from curvox.bench.setting_figures import ScoredParts, parts_of, scored_parts, setting_figures, space_of
+from curvox.bench.setting_figures import ScoredParts, parts_of, scored_parts, setting_figures
 from curvox.bench.statistics import MeanDifference, SeedReplicates, holm, mean_difference
 from curvox.bench.trials import TEST
 from curvox.errors import InputError, require_name
@@ -49,8 +49,9 @@ def leaderboard(
 
     All settings are resampled on the same draws of speakers. What the intervals and p-values are made of stands in
     `curvox.bench.statistics`. Every setting is tested against the rival of the bench by the same scorer; where the
-    bench names none, the rival is the best on the dev trials, so that no test trial chooses it. p is corrected by
-    Holm's method over all tests by one scorer.
+    bench names none, the rival is the best on the dev trials, so that no test trial chooses it. The
+    bench may ask for further tests. p is corrected by Holm's method over all tests by one scorer; where either setting
+    has one seed alone there is no p, for it would not count what another seed gives.
 
     Args:
         results: the finished runs.
@@ -74,12 +75,12 @@ def leaderboard(
     for done, (setting, records) in enumerate(by_setting.items()):
         if progress is not None:
             progress(done, len(by_setting))
-        space = space_of(results.bench.setting(setting).tree["loss"])
+        of = results.bench.setting(setting)
         before: ScoredParts | None = None
         for name in scorers:
             found = scored_parts(parts, [record.scores(list, name) for record in records], before)
             dev_eer = None if DEV not in results.trials else _mean_eer(results, records, DEV, name)
-            rows[setting, name] = setting_figures(records, name, space, parts, found, dev_eer=dev_eer, level=level)
+            rows[setting, name] = setting_figures(of, records, name, parts, found, dev_eer=dev_eer, level=level)
             replicates[setting, name] = found.pooled
             before = found
     if progress is not None:
@@ -158,10 +159,12 @@ def _rival(
 ) -> tuple[str | None, str]:
     """Return the rival and ""; or None and why there is none."""
     named = results.bench.rival
-    if named is not None:
-        return (named, "") if named in by_setting else (None, f"the rival {named} has no finished run yet")
+    if named is not None and named not in by_setting:
+        return None, f"the rival {named} has no finished run yet"
     if len(by_setting) < 2:
         return None, "there are runs of one setting alone"
+    if named is not None:
+        return named, ""
     if DEV not in results.trials:
         return None, f"the bench names no rival, and has no list {DEV} on which one could be chosen"
     return best_on_dev(results, scorer=COSINE if COSINE in scorers else scorers[0]).setting, ""
@@ -172,7 +175,12 @@ def _wanted(bench: Bench, rival: str | None, trained: Iterable[str]) -> tuple[tu
     pairs = [(rival, setting.name) for setting in bench.settings if rival is not None and setting.name != rival]
     pairs += [(other, setting) for setting, others in bench.against.items() for other in others]
     known = set(trained)
-    return tuple(dict.fromkeys(pair for pair in pairs if known.issuperset(pair)))
+    # Two settings are tested once, in whichever direction they come first.
+    once: dict[frozenset[str], tuple[str, str]] = {}
+    for pair in pairs:
+        if known.issuperset(pair):
+            once.setdefault(frozenset(pair), pair)
+    return tuple(once.values())
 
 
 def _tests(
@@ -188,15 +196,17 @@ def _tests(
             (first, second, mean_difference(replicates[first, scorer], replicates[second, scorer], level))
             for first, second in wanted
         ]
-        corrected = holm([difference.p_value for _, _, difference in found])
-        for (first, second, difference), p_corrected in zip(found, corrected, strict=True):
-            seeds = len(by_setting[first]), len(by_setting[second])
-            tests.append(_test(first, second, scorer, difference, p_corrected, seeds))
+        counts = [(len(by_setting[first]), len(by_setting[second])) for first, second, _ in found]
+        # One seed does not tell what another one would have given, so there is nothing to test by.
+        told = [row for row, seeds in enumerate(counts) if min(seeds) > 1]
+        corrected = dict(zip(told, holm([found[row][2].p_value for row in told]), strict=True))
+        for row, (first, second, difference) in enumerate(found):
+            tests.append(_test(first, second, scorer, difference, corrected.get(row), counts[row]))
     return tuple(sorted(tests, key=lambda test: (test.difference, test.second, test.scorer, test.first)))
 
 
 def _test(
-    first: str, second: str, scorer: str, difference: MeanDifference, p_corrected: float, seeds: tuple[int, int]
+    first: str, second: str, scorer: str, difference: MeanDifference, p_corrected: float | None, seeds: tuple[int, int]
 ) -> PairedTest:
     return PairedTest(
         first=first,
@@ -206,7 +216,7 @@ def _test(
         second_eer=difference.second,
         difference=difference.difference,
         interval=difference.interval,
-        p_value=difference.p_value,
+        p_value=None if p_corrected is None else difference.p_value,
         p_corrected=p_corrected,
         relative=difference.relative,
         relative_interval=difference.relative_interval,

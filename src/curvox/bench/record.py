@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -49,13 +50,12 @@ class RunRecord:
 
     Attributes:
         setting: name of the setting in the bench.
-        title: of the setting, for people.
         seed: of the training.
         recipe_digest: of what was trained, see `curvox.bench.recipe_digest`.
         seconds: of the training, all its calls together.
         steps: of the optimiser.
         parameters: of the embedder.
-        best_epoch: after which the evaluated model was kept, from 1; of a mean of epochs the last one.
+        best_epoch: after which the evaluated model was kept, from 1; 0 for a mean of epochs.
         lists: every trial list by every scorer.
         tree: what the embeddings of the test utterances show of the label tree; None if the bench has no levels.
         vitals: the last value of each vital sign, by its name in `curvox.diagnosis.VITALS`.
@@ -63,11 +63,10 @@ class RunRecord:
         history: loss and dev EER of each epoch.
         learnt: scalars that were learnt beside the encoder: ``c``, ``gain``, ``scale``, ...
         machine: what it was evaluated on.
-        evaluated: digest of what the evaluation saw: weights, trial lists and levels.
+        evaluated: digest of what the evaluation saw, see `curvox.bench.states.evaluation_digest`.
     """
 
     setting: str
-    title: str
     seed: int
     recipe_digest: str
     seconds: float
@@ -96,6 +95,9 @@ class RunRecord:
         raise InputError(f"{self.setting}, seed {self.seed}, has no scores of {list} by {scorer}; it has {known}")
 
 
+# What json and zipfile raise on a file with wrong bytes in it; RuntimeError of an archive that says it is encrypted, or
+# packed in some other way.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 _NOT_IN_JSON = ("lists", "tree", "history")
 _PLAIN = tuple(field.name for field in fields(RunRecord) if field.name not in _NOT_IN_JSON)
 
@@ -131,7 +133,7 @@ def read_record(run: Path) -> RunRecord:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
         return _record_from(tree, _read_scores(run / SCORES))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path} is no whole record of this version ({error!r}); evaluate the run again") from error
 
 
@@ -156,7 +158,8 @@ def _tree_from(values: Mapping[str, Any]) -> TreeMeasures:
 
 
 def _read_scores(path: Path) -> dict[str, NDArray[np.float64]]:
-    with np.load(path, allow_pickle=False) as stored:
+    # Through memory: numpy leaves a file open whose head it cannot read.
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
         scores = {name: stored[name] for name in stored.files}
     wrong = [name for name, values in scores.items() if values.dtype != np.float64 or values.ndim != 1]
     if wrong:

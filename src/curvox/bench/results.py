@@ -9,7 +9,7 @@ from pathlib import Path
 from curvox.bench.cells import cells_of
 from curvox.bench.record import RunRecord
 from curvox.bench.spec import Bench
-from curvox.bench.states import DONE, CellState, state_of
+from curvox.bench.states import DONE, CellState, state_of, trials_digest
 from curvox.bench.trials import Trials, read_trial_lists, trials_of
 from curvox.corpora import Corpus
 
@@ -41,7 +41,8 @@ def read_results(bench: Bench, runs_folder: str | Path, corpus: Corpus) -> Bench
         InputError: a trial list of the bench is missing or does not fit the corpus.
     """
     lists = read_trial_lists(bench.trials, corpus)
-    states = [state_of(cell, bench, Path(runs_folder), lists) for cell in cells_of(bench)]
+    digest = trials_digest(bench.levels, corpus, lists)
+    states = [state_of(cell, bench, Path(runs_folder), digest) for cell in cells_of(bench)]
     return BenchResults(
         bench=bench,
         records=tuple(state.record for state in states if state.status == DONE and state.record is not None),

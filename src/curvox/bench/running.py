@@ -13,20 +13,24 @@ from curvox.bench.cells import Cell
 from curvox.bench.children import Children
 from curvox.bench.record import RunRecord
 from curvox.bench.states import DONE
-from curvox.bench.workers import BenchPlan, claimed, last_words, train_cell
-from curvox.errors import CurvoxError, TrainingError, TrainingInterruptedError
+from curvox.bench.workers import BenchPlan, CellTakenError, claimed, run_child, train_cell
+from curvox.errors import CurvoxError, TrainingInterruptedError
 
 _LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How a cell ended: its record, or the reason why there is none; the seconds it took."""
+    """How a cell ended: its record, or the reason why there is none; the seconds it took.
+
+    ``taken`` says that another process is at work on it, which is no failure.
+    """
 
     cell: Cell
     record: RunRecord | None
     reason: str
     seconds: float
+    taken: bool = False
 
 
 @dataclass
@@ -50,7 +54,7 @@ class Pace:
         if not self.known_s:
             return None
         mean = sum(self.known_s) / len(self.known_s)
-        begun = [min(now - start, mean) for start in self.begun.values()]
+        begun = [min(now - start, mean) for start in list(self.begun.values())]
         return max(0.0, self.waiting * mean - sum(begun)) / max(1, min(self.places, self.waiting))
 
 
@@ -120,14 +124,15 @@ def _run(plan: BenchPlan, cell: Cell, children: Children, place: Mapping[str, st
     try:
         with claimed(plan, cell) as claim:
             train_cell(plan, cell, children, place, claim)
-        evaluating = [sys.executable, "-m", "curvox", "bench", str(plan.file), "--data", str(plan.data)]
-        evaluating += ["--runs", str(plan.runs), "--cell", str(cell.number)]
-        code = children.run(evaluating, plan.log(cell), place)
-        if code:
-            raise TrainingError(f"the evaluation of {cell.name} ended with code {code}: {last_words(plan.log(cell))}")
+            evaluating = [sys.executable, "-m", "curvox", "bench", str(plan.file), "--data", str(plan.data)]
+            # By its name: its number is another one once the file has been changed.
+            evaluating += ["--runs", str(plan.runs), "--cell", cell.name]
+            run_child(plan, cell, children, place, claim, evaluating, "evaluation")
         state = plan.state(cell)
     except TrainingInterruptedError:
         raise
+    except CellTakenError as error:
+        return Outcome(cell, None, str(error), time.monotonic() - begun, taken=True)
     except (CurvoxError, OSError) as error:
         return Outcome(cell, None, str(error), time.monotonic() - begun)
     reason = "" if state.status == DONE else state.why or state.status

@@ -16,6 +16,7 @@ from curvox.bench.statistics import SeedReplicates, mean_interval, mean_of_measu
 from curvox.metrics import DEFAULT_POINTS, detection_figures
 
 if TYPE_CHECKING:
+    from curvox.bench.spec import Setting
     from curvox.bench.trials import Trials
 
 
@@ -90,9 +91,9 @@ def scored_parts(
 
 
 def setting_figures(
+    setting: Setting,
     records: Sequence[RunRecord],
     scorer: str,
-    space: str,
     parts: TrialParts,
     found: ScoredParts,
     *,
@@ -102,9 +103,9 @@ def setting_figures(
     """Return the row of a setting by one scorer, of its records by rising seed."""
     first, eers = records[0], found.pooled.estimates
     return SettingFigures(
-        setting=first.setting,
-        title=first.title,
-        space=space,
+        setting=setting.name,
+        title=setting.title,
+        space=space_of(setting.tree["loss"]),
         scorer=scorer,
         seeds=tuple(record.seed for record in records),
         eer=found.pooled.mean,

@@ -7,13 +7,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from curvox.bench.cells import Cell, changed_keys, recipe_digest
 from curvox.bench.record import FORMAT, RECORD, RunRecord, read_record
 from curvox.bench.spec import Bench
-from curvox.corpora import TrialList
+from curvox.corpora import Corpus, TrialList
+from curvox.corpora.label_tree import label_of
 from curvox.embedder import model_fingerprint, model_folder
 from curvox.errors import CurvoxError, InputError
 from curvox.training import read_recipe
@@ -40,8 +42,11 @@ class CellState:
     record: RunRecord | None = None
 
 
-def state_of(cell: Cell, bench: Bench, runs: Path, lists: Mapping[str, TrialList]) -> CellState:
-    """Look at the folder of a cell below ``runs`` and say how far it is; nothing is changed."""
+def state_of(cell: Cell, bench: Bench, runs: Path, trials: str) -> CellState:
+    """Look at the folder of a cell below ``runs`` and say how far it is; nothing is changed.
+
+    ``trials`` is what `trials_digest` gives.
+    """
     folder = cell.folder(runs, bench)
     if not (folder / "recipe.yaml").is_file():
         return CellState(cell, folder, NOT_TRAINED)
@@ -57,28 +62,34 @@ def state_of(cell: Cell, bench: Bench, runs: Path, lists: Mapping[str, TrialList
         return CellState(cell, folder, TRAINED)
     try:
         record = read_record(folder)
-        expected = evaluation_digest(folder, bench.levels, lists)
+        expected = evaluation_digest(folder, trials)
     except CurvoxError as error:
         return CellState(cell, folder, TRAINED, f"to be evaluated again: {error}")
     if (record.recipe_digest, record.evaluated) != (recipe_digest(cell.recipe), expected):
-        why = "to be evaluated again: weights, trial lists or levels have changed"
+        why = "to be evaluated again: weights, trial lists, their recordings or labels have changed"
         return CellState(cell, folder, TRAINED, why)
     return CellState(cell, folder, DONE, record=record)
 
 
-def evaluation_digest(run: Path, levels: Sequence[str], lists: Mapping[str, TrialList]) -> str:
-    """Return a digest (64 hexadecimal digits) of what an evaluation sees: weights, trial lists, levels, its version.
+def evaluation_digest(run: Path, trials: str) -> str:
+    """Return a digest (64 hexadecimal digits) of what an evaluation sees: weights, `trials_digest`, its version.
 
     Raises:
         CheckpointError: the run holds no whole model.
     """
-    seen = {
-        "format": FORMAT,
-        "model": model_fingerprint(model_folder(run)),
-        "levels": list(levels),
-        "lists": {name: _trials_digest(trials) for name, trials in lists.items()},
-    }
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    return _digest({"format": FORMAT, "model": model_fingerprint(model_folder(run)), "trials": trials})
+
+
+def trials_digest(levels: Sequence[str], corpus: Corpus, lists: Mapping[str, TrialList]) -> str:
+    """Return a digest (64 hexadecimal digits) of trial lists and of what the manifest says of their recordings.
+
+    The manifest is looked at, not the sound: where a recording lies, which part of it, its speaker, its labels of the
+    levels.
+    """
+    utterances = sorted({name for trials in lists.values() for name in trials.utterances})
+    told = [(u.utterance, u.path, u.start_s, u.segment_s, u.speaker) for u in map(corpus.__getitem__, utterances)]
+    labels = {level: [label_of(corpus[name], level) for name in utterances] for level in levels}
+    return _digest({"lists": {name: _list_digest(t) for name, t in lists.items()}, "told": told, "labels": labels})
 
 
 def refuse_others(states: Sequence[CellState]) -> None:
@@ -95,7 +106,11 @@ def refuse_others(states: Sequence[CellState]) -> None:
         )
 
 
-def _trials_digest(trials: TrialList) -> str:
+def _digest(seen: Any) -> str:
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+
+
+def _list_digest(trials: TrialList) -> str:
     digest = hashlib.sha256()
     for enrolment, test in zip(trials.enrolments, trials.tests, strict=True):
         digest.update(f"{enrolment}\t{test}\n".encode())

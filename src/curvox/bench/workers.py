@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from curvox.bench.cells import Cell
 from curvox.bench.children import Children
-from curvox.bench.record import DISTANCE, RunRecord
+from curvox.bench.record import COSINE, RunRecord
 from curvox.bench.spec import Bench
-from curvox.bench.states import HALF, NOT_TRAINED, CellState, refuse_others, state_of
+from curvox.bench.states import HALF, NOT_TRAINED, CellState, refuse_others, state_of, trials_digest
 from curvox.corpora import Corpus, TrialList
 from curvox.embedder import replace_text
 from curvox.errors import InputError, TrainingError
@@ -20,6 +24,12 @@ from curvox.metrics import equal_error_rate
 from curvox.training import dump_recipe
 
 _TOLD_LINES = 4
+CLAIM = "CURVOX_BENCH_CLAIM"
+"""The environment's word for the descriptor of a claim that a process has inherited, see `claimed`."""
+
+
+class CellTakenError(InputError):
+    """Another process is at work on a cell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +59,13 @@ class BenchPlan:
 
     def state(self, cell: Cell) -> CellState:
         """Return how far a cell is."""
-        return state_of(cell, self.bench, self.runs, self.lists)
+        return state_of(cell, self.bench, self.runs, self._trials)
 
-    def eer(self, record: RunRecord, name: str, scorer: str = DISTANCE) -> float:
+    @cached_property
+    def _trials(self) -> str:
+        return trials_digest(self.bench.levels, self.corpus, self.lists)
+
+    def eer(self, record: RunRecord, name: str, scorer: str = COSINE) -> float:
         """Return the EER of a run on a trial list, as a fraction."""
         labels = self.lists[name].labels
         assert labels is not None  # `read_trial_lists` refuses lists without
@@ -84,10 +98,32 @@ def train_cell(
     command = [sys.executable, "-m", "curvox", "train", str(file), "--data", str(plan.data), "--runs", str(plan.folder)]
     if state.status == HALF:
         command.append("--resume")
-    code = children.run(command, plan.log(cell), environment, holds=claim)
-    if code:
-        raise TrainingError(f"the training of {cell.name} ended with code {code}: {last_words(plan.log(cell))}")
+    run_child(plan, cell, children, environment, claim, command, "training")
     return plan.state(cell)
+
+
+def run_child(
+    plan: BenchPlan,
+    cell: Cell,
+    children: Children,
+    environment: Mapping[str, str],
+    claim: Sequence[int],
+    command: Sequence[str],
+    what: str,
+) -> None:
+    """Run a process for a cell, which holds the caller's claim on it too.
+
+    Raises:
+        TrainingError: it ended with a fault; the last lines of what it said are told.
+        TrainingInterruptedError: a signal came.
+    """
+    log = plan.log(cell)
+    before = log.stat().st_size if log.is_file() else 0
+    held = {CLAIM: str(claim[0])} if claim else {}
+    code = children.run(command, log, {**environment, **held}, holds=claim)
+    if code:
+        hint = "; it was killed, most often for want of memory" if code == -signal.SIGKILL else ""
+        raise TrainingError(f"the {what} of {cell.name} ended with code {code}{hint}: {last_words(log, before)}")
 
 
 def run_cell(
@@ -101,7 +137,8 @@ def run_cell(
     """Train a cell in a process of its own and evaluate it in this one; what is done already is not done again.
 
     Raises:
-        InputError, TrainingError, TrainingInterruptedError: see `train_cell`, and another process is at work on it.
+        CellTakenError: another process is at work on it.
+        InputError, TrainingError, TrainingInterruptedError: see `train_cell`.
         AudioError: recordings of the trials cannot be read.
     """
     from curvox.bench.evaluating import evaluate_run
@@ -116,31 +153,40 @@ def run_cell(
 @contextlib.contextmanager
 def claimed(plan: BenchPlan, cell: Cell) -> Iterator[tuple[int, ...]]:
     """Keep other processes of a bench away from a cell, meanwhile and as long as a process holds what is yielded, the
-    descriptor of a locked file.
+    descriptor of a locked file. A process that was started under a claim on this cell works under that claim.
 
     Raises:
-        InputError: one is at work on it.
+        CellTakenError: one is at work on it.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # no such lock on Windows
-        yield ()
+    path = plan.folder / f".{cell.name}.lock"
+    inherited = os.environ.get(CLAIM, "")
+    if inherited.isdecimal() and _is_of(int(inherited), path):
+        yield (int(inherited),)
         return
-    with (plan.folder / f".{cell.name}.lock").open("w") as lock:
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(f"another process is at work on {cell.name} in {plan.folder}; let it finish") from error
+            raise CellTakenError(
+                f"another process is at work on {cell.name} in {plan.folder}; let it finish"
+            ) from error
         except OSError:  # a file system without locks
             pass
         yield (lock.fileno(),)
 
 
-def last_words(log: Path) -> str:
-    """Return the last lines of a log, from its last error on where there is one."""
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    lines = lines[-30:]
+def _is_of(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+def last_words(log: Path, begin: int = 0) -> str:
+    """Return the last lines of a log behind its first ``begin`` bytes, from the last error on where there is one."""
+    said = log.read_bytes()[begin:].decode("utf-8", errors="replace")
+    lines = [line for line in said.splitlines() if line.strip()][-30:]
     errors = [row for row, line in enumerate(lines) if line.startswith("error:")]
     told = lines[errors[-1] :] if errors else lines[-_TOLD_LINES:]
     return "\n    ".join(told) or "its log is empty"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,8 +30,8 @@ def bench(
     only: Annotated[list[str] | None, typer.Option(help="Run these settings alone (repeat as needed).")] = None,
     seeds: Annotated[list[int] | None, typer.Option(help="Run these seeds alone (repeat as needed).")] = None,
     cell: Annotated[
-        int | None,
-        typer.Option(help="Run the cell of this number alone, such as $SLURM_ARRAY_TASK_ID."),
+        str | None,
+        typer.Option(help="Run one cell alone, by number or name: $SLURM_ARRAY_TASK_ID, am-seed_2."),
     ] = None,
     list_cells: Annotated[bool, typer.Option("--list", help="Print the cells and how far they are; run none.")] = False,
     page_only: Annotated[bool, typer.Option("--page-only", help="Write the page of what is there; run none.")] = False,
@@ -51,7 +52,7 @@ def bench(
         raise InputError("--jobs is for many cells at once: leave it out")
     console = Console(stderr=True)
     plan = _plan(file, data, runs)
-    cells = chosen_cells(plan.bench, settings=only or (), seeds=seeds or (), number=cell)
+    cells = chosen_cells(plan.bench, settings=only or (), seeds=seeds or (), cell=cell)
     if page_only:
         _write_page(plan, console)
         return
@@ -137,7 +138,8 @@ def _run_all(plan: BenchPlan, states: Sequence[CellState], jobs: int | None, con
             left = _left(pace)
             bar.update(task, completed=len(states) - pace.waiting, description=left)
             if outcome is not None:
-                what = f"failed: {outcome.reason}" if outcome.record is None else _result(plan, outcome.record)
+                what = _result(plan, outcome.record) if outcome.record is not None else outcome.reason
+                what = what if outcome.taken or outcome.record is not None else f"failed: {what}"
                 place = f"{len(states) - pace.waiting}/{len(states)} {outcome.cell.name}"
                 console.print(
                     f"{place}: {what}, {outcome.seconds / 60:.1f} min{'; ' * bool(left)}{left}",
@@ -158,12 +160,12 @@ def _left(pace: Pace) -> str:
 
 
 def _result(plan: BenchPlan, record: RunRecord) -> str:
-    """The EERs by the distance of the model's own space, in words."""
-    return "EER " + ", ".join(f"{name} {100 * plan.eer(record, name):.2f} %" for name in plan.lists)
+    """The EERs by the cosine, by which settings are ranked, in words."""
+    return "EER by cosine " + ", ".join(f"{name} {100 * plan.eer(record, name):.2f} %" for name in plan.lists)
 
 
 def _tell_failures(plan: BenchPlan, outcomes: Sequence[Outcome]) -> None:
-    failed = [outcome for outcome in outcomes if outcome.record is None]
+    failed = [outcome for outcome in outcomes if outcome.record is None and not outcome.taken]
     if failed:
         told = "\n  ".join(f"{outcome.cell.name}: {outcome.reason}" for outcome in failed)
         raise TrainingError(
@@ -188,7 +190,8 @@ def _write_page(plan: BenchPlan, console: Console) -> None:
         raise InputError(f"no cell of {plan.folder} is trained and evaluated, so there is no leaderboard yet")
     with counting(console, "bootstrap over speakers") as progress:
         board = leaderboard(results, progress=progress)
-    command = f"curvox bench {plan.file} --data {plan.data}"
+    words = ["curvox", "bench", plan.file, "--data", plan.data, "--runs", plan.runs, "--page-only"]
+    command = shlex.join(map(str, words))
     page = plan.folder / "leaderboard.html"
     replace_text(page, render_bench_page(board, results, command=command))
     replace_text(page.with_suffix(".md"), bench_markdown(board, board.scorers[0]))

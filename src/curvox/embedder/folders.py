@@ -66,7 +66,8 @@ def replace_text(path: Path, text: str) -> None:
 
 def replace_bytes(path: Path, content: bytes) -> None:
     """Write a file whole, or leave the previous one; see `replace_text`."""
-    fresh = path.with_name(f".{path.name}.writing")
+    # Of this process alone: two may write one file, and the last one wins.
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.writing")
     try:
         fresh.write_bytes(content)
         _flush(fresh)

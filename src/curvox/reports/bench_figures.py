@@ -82,7 +82,7 @@ def difference_figure(board: Leaderboard, scorer: str, *, name: str = "differenc
         for place, test in enumerate(tests):
             colour, marker = _look(rows[test.second].space)
             axes.plot(_percent(test.interval.low, test.interval.high), [place, place], color=colour, linewidth=2.2)
-            _mark(axes, 100 * test.difference, place, colour, marker, filled=test.p_corrected < _CERTAIN)
+            _mark(axes, 100 * test.difference, place, colour, marker, filled=is_certain(test))
         _rows(axes, [rows[test.second].title for test in tests])
         rival = plain(rows[tests[0].first].title)
         axes.set(xlabel=f"better   ←   points of EER less {rival}   →   worse")
@@ -163,6 +163,11 @@ def tree_figure(board: Leaderboard, scorer: str, kind: tuple[str, str | None], *
 
     label = "; ".join(f"{row.title}: {value:.3f}, EER {percent(row.eer)}" for _, row, value, _ in points)
     return draw((5.0, 4.4), paint, name=name, label=f"{tree_title(rows, kind)} against EER. {label}.")
+
+
+def is_certain(test: PairedTest) -> bool:
+    """Say whether a difference is told from 0 after Holm's correction."""
+    return test.p_corrected is not None and test.p_corrected < _CERTAIN
 
 
 def _look(space: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from curvox.errors import InputError
-from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, tree_figure
+from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
 from curvox.reports.bench_tables import SCORERS, bench_tables, how, missing_lines
 from curvox.reports.bench_tree_tables import tree_kinds, tree_title
 from curvox.reports.citations import citations_for
@@ -106,12 +106,20 @@ def _summary(board: Leaderboard, scorer: str) -> Iterator[str]:
 
 
 def _verdict(tests: Sequence[PairedTest], rival: str) -> str:
-    certain = [test for test in tests if test.p_corrected < _CERTAIN]
+    told = [test for test in tests if test.p_corrected is not None]
+    if not told:
+        return (
+            f"{_settings(len(tests))} beside {rival}, none of them tested: one seed does not tell what another gives, "
+            "and by itself the difference of two seeds can be as large as that of two losses."
+        )
+    tests, untold = told, len(tests) - len(told)
+    certain = [test for test in tests if is_certain(test)]
     better, worse = (sum((test.difference < 0) is below for test in certain) for below in (True, False))
     return (
         f"of {_settings(len(tests))} tested against {rival}, {_number(better)} better and {_number(worse)} worse, with "
         f"a p below {_CERTAIN:g} after Holm's correction; of {_number(len(tests) - len(certain), verb='')} these "
         "trials and seeds cannot tell."
+        + (f" {_settings(untold).capitalize()} more {'has' if untold == 1 else 'have'} one seed alone." * (untold > 0))
     )
 
 
@@ -131,9 +139,10 @@ def _seeds(number: int) -> str:
 
 def _forest_caption(board: Leaderboard) -> str:
     return (
-        f"Large mark: mean over the seeds. Bar: {100 * board.level:g} % interval over speakers and seeds. Small dots: "
-        "the seeds. The line stands at the lowest mean. Bars of two settings may overlap though they differ: their "
-        "speakers are the same, and the paired differences below know it."
+        f"Large mark: mean over the seeds. Bar: {100 * board.level:g} % interval over speakers and seeds, over "
+        "speakers alone where there is one seed. Small dots: the seeds. The line stands at the lowest mean. Bars of "
+        "two settings may overlap though they differ: their speakers are the same, and the paired differences below "
+        "know it."
     )
 
 
@@ -142,7 +151,8 @@ def _differences(board: Leaderboard, scorer: str) -> PageFigure | None:
         return None
     caption = (
         f"Bar: {100 * board.level:g} % interval of each difference alone, over speakers and seeds. Filled: different "
-        "from the rival after Holm's correction for all tests of the table."
+        "from the rival after Holm's correction for all tests of the table. A side of one seed counts no seeds, so it "
+        "is never filled."
     )
     return PageFigure(difference_figure(board, scorer), "Paired differences from the rival", caption)
 
@@ -150,7 +160,10 @@ def _differences(board: Leaderboard, scorer: str) -> PageFigure | None:
 def _curves(board: Leaderboard, results: BenchResults, scorer: str) -> PageFigure | None:
     if not any(epoch.dev_eer is not None for record in results.records for epoch in record.history):
         return None
-    caption = "Line: mean over the seeds. Band: from the best to the worst of them. In grey: all other settings."
+    caption = (
+        "Line: mean over the seeds. Band: from the best to the worst of them. In grey: all other settings. Scored by "
+        "the distance of each loss's own space, as the training does when it keeps its best epoch."
+    )
     svg = curves_figure(board, scorer, results.records)
     return PageFigure(svg, "EER on the dev trials, epoch by epoch", caption)
 

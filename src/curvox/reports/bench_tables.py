@@ -78,22 +78,19 @@ def tests_table(board: Leaderboard, scorer: str) -> BenchTable:
         relative = Cell(NOTHING)
         if test.relative is not None and test.relative_interval is not None:
             relative = Cell(_points(test.relative, 1), _interval(test.relative_interval, 1))
-        cells = (
-            Cell(_points(test.difference), _interval(test.interval)),
-            relative,
-            Cell(p_text(test.p_value, _ENOUGH)),
-            Cell(p_text(test.p_corrected, _ENOUGH)),
-        )
-        rows.append((name, cells))
-    against = f" less {titles[board.rival]}" if board.rival is not None else ""
+        difference = Cell(_points(test.difference), _interval(test.interval))
+        rows.append((name, (difference, relative, _p_cell(test.p_value), _p_cell(test.p_corrected))))
+    own = [test for test in board.tests if test.scorer == scorer]
+    others = ", and of further pairs" if any(test.first != board.rival for test in own) else ""
+    against = f" each setting less {titles[board.rival]}{others}" if board.rival is not None else ""
     return BenchTable(
         "tests",
-        f"Mean EER of each setting{against}, by {SCORERS.get(scorer, scorer)}",
+        f"Differences of the mean EER,{against or ' of pairs'}, by {SCORERS.get(scorer, scorer)}",
         ("setting", "points of EER", "relative, %", "p", "p, Holm"),
         tuple(rows),
         f"Below 0 the setting is better. In brackets the {_level(board)} interval of each difference alone, over the "
-        f"same draws of speakers and over seeds; p likewise. Holm's p is corrected for all {len(rows)} tests of this "
-        "table.",
+        f"same draws of speakers and over seeds{_alone(board.by(scorer))}; p likewise. Holm's p is corrected for all "
+        f"tests of this table that have a p.",
     )
 
 
@@ -107,7 +104,8 @@ def corpora_table(board: Leaderboard, scorer: str) -> BenchTable:
         f"EER %, corpus by corpus, by {SCORERS.get(scorer, scorer)}",
         ("setting", *head),
         tuple((row.title, tuple(_group_cell(row, group.name) for group in groups)) for row in rows),
-        f"Means over the seeds; in brackets the {_level(board)} interval over the corpus's speakers and the seeds.",
+        f"Means over the seeds; in brackets the {_level(board)} interval over the corpus's speakers and the "
+        f"seeds{_alone(rows)}.",
     )
 
 
@@ -123,7 +121,7 @@ def scorers_table(board: Leaderboard) -> BenchTable:
         cells.append(Cell(_points(other.eer - row.eer)))
         test = board.test(row.setting, "distance")
         if test is not None:
-            cells += [Cell(_points(test.difference), _interval(test.interval)), Cell(p_text(test.p_corrected, _ENOUGH))]
+            cells += [Cell(_points(test.difference), _interval(test.interval)), _p_cell(test.p_corrected)]
         elif board.rival is not None:
             cells += [Cell(NOTHING, reason="the rival itself"), Cell(NOTHING)]
         rows.append((row.title, tuple(cells)))
@@ -191,7 +189,7 @@ def bench_markdown(board: Leaderboard, scorer: str = "cosine") -> str:
             f"{markdown_text(caption)}\n"
         )
     if board.why_no_tests:
-        parts.append(f"No paired tests: {markdown_text(board.why_no_tests)}.\n")
+        parts.append(f"No paired tests against a rival: {markdown_text(board.why_no_tests)}.\n")
     if board.missing:
         lines = "".join(f"- {markdown_text(line)}\n" for line in missing_lines(board.missing))
         parts.append(f"Not among these figures:\n\n{lines}")
@@ -219,6 +217,10 @@ _ENOUGH = 1_000_000
 
 def _level(board: Leaderboard) -> str:
     return f"{100 * board.level:g} %"
+
+
+def _p_cell(p: float | None) -> Cell:
+    return Cell(NOTHING, reason="one seed does not tell what another gives") if p is None else Cell(p_text(p, _ENOUGH))
 
 
 def _alone(rows: Sequence[SettingFigures]) -> str:

@@ -32,7 +32,8 @@ def tree_tables(board: Leaderboard, scorer: str) -> tuple[BenchTable, ...]:
             ("setting", *(tree_title(rows, kind, between="\n") for kind in kinds)),
             tuple(cells),
             "On the utterances of the test trials, means over the seeds; after ± half of an interval over speakers "
-            "and seeds that errs to the wide side. ↑ higher is better, ↓ lower is better.",
+            "and seeds that errs to the wide side, over speakers alone where there is one seed. ↑ higher is better, "
+            "↓ lower is better.",
         )
         made.append(table)
     return tuple(made)
