@@ -7,6 +7,9 @@ from typing import Any
 
 import yaml
 
+from curvox.bench import BenchPlan, read_bench, read_trial_lists
+from curvox.corpora import read_corpus
+
 AM = {"title": "AM-Softmax", "recipe": {"loss": {"name": "am_softmax", "margin": 0.2}}}
 HAM = {"title": "HAM-Softmax", "recipe": {"loss": {"name": "ham_softmax", "margin": 0.2}}}
 
@@ -27,3 +30,11 @@ def write_bench(folder: Path, base: dict[str, Any], **changes: Any) -> Path:
     path = folder / "bench.yaml"
     path.write_text(yaml.safe_dump({k: v for k, v in tree.items() if v is not None}, sort_keys=False), encoding="utf-8")
     return path
+
+
+def plan_of(folder: Path, tree: dict[str, Any], voices: Path, **changes: Any) -> BenchPlan:
+    """The plan of such a bench on a corpus, its runs in ``folder/runs``."""
+    bench = read_bench(write_bench(folder, tree, **changes))
+    corpus = read_corpus(voices)
+    lists = read_trial_lists(bench.trials, corpus)
+    return BenchPlan(bench, folder / "bench.yaml", folder / "runs", corpus, voices, lists)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import signal
-import sys
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tiny_benches import write_bench
+from tiny_benches import plan_of, write_bench
 
 from curvox.bench import (
     BenchPlan,
-    Children,
     RunRecord,
     ScoredList,
     cells_of,
@@ -38,9 +32,8 @@ from curvox.bench import (
 from curvox.bench import places as places_module
 from curvox.bench.running import Pace
 from curvox.bench.states import evaluation_digest, trials_digest
-from curvox.bench.workers import CLAIM, CellTakenError, claimed, last_words
 from curvox.corpora import read_corpus
-from curvox.errors import InputError, TrainingInterruptedError
+from curvox.errors import InputError
 from curvox.training import EpochRecord, dump_recipe
 
 RECORD = RunRecord(
@@ -149,22 +142,6 @@ def test_pace__takes_the_mean_of_what_is_known() -> None:
     assert Pace(4, 2, [60.0]).seconds_left(0.0) == 60.0
 
 
-def test_last_words__begin_with_the_last_error(tmp_path: Path) -> None:
-    log = tmp_path / "x.log"
-    log.write_text("error: old\none\n\nerror: new\n  more\n")
-    assert last_words(log) == "error: new\n      more"
-    log.write_text("\n".join("abcdefg"))
-    assert last_words(log).split() == list("defg")
-    assert last_words(log, begin=10).split() == list("fg")
-
-
-def plan_of(folder: Path, tree: dict[str, Any], voices: Path, **changes: Any) -> BenchPlan:
-    bench = read_bench(write_bench(folder, tree, **changes))
-    corpus = read_corpus(voices)
-    lists = read_trial_lists(bench.trials, corpus)
-    return BenchPlan(bench, folder / "bench.yaml", folder / "runs", corpus, voices, lists)
-
-
 def made_up_run(plan: BenchPlan, number: int, tiny_run: Path, *, evaluated: bool) -> Path:
     """Leave a run that pretends to be the one of a cell."""
     cell = cells_of(plan.bench)[number - 1]
@@ -232,84 +209,6 @@ def test_state__of_another_recipe_is_refused_with_the_keys(
     results = read_results(later.bench, later.runs, later.corpus)
     assert not results.records
     assert "differs in training.epochs" in results.missing[0]
-
-
-def test_claimed__keeps_others_away(tmp_path: Path, tiny_tree: dict[str, Any], voices: Path) -> None:
-    plan = plan_of(tmp_path, tiny_tree, voices)
-    first, second = cells_of(plan.bench)
-    others = pytest.raises(InputError, match="at work on am-seed_1")
-    with claimed(plan, first), claimed(plan, second), others, claimed(plan, first):
-        pass
-    with claimed(plan, first):
-        pass
-
-
-def test_claimed__knows_the_claim_that_its_process_was_started_under(
-    tmp_path: Path, tiny_tree: dict[str, Any], voices: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = plan_of(tmp_path, tiny_tree, voices)
-    first, second = cells_of(plan.bench)
-    with claimed(plan, first) as claim, claimed(plan, second):
-        monkeypatch.setenv(CLAIM, str(claim[0]))
-        with claimed(plan, first) as again:
-            assert again == claim
-        with pytest.raises(CellTakenError, match="at work on ham-seed_1"), claimed(plan, second):
-            pass
-
-
-def test_claimed__outlives_the_process_whose_training_goes_on(
-    tmp_path: Path, tiny_tree: dict[str, Any], voices: Path
-) -> None:
-    plan = plan_of(tmp_path, tiny_tree, voices)
-    cell, children = cells_of(plan.bench)[0], Children()
-    with claimed(plan, cell) as claim:
-        training = threading.Thread(
-            target=children.run, args=(["sleep", "60"], plan.log(cell), dict(os.environ)), kwargs={"holds": claim}
-        )
-        training.start()
-        while not (running := list(children.running)):
-            time.sleep(0.01)
-    with pytest.raises(InputError, match="at work on am-seed_1"), claimed(plan, cell):
-        pass
-    running[0].kill()
-    training.join()
-    with claimed(plan, cell):
-        pass
-
-
-def test_children__start_nothing_once_they_are_to_stop(tmp_path: Path) -> None:
-    children = Children()
-    with pytest.raises(TrainingInterruptedError, match="stopped by SIGTERM"), children.listening():
-        signal.raise_signal(signal.SIGTERM)
-    with pytest.raises(TrainingInterruptedError):
-        children.run([sys.executable, "-c", f"open({str(tmp_path / 'x')!r}, 'w')"], tmp_path / "log", os.environ)
-    assert not (tmp_path / "x").exists()
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-
-
-def test_children__end_gently_and_at_a_second_interrupt_at_once(tmp_path: Path) -> None:
-    """One process ends on SIGTERM, the other does not listen; its ready word is what the signals wait for."""
-    deaf = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
-    )
-    log = tmp_path / "log"
-    children = Children()
-
-    def press_twice() -> None:
-        while not (log.exists() and b"ready" in log.read_bytes()):
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-        while not children.stopped_by:
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    pressing = threading.Thread(target=press_twice)
-    pressing.start()
-    with pytest.raises(TrainingInterruptedError, match="SIGINT") as caught, children.listening():
-        children.run([sys.executable, "-c", deaf], log, os.environ)
-    pressing.join()
-    assert caught.value.signal == signal.SIGINT
-    assert not children.running
 
 
 def test_trials__tell_speakers_and_corpora(voices: Path) -> None:

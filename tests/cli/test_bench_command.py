@@ -59,7 +59,7 @@ def test_cells__run_in_two_processes_on_one_folder(cells_at_once: tuple[Path, li
     for name, words in zip(("am-seed_1", "ham-seed_1"), said, strict=True):
         run = folder / "runs" / "tiny_bench" / name
         record, facts = read_record(run), json.loads((run / "run.json").read_text())
-        assert f"{name}: EER dev" in words
+        assert f"{name}: EER by cosine dev" in words
         assert (record.steps, record.best_epoch, record.seed) == (facts["steps"], facts["best"]["epoch"], 1)
         assert len(record.history) == 1
         assert record.vitals["loss"] > 0
@@ -149,7 +149,7 @@ def test_bench__interrupted_ends_its_processes_and_goes_on_to_the_same_end(
     assert "continue it with --resume" in (run.parent / "am-seed_1.log").read_text()
     again = curvox_here("bench", file, "--data", voices, "--runs", runs, "--cell", "1")
     assert again.returncode == 0, again.stderr
-    assert "am-seed_1: EER dev" in again.stderr
+    assert "am-seed_1: EER by cosine dev" in again.stderr
     record = read_record(run)
     assert record.steps == whole.steps
     assert len(record.history) == 4
