@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from curvox.hierarchy.dendrogram import lowest_common_merges
 from curvox.hierarchy.depth import correlation
 from curvox.hierarchy.distortion import average_of_sorted, distortion
-from curvox.hierarchy.hyperbolicity import sampled_delta
+from curvox.hierarchy.hyperbolicity import SampledDelta, sampled_delta
 from curvox.hierarchy.linkage import Dendrogram
 from curvox.hierarchy.resampling import SpeakerPairs, correlation_like, ratio_like
 from curvox.hierarchy.setting import Setting
@@ -23,18 +23,12 @@ _WORST = ("worst_distortion", "Worst-case distortion")
 
 
 def delta_measure(setting: Setting, progress: Callable[[int, int], None] | None = None) -> Measure:
-    """Return δ-hyperbolicity relative to the diameter, with the interval of its sampling.
+    """Return δ-hyperbolicity relative to the diameter: exact for few items, else with the interval of its sampling.
 
     It compares embeddings in one space. Between spaces it also compares their metrics: distances that bend down where
     they are long, as those of a ball do against the angle, have a lower δ of the very same points.
     """
     found = sampled_delta(setting.space, setting.points, seed=setting.seed, progress=progress)
-    how = (
-        f"2 δ_w / diameter of all {found.subset_size} items"
-        if found.interval is None
-        else f"mean of 2 δ_w / diameter of {found.subsets} random subsets of {found.subset_size} items, interval over "
-        "the choice of subsets"
-    )
     return Measure(
         key="delta_relative",
         title="δ-hyperbolicity over diameter",
@@ -44,10 +38,23 @@ def delta_measure(setting: Setting, progress: Callable[[int, int], None] | None 
         chance=None,
         better="lower",
         pairs=found.subsets * found.subset_size,
-        note=(
-            f"{how}; δ of all items is at least {found.largest:.4g}, and with 95 % confidence no more than "
-            f"{100 * found.exceeding_share:.2g} % of quadruples exceed {found.largest_of_quadruples:.4g}"
-        ),
+        note=_how_delta(found),
+    )
+
+
+def _how_delta(found: SampledDelta) -> str:
+    if found.bases == found.subset_size:
+        return f"2 δ / diameter of all {found.subset_size} items, exact"
+    how = (
+        f"mean of 2 δ_w / diameter of all {found.subset_size} items from {found.bases} random base points w, interval "
+        "over their choice"
+        if found.bases > 1
+        else f"mean of 2 δ_w / diameter of {found.subsets} random subsets of {found.subset_size} items, interval over "
+        "the choice of subsets"
+    )
+    return (
+        f"{how}; δ of all items is at least {found.largest:.4g}, and with 95 % confidence no more than "
+        f"{100 * found.exceeding_share:.2g} % of quadruples exceed {found.largest_of_quadruples:.4g}"
     )
 
 
