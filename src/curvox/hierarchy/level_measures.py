@@ -51,7 +51,10 @@ def precision_measure(setting: Setting, level: str) -> Measure:
     influence = np.bincount(setting.speakers, found.pull, minlength=setting.count)
     owners = setting.speakers[found.queries]
     influence += np.bincount(owners, found.values - value, minlength=setting.count) / len(found.values)
-    values = setting.resampled(lambda drawn: float(np.clip(value + (drawn - 1) @ influence, 0, 1)))
+
+    def of_draw(drawn: NDArray[np.float64]) -> float:
+        return float(np.clip(value + (drawn - 1) @ influence, 0, 1))
+
     among = "items of other speakers" if above else "all other items"
     note = f"{len(found.values)} of {int(usable.sum())} items ask, ranked are {among}; bootstrap to first order"
     return Measure(
@@ -59,7 +62,10 @@ def precision_measure(setting: Setting, level: str) -> Measure:
         title=title,
         value=value,
         level=level,
-        interval=rate_like(value, values, setting.count),
+        # All that are ranked have a part in it, but it is a mean over those that find something.
+        interval=setting.interval(
+            rate_like, value, of_draw, setting.speakers_of(usable), behind=len(np.unique(owners))
+        ),
         chance=float(found.chance.mean()),
         better="higher",
         pairs=len(found.values),
@@ -77,7 +83,7 @@ def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Meas
     title, usable = "Dendrogram purity", setting.paths.usable(level)
     labels = setting.paths.nodes[:, setting.paths.place(level)]
     why = _why_none(setting, level)
-    counts = np.bincount(labels[usable])
+    counts = np.bincount(labels[usable], minlength=labels.max() + 1)
     if why is None and counts.max(initial=0) < 2:
         why = "no item has another of its node"
     if why is not None:
@@ -88,7 +94,7 @@ def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Meas
         chance = _purity_of_shuffled_speakers(setting, dendrogram, labels, usable)
     else:
         chance = purity_of_chance(dendrogram, labels, known=usable)
-    left_out = setting.left_out()[:, setting.speakers]
+    left_out = setting.left_out(setting.speakers_of(usable))[:, setting.speakers]
     values = np.concatenate(
         [
             purities(dendrogram, labels, known=usable, weights=rows)
@@ -100,7 +106,7 @@ def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Meas
         title=title,
         value=value,
         level=level,
-        interval=jackknife_interval(value, values),
+        interval=jackknife_interval(value, values, len(setting.speakers_of(usable & (counts[labels] > 1)))),
         chance=chance,
         better="higher",
         pairs=int((counts * (counts - 1)).sum()) // 2,
@@ -126,6 +132,7 @@ def _read_off_measure(setting: Setting, level: str) -> Measure:
     place, usable = setting.paths.place(level), setting.paths.usable(level)
     parent = setting.paths.levels[place - 1] if place else None
     title = f"Leakage: {level} read off" + (f" within {parent}" if parent else "")
+    within = f" within their {parent}" if parent else ""
     above = setting.paths.nodes[usable, place - 1] if place else np.zeros(int(usable.sum()), dtype=np.int64)
     owners = setting.speakers[usable]
     found = read_off(
@@ -135,18 +142,19 @@ def _read_off_measure(setting: Setting, level: str) -> Measure:
         why = f"no {parent or 'tree'} has two nodes of this level with {FEWEST_SPEAKERS} speakers each"
         return _none("leakage", title, level, why, None)
     value = found.balanced_accuracy()
-    values = setting.resampled(lambda drawn: found.balanced_accuracy(drawn[found.speakers]))
     return Measure(
         key="leakage",
         title=title,
         value=value,
         level=level,
-        interval=rate_like(value, values, setting.count),
+        interval=setting.interval(
+            rate_like, value, lambda drawn: found.balanced_accuracy(drawn[found.speakers]), np.unique(found.speakers)
+        ),
         chance=found.chance,
         better=None,
         pairs=found.items,
         note=f"balanced accuracy of a linear discriminant on {len(found.rates)} speakers it did not learn from; "
-        "chance by shuffled labels of speakers",
+        f"chance by labels of speakers shuffled{within}; in the bootstrap the discriminant is held fixed",
     )
 
 
@@ -169,7 +177,7 @@ def _session_measure(setting: Setting, level: str) -> Measure:
         title=title,
         value=value,
         level=level,
-        interval=rate_like(value, setting.resampled(of_draw), setting.count),
+        interval=setting.interval(rate_like, value, of_draw, speakers),
         chance=0.5,
         better="lower",
         pairs=pairs,

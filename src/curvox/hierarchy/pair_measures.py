@@ -16,6 +16,7 @@ from curvox.hierarchy.linkage import Dendrogram
 from curvox.hierarchy.resampling import SpeakerPairs, correlation_like, ratio_like
 from curvox.hierarchy.setting import Setting
 from curvox.hierarchy.tree_measures import Better, Measure
+from curvox.metrics import Interval
 
 _SHUFFLES = 3
 _AVERAGE = ("distortion", "Average distortion")
@@ -75,7 +76,7 @@ def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
         title=_AVERAGE[1],
         value=found.average,
         level=None,
-        interval=ratio_like(found.average, _drawn_distortions(setting, tree, certain), setting.count),
+        interval=_distortion_interval(setting, found.average, tree, certain),
         chance=_mean([other.average for other in shuffled]),
         better="lower",
         pairs=found.pairs,
@@ -96,8 +97,10 @@ def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
     )
 
 
-def _drawn_distortions(setting: Setting, tree: NDArray[np.float64], certain: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The average distortion (R,) of draws of speakers; the pairs are sorted once for all."""
+def _distortion_interval(
+    setting: Setting, value: float, tree: NDArray[np.float64], certain: NDArray[np.bool_]
+) -> Interval | None:
+    """Of the average distortion; the pairs are sorted once for all draws."""
     counted = np.flatnonzero(certain & (tree > 0))
     counted = counted[np.argsort(-setting.distances[counted] / tree[counted])]
     ratios = setting.distances[counted] / tree[counted]
@@ -107,7 +110,7 @@ def _drawn_distortions(setting: Setting, tree: NDArray[np.float64], certain: NDA
         weights = owners.multiplicities(drawn)[owners.place]
         return average_of_sorted(ratios, weights)[0] if weights.any() else math.nan
 
-    return setting.resampled(of_draw)
+    return setting.interval(ratio_like, value, of_draw, owners.speakers)
 
 
 def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measure, Measure]:
@@ -159,13 +162,16 @@ def _correlation_measure(
     # About the means of all, so that little is lost in the sums.
     u, v = x - x.mean(), y - y.mean()
     moments = np.stack([owners.sums(part) for part in (np.ones(len(x)), u, v, u * u, v * v, u * v)])
-    values = setting.resampled(lambda drawn: _pearson_of_moments(moments @ owners.multiplicities(drawn)))
+
+    def of_draw(drawn: NDArray[np.float64]) -> float:
+        return _pearson_of_moments(moments @ owners.multiplicities(drawn))
+
     return Measure(
         key=name[0],
         title=name[1],
         value=value,
         level=None,
-        interval=correlation_like(value, values, setting.count),
+        interval=setting.interval(correlation_like, value, of_draw, owners.speakers),
         chance=chance,
         better="higher",
         pairs=len(x),
