@@ -152,8 +152,7 @@ def test_sampled__says_how_few_quadruples_exceed_what_it_saw() -> None:
     for a, b, c, e in itertools.combinations(range(14), 4):
         sums = sorted([d[a, b] + d[c, e], d[a, c] + d[b, e], d[a, e] + d[b, c]])
         every.append((sums[2] - sums[1]) / 2)
-    options = {"subsets": 1, "subset_size": 13, "quadruples": 30}
-    found = [sampled_delta(Euclidean(), x, **options, seed=seed) for seed in range(200)]
+    found = [sampled_delta(Euclidean(), x, subsets=1, subset_size=13, quadruples=30, seed=seed) for seed in range(200)]
     held = [np.mean(np.array(every) > f.largest_of_quadruples + 1e-12) <= f.exceeding_share for f in found]
     assert 0.9 < np.mean(held) <= 1
     assert exceeding_share(10_000) == pytest.approx(3e-4, rel=0.01)
