@@ -176,6 +176,13 @@ def test_results__hold_what_is_done_and_name_the_rest(
     assert {name: len(trials) for name, trials in results.trials.items()} == {
         name: len(trials) for name, trials in plan.lists.items()
     }
+    # a record from before a measure changed its meaning
+    tree = json.loads((done / "bench.json").read_text())
+    (done / "bench.json").write_text(json.dumps({**tree, "format": tree["format"] - 1}))
+    earlier = read_results(plan.bench, plan.runs, plan.corpus)
+    assert not earlier.records
+    assert "am-seed_1 (to be evaluated again: " in earlier.missing[0]
+    (done / "bench.json").write_text(json.dumps(tree))
     # other weights under an old record
     (done / "best" / "model.safetensors").write_bytes(b"others")
     again = read_results(plan.bench, plan.runs, plan.corpus)

@@ -60,14 +60,28 @@ def test_within_speakers__what_differs_between_them_plays_no_part() -> None:
     duration = rng.normal(size=80) + 10 * speakers
     radius = -duration + 20 * speakers
     assert spearman(radius, duration) > 0.8
-    assert WithinSpeakers.of(radius, duration, speakers, 8).correlation(np.ones(8)) == pytest.approx(-1)
+    assert WithinSpeakers.of(radius, duration, speakers, 8).mean(np.ones(8)) == pytest.approx(-1)
     one = WithinSpeakers.of(rng.normal(size=80), duration, speakers, 8)
     only_third = (np.arange(8) == 3).astype(float)
     mine = speakers == 3
     again = np.random.default_rng(2)
     again.normal(size=80)
     values = again.normal(size=80)
-    assert one.correlation(only_third) == pytest.approx(spearman(values[mine], duration[mine]))
+    assert one.mean(only_third) == pytest.approx(spearman(values[mine], duration[mine]))
+
+
+def test_within_speakers__counts_speakers_alike_however_many_items_they_have() -> None:
+    """One of 100 items whose radius grows with the duration, one of 10 whose radius falls, one who says nothing."""
+    order = np.random.default_rng(3).permutation(115)
+    speakers = np.repeat([0, 1, 2], [100, 10, 5])
+    duration = np.concatenate([np.arange(100.0), np.arange(10.0), np.ones(5)])
+    radius = np.concatenate([np.arange(100.0), -np.arange(10.0), np.arange(5.0)])
+    found = WithinSpeakers.of(radius[order], duration[order], speakers[order], 4)
+    np.testing.assert_allclose(found.values[:2], [1, -1])
+    np.testing.assert_array_equal(found.varying, [0, 1])
+    assert found.mean(np.ones(4)) == pytest.approx(0)
+    assert found.mean(np.array([2.0, 1, 5, 5])) == pytest.approx(1 / 3)
+    assert math.isnan(found.mean(np.array([0.0, 0, 1, 1])))
 
 
 def brute_force(space, points, paths: TreePaths) -> tuple[float, float]:

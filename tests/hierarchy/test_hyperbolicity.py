@@ -106,13 +106,31 @@ def test_delta__of_the_hyperbolic_plane_is_log_2(c: float) -> None:
     assert four_point_delta(ball.pairwise_distance(square, square).fill_diagonal_(0)) == pytest.approx(limit, rel=1e-3)
 
 
-def test_sampled__is_exact_where_a_subset_holds_all() -> None:
-    x = np.random.default_rng(2).normal(size=(30, 3))
-    d = np.linalg.norm(x[:, None] - x[None, :], axis=-1)
-    found = sampled_delta(Euclidean(), x, quadruples=1000)
-    assert found.relative == pytest.approx(relative_delta(d), abs=1e-7)
-    assert (found.interval, found.subsets, found.subset_size) == (None, 1, 30)
+@pytest.mark.parametrize("space", [Euclidean(), PoincareBall(c=0.5)])
+def test_sampled__of_few_points_is_exact_in_any_order(space) -> None:
+    x = 0.5 * np.random.default_rng(2).uniform(-1, 1, size=(40, 3))
+    points = torch.from_numpy(x)
+    d = space.pairwise_distance(points, points).fill_diagonal_(0).numpy()
+    found = sampled_delta(space, x, quadruples=1000)
+    assert found.relative == pytest.approx(2 * four_point_delta((d + d.T) / 2) / d.max(), abs=1e-6)
+    assert (found.interval, found.subsets, found.subset_size, found.bases, found.quadruples) == (None, 1, 40, 40, 0)
     assert found.diameter == pytest.approx(d.max())
+    for seed in range(5):
+        again = sampled_delta(space, np.random.default_rng(seed).permutation(x), seed=seed)
+        assert again.relative == pytest.approx(found.relative, rel=1e-6)
+
+
+def test_sampled__of_all_points_is_the_mean_over_base_points() -> None:
+    """210 points are too many to be exact, too few to draw from: what is drawn is the base."""
+    x = np.random.default_rng(7).normal(size=(210, 2))
+    d = np.linalg.norm(x[:, None] - x[None, :], axis=-1)
+    of_bases = [relative_delta(d, base=base) for base in range(0, 210, 3)]
+    assert np.ptp(of_bases) > 0.05  # which point is the base matters
+    found = sampled_delta(Euclidean(), x, subsets=30, quadruples=500)
+    assert (found.subsets, found.subset_size, found.bases) == (1, 210, 30)
+    assert found.interval is not None
+    assert found.interval.low < np.mean(of_bases) < found.interval.high
+    assert found.relative == pytest.approx(np.mean(of_bases), abs=4 * np.std(of_bases) / 30**0.5)
 
 
 def test_sampled__bounds_delta_from_below_and_follows_the_seed() -> None:
@@ -134,7 +152,7 @@ def test_sampled__says_how_few_quadruples_exceed_what_it_saw() -> None:
     for a, b, c, e in itertools.combinations(range(14), 4):
         sums = sorted([d[a, b] + d[c, e], d[a, c] + d[b, e], d[a, e] + d[b, c]])
         every.append((sums[2] - sums[1]) / 2)
-    found = [sampled_delta(Euclidean(), x, quadruples=30, seed=seed) for seed in range(200)]
+    found = [sampled_delta(Euclidean(), x, subsets=1, subset_size=13, quadruples=30, seed=seed) for seed in range(200)]
     held = [np.mean(np.array(every) > f.largest_of_quadruples + 1e-12) <= f.exceeding_share for f in found]
     assert 0.9 < np.mean(held) <= 1
     assert exceeding_share(10_000) == pytest.approx(3e-4, rel=0.01)

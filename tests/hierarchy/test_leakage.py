@@ -62,6 +62,44 @@ def test_read_off__tells_as_scikit_learns_discriminant() -> None:
     assert found.balanced_accuracy() == pytest.approx(right / 40, abs=0.06)
 
 
+def of_lda(x: np.ndarray, labels: np.ndarray, speakers: np.ndarray) -> float:
+    """Balanced accuracy of scikit-learn's discriminant with equal priors, each speaker held out in turn."""
+    kinds, right = np.unique(labels), np.zeros(speakers.max() + 1)
+    for speaker in np.unique(speakers):
+        others = speakers != speaker
+        lda = LinearDiscriminantAnalysis(priors=np.full(len(kinds), 1 / len(kinds))).fit(x[others], labels[others])
+        right[speaker] = np.mean(lda.predict(x[~others]) == labels[~others])
+    own = labels[np.unique(speakers, return_index=True)[1]]
+    return float(np.mean([right[own == label].mean() for label in kinds]))
+
+
+@pytest.mark.parametrize("case", ["in one row", "in many directions", "of unlike size"])
+def test_read_off__tells_several_labels_as_scikit_learns_discriminant(case: str) -> None:
+    """Labels in a row blow up the variance along it, which says nothing against that direction."""
+    rng = np.random.default_rng(5)
+    sizes = (4, 20, 6, 12, 9) if case == "of unlike size" else (10,) * 8
+    own = np.repeat(np.arange(len(sizes)), sizes)
+    speakers = np.repeat(np.arange(len(own)), 6)
+    labels = own[speakers]
+    spread = np.array([1.0, 3, 0.3, 1, 1, 2])
+    x = spread * (rng.normal(size=(len(own), 6))[speakers] + 0.3 * rng.normal(size=(len(labels), 6)))
+    if case == "in many directions":
+        x += 1.5 * spread * rng.normal(size=(8, 6))[labels]
+    else:
+        x[:, 0] += 3 * labels
+    found = read_off(Euclidean(), x, labels, np.zeros(len(x)), speakers, permutations=0)
+    assert found is not None
+    assert 0.6 < of_lda(x, labels, speakers) < 0.95
+    assert found.balanced_accuracy() == pytest.approx(of_lda(x, labels, speakers), abs=0.04)
+
+
+def test_read_off__takes_labels_whose_items_are_one_point() -> None:
+    labels = SPEAKERS % 4
+    found = read_off(Euclidean(), np.eye(4)[labels], labels, np.zeros(240), SPEAKERS, permutations=2)
+    assert found is not None
+    assert found.balanced_accuracy() == 1
+
+
 @pytest.mark.parametrize("space", [Hypersphere(), PoincareBall(c=2.0)])
 def test_read_off__works_in_every_space(space) -> None:
     import torch

@@ -151,6 +151,15 @@ def test_measures__leave_out_labels_that_are_not_known() -> None:
     assert value(found, "purity", "level 2") == pytest.approx(expected)
 
 
+def test_measures__of_few_items_have_the_exact_delta_in_any_order_and_say_so() -> None:
+    points, order = planted_points(PATHS, Euclidean(), dim=3, spread_ratio=0.9, seed=1), np.arange(80)[::-1]
+    found = measured(Euclidean(), points, resamples=0).measure("delta_relative")
+    turned = measure_tree(Euclidean(), points[order], PATHS.rows(order), SPEAKERS[order], resamples=0, seed=3)
+    assert found is not None
+    assert value(turned, "delta_relative") == pytest.approx(found.value, rel=1e-9)
+    assert found.note == "2 δ / diameter of all 80 items, exact"
+
+
 def test_measures__refuse_what_does_not_fit() -> None:
     points = np.random.default_rng(0).normal(size=(80, 3))
     with pytest.raises(InputError, match="speakers must be"):

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from curvox.hierarchy import TreeMeasures
 
 RECORD, SCORES = "bench.json", "bench_scores.npz"
-FORMAT = 1
+FORMAT = 2
+"""Raised when keys change, or the meaning of a measure: runs of an earlier format are evaluated again, not trained."""
 COSINE, DISTANCE = "cosine", "distance"
 SCORERS = (COSINE, DISTANCE)
 """How trials are scored: by the cosine, and by the distance that belongs to the space of the model."""
@@ -139,8 +140,10 @@ def read_record(run: Path) -> RunRecord:
 
 def _record_from(tree: Mapping[str, Any], scores: Mapping[str, NDArray[np.float64]]) -> RunRecord:
     known = {"format", "lists", "tree", "history", *_PLAIN}
-    if tree["format"] != FORMAT or set(tree) != known:
-        raise InputError(f"format {tree['format']} with the keys {sorted(set(tree) ^ known)} too many or too few")
+    if tree["format"] != FORMAT:
+        raise InputError(f"expected format {FORMAT}, got {tree['format']}")
+    if set(tree) != known:
+        raise InputError(f"the keys {sorted(set(tree) ^ known)} are too many or too few")
     lists = tuple(ScoredList(name, scorer, scores[f"{name}/{scorer}"]) for name, scorer in tree["lists"])
     return RunRecord(
         **{name: tree[name] for name in _PLAIN if name != "findings"},

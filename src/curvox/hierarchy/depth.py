@@ -85,28 +85,34 @@ def correlation(a: NDArray[np.float64], b: NDArray[np.float64], weights: NDArray
 
 @dataclass(frozen=True, eq=False)
 class WithinSpeakers:
-    """Rank correlation within speakers, from sums over each speaker's items (S, 3): of x y, of x x, of y y.
+    """Rank correlations within speakers, so that neither a speaker's voice nor its channel nor its corpus plays a part.
 
-    x and y are ranks among the items of the speaker, less their mean; so neither a speaker's voice nor its channel
-    nor its corpus plays a part.
+    Attributes:
+        values: (S,) Spearman's of the items of each speaker, NaN where one side does not vary.
+        items: (S,) how many items each has.
     """
 
-    sums: NDArray[np.float64]
+    values: NDArray[np.float64]
+    items: NDArray[np.int64]
 
     @staticmethod
     def of(a: NDArray[np.float64], b: NDArray[np.float64], speakers: NDArray[np.int64], count: int) -> WithinSpeakers:
-        """Rank the items (n,) of each of ``count`` speakers (n,)."""
-        sums = np.zeros((count, 3))
-        for speaker in np.unique(speakers):
-            own = speakers == speaker
-            once = np.ones(int(own.sum()))
-            x, y = (weighted_ranks(side[own], once) - (len(once) + 1) / 2 for side in (a, b))
-            sums[speaker] = x @ y, x @ x, y @ y
-        # A long speaker's ranks reach further: each is brought to the variance of one item.
-        items = np.bincount(speakers, minlength=count)
-        return WithinSpeakers(sums / np.maximum(items, 1)[:, None] ** 2)
+        """Correlate the items (n,) of each of ``count`` speakers (n,)."""
+        values, items = np.full(count, np.nan), np.bincount(speakers, minlength=count)
+        for own in np.split(np.argsort(speakers, kind="stable"), np.cumsum(items)[:-1]):
+            if len(own):
+                values[speakers[own[0]]] = rank_correlation(a[own], b[own])
+        return WithinSpeakers(values, items)
 
-    def correlation(self, drawn: NDArray[np.float64]) -> float:
-        """Return the correlation when each speaker is there as often as ``drawn`` (S,) says; NaN where none varies."""
-        xy, xx, yy = drawn @ self.sums
-        return float(np.clip(xy / np.sqrt(xx * yy), -1, 1)) if xx > 0 and yy > 0 else float("nan")
+    @property
+    def varying(self) -> NDArray[np.int64]:
+        """The speakers (K,) within whom both sides vary."""
+        return np.flatnonzero(np.isfinite(self.values))
+
+    def mean(self, drawn: NDArray[np.float64]) -> float:
+        """Return the mean over speakers, each there as often as ``drawn`` (S,) says; NaN where none varies.
+
+        A speaker of many items counts no more than one of few.
+        """
+        weights = drawn[self.varying]
+        return float(weights @ self.values[self.varying] / weights.sum()) if weights.any() else float("nan")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from curvox.errors import InputError
 from curvox.hierarchy.depth import Radii, WithinSpeakers, correlation, radii, weighted_ranks
 from curvox.hierarchy.node_depth import NodeDepths, NodeSums
-from curvox.hierarchy.resampling import correlation_like, rate_like, speaker_draws
+from curvox.hierarchy.resampling import correlation_like, rate_like
 from curvox.hierarchy.setting import Setting
 from curvox.hierarchy.tree_measures import Better, Measure
 
@@ -41,7 +41,9 @@ def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
     sums = NodeSums.of(setting.space, setting.points, setting.paths, setting.speakers)
     depths, rng = sums.depths(np.ones(setting.count)), np.random.default_rng(setting.seed)
     shuffled = [_of_shuffled(setting, rng) for _ in range(_SHUFFLES)]
-    draws = [sums.depths(drawn) for drawn in speaker_draws(setting.count, setting.resamples, setting.seed)]
+    known = np.any([setting.paths.usable(level) for level in setting.paths.levels], axis=0)
+    among = setting.speakers_of(known)
+    draws = [sums.depths(drawn) for drawn in setting.draws(among)]
     note = "centroids lie further in than their points, whatever the labels: compare with chance, of items shuffled"
     made = []
     for (key, title), name, count, like in (
@@ -60,7 +62,7 @@ def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
                 title=title,
                 value=value,
                 level=None,
-                interval=like(value, values[np.isfinite(values)], setting.count),
+                interval=like(value, values[np.isfinite(values)], len(among)),
                 chance=float(np.mean(chances)) if chances else None,
                 better=None,
                 pairs=getattr(depths, count),
@@ -90,16 +92,22 @@ def _item_measures(
         return _none(key, title, why or "", None), _none(*within, why or "", None)
     known = np.isfinite(np.asarray(values, dtype=np.float64))
     x, y, owners = found.values[known], np.asarray(values, dtype=np.float64)[known], setting.speakers[known]
-    pooled = _correlation_measure(setting, name, lambda drawn: _spearman(x, y, drawn[owners]), len(x), "Spearman's")
-    parts = WithinSpeakers.of(x, y, owners, setting.count)
-    apart = _correlation_measure(
-        setting, within, parts.correlation, len(x), "Spearman's, of ranks within each speaker, speakers alike"
+    pooled = _correlation_measure(
+        setting, name, lambda drawn: _spearman(x, y, drawn[owners]), np.unique(owners), len(x), "Spearman's"
     )
-    return pooled, apart
+    parts = WithinSpeakers.of(x, y, owners, setting.count)
+    among = parts.varying
+    note = f"Spearman's within each speaker, mean over {len(among)} speakers, who count alike"
+    return pooled, _correlation_measure(setting, within, parts.mean, among, int(parts.items[among].sum()), note)
 
 
 def _correlation_measure(
-    setting: Setting, name: tuple[str, str], measure: Callable[[NDArray[np.float64]], float], count: int, note: str
+    setting: Setting,
+    name: tuple[str, str],
+    measure: Callable[[NDArray[np.float64]], float],
+    among: NDArray[np.int64],
+    count: int,
+    note: str,
 ) -> Measure:
     value = measure(np.ones(setting.count))
     if not math.isfinite(value):
@@ -109,7 +117,7 @@ def _correlation_measure(
         title=name[1],
         value=value,
         level=None,
-        interval=correlation_like(value, setting.resampled(measure), setting.count),
+        interval=setting.interval(correlation_like, value, measure, among),
         chance=0.0,
         better=None,
         pairs=count,

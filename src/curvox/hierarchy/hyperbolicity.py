@@ -8,7 +8,7 @@ diameter, for embeddings, Khrulkov et al. 2020 (Hyperbolic image embeddings, arX
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from curvox.hierarchy.resampling import checked_points
 from curvox.metrics import Interval
 
 MOST_EXACT = 200
-"""Points whose δ is found exactly in some seconds; the work grows with their fourth power."""
+"""Points whose δ is found exactly in a second or two; the work grows with their fourth power."""
 _CONFIDENCE = 0.95
 _BLOCK = 1 << 18
 
@@ -30,7 +30,7 @@ def four_point_delta(distances: ArrayLike) -> float:
     """Return δ over all quadruples of points, in the unit of the distances.
 
     It is the largest `base_point_delta` over all base points, so the time grows with the fourth power of n: 200 points
-    take seconds.
+    take a second or two.
 
     Args:
         distances: (n, n), symmetric, 0 on the diagonal.
@@ -44,7 +44,7 @@ def four_point_delta(distances: ArrayLike) -> float:
             f"the exact δ of {len(d)} points takes too long, at most {MOST_EXACT} are taken; use base_point_delta, "
             "which is within a factor of 2, or sampled_delta"
         )
-    return max(_base_point_delta(d, base) for base in range(len(d)))
+    return _four_point_delta(d)
 
 
 def base_point_delta(distances: ArrayLike, *, base: int = 0) -> float:
@@ -79,14 +79,16 @@ class SampledDelta:
     """δ of many points from some of them.
 
     Attributes:
-        relative: the mean of 2 δ_w / diameter over random subsets, each exact with one of its points as base.
-        interval: 95 % of that mean, over the choice of subsets; None where the one subset is all points.
-        subsets: how many.
+        relative: 2 δ / diameter of all points where these are few; else the mean of 2 δ_w / diameter, over random base
+            points w of all, or over random subsets, each with one of its points as w.
+        interval: 95 % of that mean, over the choice of base points or subsets; None where δ is exact.
+        subsets: how many; 1 where it is all points.
         subset_size: points in each.
+        bases: base points of each; all of them where δ is exact.
         largest: the largest δ that was met anywhere, in the unit of the distances. The δ of all points is no less.
         diameter: the largest distance that was met anywhere.
-        quadruples: random quadruples that were looked at beside the subsets; 0 where these are all points.
-        largest_of_quadruples: the largest half difference among them.
+        quadruples: random quadruples that were looked at beside that; 0 where δ is exact.
+        largest_of_quadruples: the largest half difference among them; δ where it is exact.
         exceeding_share: with 95 % confidence no more than this share of all quadruples exceeds it.
     """
 
@@ -94,6 +96,7 @@ class SampledDelta:
     interval: Interval | None
     subsets: int
     subset_size: int
+    bases: int
     largest: float
     diameter: float
     quadruples: int
@@ -111,7 +114,10 @@ def sampled_delta(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> SampledDelta:
-    """Return δ of points as far as a sample tells.
+    """Return δ of points, exactly for up to 200 of them, else as far as a sample tells.
+
+    δ_w of one base point hangs on which point that is, and may be half of δ. So where a subset would hold all points,
+    but too many for the exact δ, base points are drawn instead of subsets, as many.
 
     What a sample shows is a lower bound of δ, and grows with the size of the subsets, so values are compared at the
     same size. How rare what it missed is follows from random quadruples: where N of them all lie at or below a value,
@@ -120,11 +126,11 @@ def sampled_delta(
     Args:
         space: where the points lie.
         points: (n, D), n >= 4.
-        subsets: how many random subsets; 1 where they would hold all points.
+        subsets: how many random subsets, or base points of all.
         subset_size: points of each, at least 4.
         quadruples: how many random quadruples.
         seed: of the choice.
-        progress: called with subsets done and subsets to do.
+        progress: called with subsets, or base points, done and to do.
 
     Raises:
         InputError: too few points, or numbers out of range.
@@ -135,24 +141,24 @@ def sampled_delta(
             f"δ needs at least 4 points, subsets of at least 4, and at least one of each; got {len(x)} points, "
             f"{subsets} subsets of {subset_size}, {quadruples} quadruples"
         )
-    rng = np.random.default_rng(seed)
     whole = len(x) <= subset_size
-    count = 1 if whole else subsets
-    relative, largest, diameter = np.zeros(count), 0.0, 0.0
-    for done in range(count):
-        chosen = np.arange(len(x)) if whole else rng.choice(len(x), subset_size, replace=False)
-        d = all_distances(space, x[chosen])
-        delta, across = _base_point_delta(d, 0), float(d.max())
-        relative[done] = 2 * delta / across if across > 0 else 0.0
+    if whole and len(x) <= MOST_EXACT:
+        return _exact(all_distances(space, x))
+    rng = np.random.default_rng(seed)
+    relative, largest, diameter = [], 0.0, 0.0
+    for d, base in _samples(space, x, subsets, None if whole else subset_size, rng):
+        delta, across = _base_point_delta(d, base), float(d.max())
+        relative.append(2 * delta / across if across > 0 else 0.0)
         largest, diameter = max(largest, delta), max(diameter, across)
         if progress:
-            progress(done + 1, count)
+            progress(len(relative), subsets)
     highest = _highest_of_quadruples(space, x, quadruples, rng)
     return SampledDelta(
-        relative=float(relative.mean()),
-        interval=None if count < 2 else _interval_of_mean(relative),
-        subsets=count,
+        relative=float(np.mean(relative)),
+        interval=None if subsets < 2 else _interval_of_mean(np.array(relative)),
+        subsets=1 if whole else subsets,
         subset_size=min(len(x), subset_size),
+        bases=subsets if whole else 1,
         largest=max(largest, highest),
         diameter=diameter,
         quadruples=quadruples,
@@ -161,12 +167,45 @@ def sampled_delta(
     )
 
 
+def _exact(d: NDArray[np.float64]) -> SampledDelta:
+    delta, across = _four_point_delta(d), float(d.max())
+    return SampledDelta(
+        relative=2 * delta / across if across > 0 else 0.0,
+        interval=None,
+        subsets=1,
+        subset_size=len(d),
+        bases=len(d),
+        largest=delta,
+        diameter=across,
+        quadruples=0,
+        largest_of_quadruples=delta,
+        exceeding_share=0.0,
+    )
+
+
+def _samples(
+    space: AbstractSpace, x: NDArray[np.float64], count: int, size: int | None, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.float64], int]]:
+    """Yield distances and a base point: of a random subset its first, of all points, with no size, a random one."""
+    if size is None:
+        d = all_distances(space, x)
+        yield from ((d, int(base)) for base in rng.integers(len(x), size=count))
+        return
+    for _ in range(count):
+        yield all_distances(space, x[rng.choice(len(x), size, replace=False)]), 0
+
+
 def exceeding_share(draws: int) -> float:
     """Return the share that no more of a population exceeds than this, with 95 % confidence, when N draws did not.
 
     ``1 - 0.05^(1 / N)``, which is about 3 / N: the rule of three.
     """
     return float(-np.expm1(np.log(1 - _CONFIDENCE) / draws))
+
+
+def _four_point_delta(d: NDArray[np.float64]) -> float:
+    # A quadruple is looked at from its first point alone: the points before the base are left out.
+    return max(_base_point_delta(d[base:, base:], 0) for base in range(len(d)))
 
 
 def _base_point_delta(d: NDArray[np.float64], base: int) -> float:

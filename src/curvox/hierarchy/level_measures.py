@@ -7,16 +7,17 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.hierarchy.dendrogram import purities, purity_of_chance
+from curvox.hierarchy.chance import Dealing, chance_of_precision, chance_of_purity
+from curvox.hierarchy.dendrogram import purities
 from curvox.hierarchy.leakage import FEWEST_SPEAKERS, read_off, session_auc
 from curvox.hierarchy.linkage import Dendrogram
-from curvox.hierarchy.precision import average_precisions
+from curvox.hierarchy.precision import AveragePrecisions, average_precisions
 from curvox.hierarchy.resampling import jackknife_interval, rate_like
 from curvox.hierarchy.setting import ABOVE, BELOW, SPEAKER, Setting
 from curvox.hierarchy.tree_measures import Better, Measure
+from curvox.metrics import Interval
 
 MOST_QUERIES = 1000
-_SHUFFLES = 40
 
 
 def precision_measure(setting: Setting, level: str) -> Measure:
@@ -27,8 +28,8 @@ def precision_measure(setting: Setting, level: str) -> Measure:
     that are ranked alike: a measure of draw n is the estimate plus ``sum of (n_s - 1) u_s``, with u_s its derivative.
     """
     title, usable = "Mean average precision", setting.paths.usable(level)
-    labels = setting.paths.nodes[:, setting.paths.place(level)]
     above = setting.standing(level) == ABOVE
+    apart = setting.speakers if above else None
     rng = np.random.default_rng(setting.seed)
     asking = np.flatnonzero(usable)
     asking = np.sort(rng.choice(asking, MOST_QUERIES, replace=False)) if len(asking) > MOST_QUERIES else asking
@@ -38,57 +39,63 @@ def precision_measure(setting: Setting, level: str) -> Measure:
     found = average_precisions(
         setting.space,
         setting.points,
-        labels,
+        setting.paths.nodes[:, setting.paths.place(level)],
         known=usable,
-        apart=setting.speakers if above else None,
+        apart=apart,
         fixed=setting.speakers,
         queries=asking,
     )
     if not len(found.values):
         alone = "no item has another of its node" + (" of another speaker" if above else "")
         return _none("map", title, level, alone, "higher")
-    value = float(found.values.mean())
-    influence = np.bincount(setting.speakers, found.pull, minlength=setting.count)
-    owners = setting.speakers[found.queries]
-    influence += np.bincount(owners, found.values - value, minlength=setting.count) / len(found.values)
-    values = setting.resampled(lambda drawn: float(np.clip(value + (drawn - 1) @ influence, 0, 1)))
+    dealing = Dealing.of(setting, level)
+    # Labels dealt over all items leave each query a random order, of which the mean is known.
+    random = setting.standing(level) == SPEAKER
     among = "items of other speakers" if above else "all other items"
-    note = f"{len(found.values)} of {int(usable.sum())} items ask, ranked are {among}; bootstrap to first order"
     return Measure(
         key="map",
         title=title,
-        value=value,
+        value=float(found.values.mean()),
         level=level,
-        interval=rate_like(value, values, setting.count),
-        chance=float(found.chance.mean()),
+        interval=_precision_interval(setting, found, usable),
+        chance=float(found.chance.mean()) if random else chance_of_precision(setting, dealing, asking, apart=apart),
         better="higher",
         pairs=len(found.values),
-        note=note,
+        note=f"{len(found.values)} of {int(usable.sum())} items ask, ranked are {among}; chance by {dealing.words}; "
+        "bootstrap to first order",
     )
+
+
+def _precision_interval(setting: Setting, found: AveragePrecisions, usable: NDArray[np.bool_]) -> Interval | None:
+    value, owners = float(found.values.mean()), setting.speakers[found.queries]
+    influence = np.bincount(setting.speakers, found.pull, minlength=setting.count)
+    influence += np.bincount(owners, found.values - value, minlength=setting.count) / len(found.values)
+
+    def of_draw(drawn: NDArray[np.float64]) -> float:
+        return float(np.clip(value + (drawn - 1) @ influence, 0, 1))
+
+    # All that are ranked have a part in it, but it is a mean over those that find something.
+    behind = len(np.unique(owners))
+    return setting.interval(rate_like, value, of_draw, setting.speakers_of(usable), behind=behind)
 
 
 def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Measure:
     """Return the dendrogram purity at a level; Heller & Ghahramani 2005.
 
-    Chance is this dendrogram with the labels of whole speakers shuffled, for levels above the speaker, and of single
-    items below. The interval is by jackknife over speakers: among draws with replacement some speakers are missing, so
-    that those left are purer than all are.
+    Chance is this dendrogram with the labels dealt anew, see `Dealing.of`. The interval is by jackknife over speakers:
+    among draws with replacement some speakers are missing, so that those left are purer than all are.
     """
     title, usable = "Dendrogram purity", setting.paths.usable(level)
     labels = setting.paths.nodes[:, setting.paths.place(level)]
     why = _why_none(setting, level)
-    counts = np.bincount(labels[usable])
+    counts = np.bincount(labels[usable], minlength=labels.max() + 1)
     if why is None and counts.max(initial=0) < 2:
         why = "no item has another of its node"
     if why is not None:
         return _none("purity", title, level, why, "higher")
     value = float(purities(dendrogram, labels, known=usable)[0])
-    above = setting.standing(level) == ABOVE
-    if above:
-        chance = _purity_of_shuffled_speakers(setting, dendrogram, labels, usable)
-    else:
-        chance = purity_of_chance(dendrogram, labels, known=usable)
-    left_out = setting.left_out()[:, setting.speakers]
+    dealing = Dealing.of(setting, level)
+    left_out = setting.left_out(setting.speakers_of(usable))[:, setting.speakers]
     values = np.concatenate(
         [
             purities(dendrogram, labels, known=usable, weights=rows)
@@ -100,12 +107,12 @@ def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Meas
         title=title,
         value=value,
         level=level,
-        interval=jackknife_interval(value, values),
-        chance=chance,
+        interval=jackknife_interval(value, values, len(setting.speakers_of(usable & (counts[labels] > 1)))),
+        chance=chance_of_purity(setting, dealing, dendrogram),
         better="higher",
         pairs=int((counts * (counts - 1)).sum()) // 2,
-        note=f"all pairs of one node; chance by shuffled labels of {'speakers' if above else 'items'}; interval by "
-        "jackknife over speakers, the dendrogram held fixed",
+        note=f"all pairs of one node; chance by {dealing.words}; interval by jackknife over speakers, the dendrogram "
+        "held fixed",
     )
 
 
@@ -126,6 +133,7 @@ def _read_off_measure(setting: Setting, level: str) -> Measure:
     place, usable = setting.paths.place(level), setting.paths.usable(level)
     parent = setting.paths.levels[place - 1] if place else None
     title = f"Leakage: {level} read off" + (f" within {parent}" if parent else "")
+    within = f" within their {parent}" if parent else ""
     above = setting.paths.nodes[usable, place - 1] if place else np.zeros(int(usable.sum()), dtype=np.int64)
     owners = setting.speakers[usable]
     found = read_off(
@@ -135,18 +143,19 @@ def _read_off_measure(setting: Setting, level: str) -> Measure:
         why = f"no {parent or 'tree'} has two nodes of this level with {FEWEST_SPEAKERS} speakers each"
         return _none("leakage", title, level, why, None)
     value = found.balanced_accuracy()
-    values = setting.resampled(lambda drawn: found.balanced_accuracy(drawn[found.speakers]))
     return Measure(
         key="leakage",
         title=title,
         value=value,
         level=level,
-        interval=rate_like(value, values, setting.count),
+        interval=setting.interval(
+            rate_like, value, lambda drawn: found.balanced_accuracy(drawn[found.speakers]), np.unique(found.speakers)
+        ),
         chance=found.chance,
         better=None,
         pairs=found.items,
         note=f"balanced accuracy of a linear discriminant on {len(found.rates)} speakers it did not learn from; "
-        "chance by shuffled labels of speakers",
+        f"chance by labels of speakers shuffled{within}; in the bootstrap the discriminant is held fixed",
     )
 
 
@@ -169,26 +178,13 @@ def _session_measure(setting: Setting, level: str) -> Measure:
         title=title,
         value=value,
         level=level,
-        interval=rate_like(value, setting.resampled(of_draw), setting.count),
+        interval=setting.interval(rate_like, value, of_draw, speakers),
         chance=0.5,
         better="lower",
         pairs=pairs,
         note=f"area under the ROC of distances, mean over {len(speakers)} speakers: are pairs of one {level} nearer "
         "than pairs of two?",
     )
-
-
-def _purity_of_shuffled_speakers(
-    setting: Setting, dendrogram: Dendrogram, labels: NDArray[np.int64], usable: NDArray[np.bool_]
-) -> float:
-    speakers, first = np.unique(setting.speakers[usable], return_index=True)
-    rng = np.random.default_rng(setting.seed)
-    found = []
-    for _ in range(_SHUFFLES):
-        dealt = np.zeros(setting.count, dtype=np.int64)
-        dealt[speakers] = rng.permutation(labels[usable][first])
-        found.append(purities(dendrogram, dealt[setting.speakers], known=usable)[0])
-    return float(np.mean(found))
 
 
 def _why_none(setting: Setting, level: str) -> str | None:

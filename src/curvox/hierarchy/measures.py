@@ -41,8 +41,9 @@ def measure_tree(
     here are there too, and say why. Labels that are not known are left out, pair by pair and level by level.
 
     Intervals come from drawing speakers with replacement; a pair of two speakers weighs the product of their
-    multiplicities. The dendrogram is held fixed in that. Where a measure goes by sampled pairs or queries, the same
-    sample serves all resamples; 200,000 pairs add an error of about 0.002 to a correlation.
+    multiplicities. The dendrogram, and the discriminant that reads labels off, are held fixed in that. Where a measure
+    goes by sampled pairs or queries, the same sample serves all resamples; 200,000 pairs add an error of about 0.002 to
+    a correlation.
 
     Args:
         space: where the points lie.

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from curvox.hierarchy.dendrogram import lowest_common_merges
 from curvox.hierarchy.depth import correlation
 from curvox.hierarchy.distortion import average_of_sorted, distortion
-from curvox.hierarchy.hyperbolicity import sampled_delta
+from curvox.hierarchy.hyperbolicity import SampledDelta, sampled_delta
 from curvox.hierarchy.linkage import Dendrogram
 from curvox.hierarchy.resampling import SpeakerPairs, correlation_like, ratio_like
 from curvox.hierarchy.setting import Setting
 from curvox.hierarchy.tree_measures import Better, Measure
+from curvox.metrics import Interval
 
 _SHUFFLES = 3
 _AVERAGE = ("distortion", "Average distortion")
@@ -23,18 +24,12 @@ _WORST = ("worst_distortion", "Worst-case distortion")
 
 
 def delta_measure(setting: Setting, progress: Callable[[int, int], None] | None = None) -> Measure:
-    """Return δ-hyperbolicity relative to the diameter, with the interval of its sampling.
+    """Return δ-hyperbolicity relative to the diameter: exact for few items, else with the interval of its sampling.
 
     It compares embeddings in one space. Between spaces it also compares their metrics: distances that bend down where
     they are long, as those of a ball do against the angle, have a lower δ of the very same points.
     """
     found = sampled_delta(setting.space, setting.points, seed=setting.seed, progress=progress)
-    how = (
-        f"2 δ_w / diameter of all {found.subset_size} items"
-        if found.interval is None
-        else f"mean of 2 δ_w / diameter of {found.subsets} random subsets of {found.subset_size} items, interval over "
-        "the choice of subsets"
-    )
     return Measure(
         key="delta_relative",
         title="δ-hyperbolicity over diameter",
@@ -44,10 +39,23 @@ def delta_measure(setting: Setting, progress: Callable[[int, int], None] | None 
         chance=None,
         better="lower",
         pairs=found.subsets * found.subset_size,
-        note=(
-            f"{how}; δ of all items is at least {found.largest:.4g}, and with 95 % confidence no more than "
-            f"{100 * found.exceeding_share:.2g} % of quadruples exceed {found.largest_of_quadruples:.4g}"
-        ),
+        note=_how_delta(found),
+    )
+
+
+def _how_delta(found: SampledDelta) -> str:
+    if found.bases == found.subset_size:
+        return f"2 δ / diameter of all {found.subset_size} items, exact"
+    how = (
+        f"mean of 2 δ_w / diameter of all {found.subset_size} items from {found.bases} random base points w, interval "
+        "over their choice"
+        if found.bases > 1
+        else f"mean of 2 δ_w / diameter of {found.subsets} random subsets of {found.subset_size} items, interval over "
+        "the choice of subsets"
+    )
+    return (
+        f"{how}; δ of all items is at least {found.largest:.4g}, and with 95 % confidence no more than "
+        f"{100 * found.exceeding_share:.2g} % of quadruples exceed {found.largest_of_quadruples:.4g}"
     )
 
 
@@ -68,7 +76,7 @@ def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
         title=_AVERAGE[1],
         value=found.average,
         level=None,
-        interval=ratio_like(found.average, _drawn_distortions(setting, tree, certain), setting.count),
+        interval=_distortion_interval(setting, found.average, tree, certain),
         chance=_mean([other.average for other in shuffled]),
         better="lower",
         pairs=found.pairs,
@@ -89,8 +97,10 @@ def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
     )
 
 
-def _drawn_distortions(setting: Setting, tree: NDArray[np.float64], certain: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The average distortion (R,) of draws of speakers; the pairs are sorted once for all."""
+def _distortion_interval(
+    setting: Setting, value: float, tree: NDArray[np.float64], certain: NDArray[np.bool_]
+) -> Interval | None:
+    """Of the average distortion; the pairs are sorted once for all draws."""
     counted = np.flatnonzero(certain & (tree > 0))
     counted = counted[np.argsort(-setting.distances[counted] / tree[counted])]
     ratios = setting.distances[counted] / tree[counted]
@@ -100,7 +110,7 @@ def _drawn_distortions(setting: Setting, tree: NDArray[np.float64], certain: NDA
         weights = owners.multiplicities(drawn)[owners.place]
         return average_of_sorted(ratios, weights)[0] if weights.any() else math.nan
 
-    return setting.resampled(of_draw)
+    return setting.interval(ratio_like, value, of_draw, owners.speakers)
 
 
 def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measure, Measure]:
@@ -152,13 +162,16 @@ def _correlation_measure(
     # About the means of all, so that little is lost in the sums.
     u, v = x - x.mean(), y - y.mean()
     moments = np.stack([owners.sums(part) for part in (np.ones(len(x)), u, v, u * u, v * v, u * v)])
-    values = setting.resampled(lambda drawn: _pearson_of_moments(moments @ owners.multiplicities(drawn)))
+
+    def of_draw(drawn: NDArray[np.float64]) -> float:
+        return _pearson_of_moments(moments @ owners.multiplicities(drawn))
+
     return Measure(
         key=name[0],
         title=name[1],
         value=value,
         level=None,
-        interval=correlation_like(value, values, setting.count),
+        interval=setting.interval(correlation_like, value, of_draw, owners.speakers),
         chance=chance,
         better="higher",
         pairs=len(x),

@@ -10,12 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import block_distances
+from curvox.hierarchy.orders import Order, orders
 from curvox.hierarchy.resampling import checked_points, checked_weights
-
-# Rows of distances at a time: a product costs a pass over all points. Then fewer are ranked at a time, in the cache.
-_ROWS = 64
-_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,26 +92,44 @@ def average_precisions(
     kept = np.flatnonzero(columns.known & (columns.weights > 0))
     asking = np.arange(len(x)) if queries is None else np.asarray(queries, dtype=np.int64)
     asking = asking[np.isin(asking, kept)]
-    ranked = _Ranked(columns.labels[kept], columns.groups[kept], columns.fixed[kept], columns.weights[kept])
-    place = np.full(len(x), -1)
-    place[kept] = np.arange(len(kept))
-    rows = max(1, _BLOCK // max(1, len(kept)))
+    ranked = _Ranked(columns.labels[kept], columns.fixed[kept], columns.weights[kept])
     values, chance, pull = np.full(len(asking), np.nan), np.full(len(asking), np.nan), np.zeros(len(x))
-    within = x[kept]
-    for start in range(0, len(asking), _ROWS):
-        many = place[asking[start : start + _ROWS]]
-        distances = block_distances(space, within, many)
-        for inner in range(0, len(many), rows):
-            own = many[inner : inner + rows]
-            block = slice(start + inner, start + inner + len(own))
-            values[block], chance[block], pulled = _block(distances[inner : inner + rows], own, ranked)
-            pull[kept] += pulled
+    for order in orders(space, x, kept, asking, columns.groups):
+        values[order.block], chance[order.block], pulled = _block(order, ranked)
+        pull[kept] += pulled
         if progress:
-            progress(start + len(many), len(asking))
+            progress(order.block.stop, len(asking))
     found = np.isfinite(values)
     return AveragePrecisions(
         asking[found], values[found], chance[found], pull / max(1, int(found.sum())), asked=len(asking)
     )
+
+
+def mean_precisions(
+    space: AbstractSpace,
+    points: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    *,
+    known: ArrayLike | None = None,
+    apart: ArrayLike | None = None,
+    queries: ArrayLike | None = None,
+) -> NDArray[np.float64]:
+    """Return the mean average precision (K,) for each row of labels (K, n), NaN where queries have nothing to find.
+
+    The items are put in order once for all rows. See `average_precisions` for the arguments.
+    """
+    x = checked_points(points)
+    columns = _columns(len(x), labels[0], known, apart, None, None)
+    kept = np.flatnonzero(columns.known)
+    asking = np.arange(len(x)) if queries is None else np.asarray(queries, dtype=np.int64)
+    asking = asking[columns.known[asking]]
+    sums, counts = np.zeros(len(labels)), np.zeros(len(labels))
+    for order in orders(space, x, kept, asking, columns.groups):
+        for k, row in enumerate(labels[:, kept]):
+            found = _unweighted(order, row)
+            sums[k] += found.sum()
+            counts[k] += len(found)
+    return np.divide(sums, counts, out=np.full(len(labels), np.nan), where=counts > 0)
 
 
 def chance_of_random_order(relevant: ArrayLike, ranked: ArrayLike) -> NDArray[np.float64]:
@@ -147,7 +161,6 @@ class _Columns:
 @dataclass(frozen=True, eq=False)
 class _Ranked:
     labels: NDArray[np.int64]
-    groups: NDArray[np.int64]
     fixed: NDArray[np.int64]
     weights: NDArray[np.float64]
 
@@ -174,23 +187,28 @@ def _columns(
     return made
 
 
-def _block(
-    distances: NDArray[np.float64], own: NDArray[np.int64], ranked: _Ranked
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _unweighted(order: Order, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The average precisions of the queries that have something to find."""
+    relevant = (labels[order.items] == labels[order.own][:, None]) & order.there
+    found, total = np.cumsum(relevant, axis=1), np.arange(1, relevant.shape[1] + 1)[None]
+    whole = found[:, -1]
+    if order.last is not None:
+        found, total = np.take_along_axis(found, order.last, axis=1), order.last + 1
+    sums = np.where(relevant, found / total, 0.0).sum(axis=1)
+    return sums[whole > 0] / whole[whole > 0]
+
+
+def _block(order: Order, ranked: _Ranked) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Average precisions (B,), their chance (B,), and the sum of their derivatives by the weights (n,).
 
     With w the weights in rank order, R and C the running sums of those to find and of all, and S the whole of R, the
     average precision is ``sum of w_r R_r / C_r over those to find / S``.
     """
-    left_out = ranked.groups[own][:, None] == ranked.groups[None, :]
-    distances[left_out] = np.inf
-    order = np.argsort(distances, axis=1)
-    ordered = np.take_along_axis(distances, order, axis=1)
-    w = np.where(np.isinf(ordered), 0.0, ranked.weights[order])
-    relevant = (ranked.labels[order] == ranked.labels[own][:, None]) & (w > 0)
+    items, own, last = order.items, order.own, order.last
+    w = np.where(order.there, ranked.weights[items], 0.0)
+    relevant = (ranked.labels[items] == ranked.labels[own][:, None]) & (w > 0)
     hits = np.where(relevant, w, 0.0)
     total, found = np.cumsum(w, axis=1), np.cumsum(hits, axis=1)
-    last = _ends_of_ties(ordered)
     if last is not None:
         total, found = np.take_along_axis(total, last, axis=1), np.take_along_axis(found, last, axis=1)
     whole = found[:, -1]
@@ -200,8 +218,8 @@ def _block(
         counts = relevant.sum(axis=1), (w > 0).sum(axis=1)
         chance = np.where(whole > 0, chance_of_random_order(*counts), np.nan)
         pull = _pull(hits, relevant, precision, total, values, whole, last)
-    free = (w > 0) & (ranked.fixed[order] != ranked.fixed[own][:, None])
-    pulled = np.bincount(order.ravel(), np.where(free, pull, 0.0).ravel(), minlength=len(ranked.labels))
+    free = (w > 0) & (ranked.fixed[items] != ranked.fixed[own][:, None])
+    pulled = np.bincount(items.ravel(), np.where(free, pull, 0.0).ravel(), minlength=len(ranked.labels))
     return values, chance, pulled.astype(np.float64)
 
 
@@ -232,13 +250,3 @@ def _at_ends(part: NDArray[np.float64], last: NDArray[np.int64]) -> NDArray[np.f
     moved = np.zeros_like(part)
     np.add.at(moved, (np.arange(len(part))[:, None], last), part)
     return moved
-
-
-def _ends_of_ties(ordered: NDArray[np.float64]) -> NDArray[np.int64] | None:
-    """The last rank (B, n) of the items at the same distance; None where every distance is another."""
-    same = (ordered[:, 1:] == ordered[:, :-1]) & np.isfinite(ordered[:, 1:])
-    if not same.any():
-        return None
-    n = ordered.shape[1]
-    ends = np.where(np.concatenate([~same, np.ones((len(ordered), 1), dtype=bool)], axis=1), np.arange(n), n)
-    return np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]

@@ -13,6 +13,8 @@ from curvox.errors import InputError
 from curvox.metrics import Interval
 
 Scale = Callable[[Any], NDArray[np.float64]]
+IntervalLike = Callable[[float, NDArray[np.float64], int], Interval | None]
+"""From an estimate, its values in draws (R,) and the number of speakers behind it to an interval."""
 
 _LEVEL = 0.95
 _MOST_REDRAWS = 20
@@ -23,13 +25,13 @@ def speaker_draws(speakers: int, resamples: int, seed: int) -> Iterator[NDArray[
     """Yield how often each speaker (S,) is drawn when as many as there are are drawn with replacement.
 
     Args:
-        speakers: S, at least 1.
+        speakers: S; without any there are no draws.
         resamples: how many draws.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    fair = np.full(speakers, 1 / speakers)
-    for _ in range(resamples):
+    fair = np.full(speakers, 1 / max(speakers, 1))
+    for _ in range(resamples if speakers else 0):
         yield rng.multinomial(speakers, fair).astype(np.float64)
 
 
@@ -54,6 +56,11 @@ class SpeakerPairs:
         width = int(high.max(initial=0)) + 1
         found, place = np.unique(low * width + high, return_inverse=True)
         return SpeakerPairs(found // width, found % width, place.ravel())
+
+    @property
+    def speakers(self) -> NDArray[np.int64]:
+        """The speakers (K,) that have a part in a pair."""
+        return np.union1d(self.first, self.second)
 
     def multiplicities(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how much the pairs of each two speakers (Q,) weigh in a draw (S,).
@@ -96,9 +103,9 @@ def rate_like(estimate: float, values: NDArray[np.float64], speakers: int) -> In
     """Return the interval of a measure in [0, 1] from those of draws of speakers; None with fewer than 2 of either.
 
     The standard deviation of the replicates on the scale arcsin(sqrt(measure)), times Student's quantile for one degree
-    of freedom less than there are speakers, is laid off on both sides of the estimate (Hesterberg 2015, The American
-    Statistician 69). The replicates' own middle is not used: among drawn speakers some are missing, so that those left
-    are told apart more easily than all are.
+    of freedom less than there are speakers behind the estimate, is laid off on both sides of it (Hesterberg 2015, The
+    American Statistician 69). The replicates' own middle is not used: among drawn speakers some are missing, so that
+    those left are told apart more easily than all are.
     """
     return _interval(estimate, values, speakers, _angle, _rate)
 
@@ -113,19 +120,21 @@ def ratio_like(estimate: float, values: NDArray[np.float64], speakers: int) -> I
     return _interval(estimate, values, speakers, lambda a: np.log(np.maximum(a, np.finfo(np.float64).tiny)), np.exp)
 
 
-def jackknife_interval(estimate: float, values: NDArray[np.float64]) -> Interval | None:
+def jackknife_interval(estimate: float, values: NDArray[np.float64], speakers: int | None = None) -> Interval | None:
     """Return the interval of a measure in [0, 1] from its values when one of G groups of speakers is left out.
 
-    The jackknife's standard error on the scale arcsin(sqrt(measure)), times Student's quantile for G - 1 degrees of
-    freedom; Efron & Stein 1981 (The jackknife estimate of variance). None with fewer than 2 groups.
+    The jackknife's standard error on the scale arcsin(sqrt(measure)), times Student's quantile for one degree of
+    freedom less than there are groups, or speakers behind the estimate where these are fewer; Efron & Stein 1981 (The
+    jackknife estimate of variance). None with fewer than 2 of either.
     """
     kept = values[np.isfinite(values)]
-    if len(kept) < 2:
+    behind = len(kept) if speakers is None else min(len(kept), speakers)
+    if behind < 2:
         return None
     # As many times larger as leaving one group out changes less than drawing all anew does.
     stretched = (_angle(kept) - _angle(kept).mean()) * (len(kept) - 1) ** 0.5
-    error = float(stretched.std()) * ((len(kept) - 1) / len(kept)) ** 0.5
-    return _around(estimate, error, len(kept), _angle, _rate)
+    error = float(stretched.std()) * ((behind - 1) / behind) ** 0.5
+    return _around(estimate, error, behind, _angle, _rate)
 
 
 def _interval(estimate: float, values: NDArray[np.float64], speakers: int, to: Scale, back: Scale) -> Interval | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ from curvox.geometry import AbstractSpace
 from curvox.hierarchy.dendrogram import sample_pairs
 from curvox.hierarchy.distances import pair_distances
 from curvox.hierarchy.paths import TreePaths
-from curvox.hierarchy.resampling import checked_points, resampled
+from curvox.hierarchy.resampling import IntervalLike, checked_points, resampled, speaker_draws
+from curvox.metrics import Interval
 
 _MOST_GROUPS = 200
 ABOVE, SPEAKER, BELOW, ACROSS = "above", "speaker", "below", "across"
@@ -75,17 +76,55 @@ class Setting:
         distances = pair_distances(space, x, i, j)
         return Setting(space, x, paths, owners, len(names), i, j, distances, resamples, seed)
 
-    def resampled(self, measure: Callable[[NDArray[np.float64]], float]) -> NDArray[np.float64]:
-        """Return a measure of multiplicities (S,) for every draw of speakers (R,)."""
-        return resampled(measure, speakers=self.count, resamples=self.resamples, seed=self.seed)
+    def speakers_of(self, items: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the speakers (K,) of some items (n,)."""
+        return np.unique(self.speakers[items])
 
-    def left_out(self) -> NDArray[np.float64]:
-        """Return weights (G, S) for a jackknife: each row leaves out one speaker, or one of 200 groups where they are
-        more. No rows where there are to be no intervals.
+    def draws(self, among: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
+        """Yield the multiplicities (S,) of every draw of some speakers (K,); those of others are 0."""
+        for drawn in speaker_draws(len(among), self.resamples, self.seed):
+            yield self._spread(among, drawn)
+
+    def interval(
+        self,
+        like: IntervalLike,
+        value: float,
+        measure: Callable[[NDArray[np.float64]], float],
+        among: NDArray[np.int64],
+        *,
+        behind: int | None = None,
+    ) -> Interval | None:
+        """Return the interval of a value by bootstrap over the speakers behind it.
+
+        Args:
+            like: `rate_like`, `correlation_like` or `ratio_like`.
+            value: the estimate.
+            measure: from multiplicities (S,) to the value of a draw.
+            among: (K,) the speakers whose items have a part in the value. Others are not drawn: they would not change
+                it, and their number would make it seem better known than it is.
+            behind: how many of them the value is a mean over, where some have a lesser part; K if None.
         """
-        groups = min(self.count, _MOST_GROUPS) if self.resamples else 0
-        of_speaker = np.random.default_rng(self.seed).permutation(self.count) % max(groups, 1)
-        return (of_speaker[None, :] != np.arange(groups)[:, None]).astype(np.float64)
+        values = resampled(
+            lambda drawn: measure(self._spread(among, drawn)),
+            speakers=len(among),
+            resamples=self.resamples,
+            seed=self.seed,
+        )
+        return like(value, values, len(among) if behind is None else behind)
+
+    def left_out(self, among: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return weights (G, S) for a jackknife: each row leaves out one of some speakers (K,), or one of 200 groups of
+        them where they are more. No rows where there are to be no intervals.
+        """
+        groups = min(len(among), _MOST_GROUPS) if self.resamples else 0
+        group = np.full(self.count, -1)
+        group[among] = np.random.default_rng(self.seed).permutation(len(among)) % max(groups, 1)
+        return (group[None, :] != np.arange(groups)[:, None]).astype(np.float64)
+
+    def _spread(self, among: NDArray[np.int64], drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        weights = np.zeros(self.count)
+        weights[among] = drawn
+        return weights
 
     def standing(self, level: str) -> str:
         """Return how a level lies to the speakers, by its items that are known for certain.

@@ -22,7 +22,7 @@ class Measure:
         title: the same for readers.
         value: the number; None where there is none, with the reason in ``why_none``.
         level: the level of the tree it is about; None for the whole tree.
-        interval: 95 %, by bootstrap over speakers unless ``note`` says otherwise.
+        interval: 95 %, by bootstrap over the speakers behind it unless ``note`` says otherwise.
         chance: what shuffled labels give; None where that has no meaning.
         better: which way a space holds the tree better; None where it can be wanted either way.
         pairs: how many pairs, or items, stand behind it.
