@@ -1,16 +1,26 @@
 """``curvox hierarchy``: what it leaves, what it prints, and what it refuses before it works."""
 
+import copy
+import html
+import io
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import curvox_here
+from rich.console import Console
 
-from curvox.cli.hierarchy import choose, hierarchy, tree_of
-from curvox.corpora import read_corpus
+from curvox.cli.hierarchy import hierarchy, make_report
+from curvox.cli.tree_choice import choose, command_line, notes_of, tree_of
+from curvox.corpora import Corpus, Utterance, read_corpus
+from curvox.embedder import Embedder, load_embedder, measure_utterances
+from curvox.embedder.recordings import MeasuredRecordings
 from curvox.errors import CheckpointError, CorpusError, InputError, OutputExistsError, UnknownNameError
+from curvox.geometry import PoincareBall
 from curvox.hierarchy import TreeMeasures
 
 FILES = {"report.html", "measures.json", "disk.svg", "dendrogram.svg", "radius.svg"}
@@ -60,6 +70,64 @@ def test_hierarchy__prints_json_alone_of_recordings_chosen_from_a_trial_list(
     assert "12 of 16 recordings were taken" in page
     assert "--trials test.txt --utterances 12" in page
     assert "data:audio" not in page
+
+
+def test_page__names_the_command_that_makes_it_once_more(
+    run: Path, voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where run, corpus and list lie in the folder that the command is given in."""
+    trials = voices / "trials" / "test.txt"
+    for folder in (run, voices, trials):
+        (tmp_path / folder.name).symlink_to(folder)
+    done = curvox_here(
+        "hierarchy", run, "--data", voices, "--trials", trials, "--utterances", "9", "--resamples", "2",
+        "--levels", "gender,speaker", "--seed", "5", "--no-audio", "-o", tmp_path / "first",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "first" / "report.html").read_text()
+    (command,) = re.findall(r"curvox hierarchy tiny [^<]*", page)
+    monkeypatch.chdir(tmp_path)
+    again = curvox_here(*shlex.split(html.unescape(command))[1:], "-o", "second")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "second" / "report.html").read_text() == page
+    assert "9 of 16 recordings were taken, drawn with seed 5" in page
+
+
+def test_command__names_what_is_not_the_default_and_no_folder(run: Path) -> None:
+    assert command_line(run, ["speaker"], split="test") == "curvox hierarchy tiny --levels speaker"
+    data, trials = Path("/data/my voices"), Path("/data/lists/hard.txt")
+    options = {"utterances": 50, "resamples": 7, "audio": False, "device": "cuda", "seed": 3}
+    assert command_line(run / "last", ["gender", "speaker"], data=data, trials=trials, **options) == (
+        "curvox hierarchy tiny/last --levels gender,speaker --data 'my voices' --trials hard.txt --utterances 50 "
+        "--resamples 7 --device cuda --seed 3 --no-audio"
+    )
+    assert command_line(run, ["speaker"], split="dev").endswith(" --split dev")
+
+
+def test_report__of_a_learnt_curvature_that_embedding_left_on_another_device(
+    run: Path, voices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device without values stands for a GPU: nothing can be measured there, and nothing mixes with it."""
+    model, ball = load_embedder(run), PoincareBall(learn_c=True)
+    model.space = ball
+
+    def embed_there(*arguments: Any) -> MeasuredRecordings:
+        recordings = measure_utterances(*arguments)
+        model.space = copy.deepcopy(ball).to("meta")
+        return recordings
+
+    def bring_back() -> Embedder:
+        model.space = ball
+        return model
+
+    monkeypatch.setattr("curvox.embedder.measure_utterances", embed_there)
+    monkeypatch.setattr(model, "cpu", bring_back)
+    chosen = choose(read_corpus(voices, check_files=False), split="test", trials=None, at_most=None)
+    tree = tree_of(chosen, "speaker,session")
+    console = Console(file=io.StringIO())
+    report = make_report(model, chosen, tree, run=run, command="", resamples=0, seed=0, console=console)
+    assert report.measures.space == "poincare_ball"
+    assert report.picture.origin is not None
 
 
 def test_hierarchy__replaces_only_what_it_wrote(said: str, run: Path, tmp_path: Path) -> None:
@@ -114,6 +182,28 @@ def test_choose__spreads_over_speakers_and_refuses_one(tmp_path: Path) -> None:
     assert chosen.of_how_many == 12
     with pytest.raises(InputError, match="at least 4 recordings of 2 speakers"):
         choose(corpus, split="dev", trials=None, at_most=None)
+
+
+def test_choose__draws_recordings_of_a_sorted_manifest() -> None:
+    """Ten speakers of each of three languages, two sessions of five recordings each, all in order."""
+    ordered = (
+        Utterance(utterance=f"{speaker}-{session}-{k}", path="x", speaker=speaker, language=language, split="test")
+        for language in ("ar", "en", "zh")
+        for speaker in (f"{language}{n}" for n in range(10))
+        for session in (1, 2)
+        for k in range(5)
+    )
+    corpus = Corpus(Path(), tuple(ordered), "sorted")
+    few, many = (choose(corpus, split="test", trials=None, at_most=n, seed=1) for n in (15, 120))
+    assert len({corpus[name].speaker for name in few.utterances}) == 15
+    assert {corpus[name].language for name in few.utterances} == {"ar", "en", "zh"}
+    assert len({name.rsplit("-", 1)[0] for name in many.utterances}) > 45
+    assert many.utterances == choose(corpus, split="test", trials=None, at_most=120, seed=1).utterances
+    assert many.utterances != choose(corpus, split="test", trials=None, at_most=120, seed=2).utterances
+    (said,) = notes_of(few, tree_of(few, "language,speaker"), seed=1)
+    assert "15 of 300 recordings were taken, drawn with seed 1, one each of 15 of the 30 speakers; the other" in said
+    (said,) = notes_of(many, tree_of(many, "language,speaker"), seed=1)
+    assert "as many of each speaker as fit" in said
 
 
 def test_help__names_the_command_without_loading_torch() -> None:

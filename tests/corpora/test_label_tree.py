@@ -76,10 +76,20 @@ def test_path_distance__is_a_metric(a: tuple, b: tuple, c: tuple) -> None:
 
 def test_label_tree__a_speaker_hangs_in_one_place(voices: Corpus) -> None:
     first, *others = voices.utterances
-    for changes in ({"gender": "m"}, {"gender": ""}, {"native_language": "tamil"}):
+    for changes in ({"gender": "m"}, {"native_language": "tamil"}):
         torn = Corpus(voices.root, (replace(first, **changes), *others), "torn")
-        with pytest.raises(CorpusError, match=r'the speaker "ada" is .* in "ada-1" and .* in "ada-2"'):
+        with pytest.raises(CorpusError, match=r'the speaker "ada" has the .* in "ada-1" and .* in "ada-2"'):
             LabelTree.from_corpus(torn)
+
+
+def test_label_tree__what_some_lines_of_a_speaker_say_holds_for_all(voices: Corpus) -> None:
+    """Above the speaker; a session is that of one recording."""
+    first, *others = voices.utterances
+    for changes in ({"gender": ""}, {"gender": "p"}, {"native_language": ""}):
+        sparse = Corpus(voices.root, (replace(first, **changes), *others), "sparse")
+        assert LabelTree.from_corpus(sparse).leaves == LabelTree.from_corpus(voices).leaves
+    sparse = Corpus(voices.root, (replace(first, session=""), *others), "sparse")
+    assert LabelTree.from_corpus(sparse)[first.utterance][-1] == "unknown"
 
 
 def test_label_tree__refuses_what_is_not_in_it(voices: Corpus) -> None:

@@ -53,3 +53,21 @@ def test_spread__takes_speakers_in_turn() -> None:
     assert counts == {"a": 3, "b": 2, "c": 3}
     assert len(set(chosen.tolist())) == 8
     assert list(spread_over_speakers(["a", "b"], at_most=8)) == [0, 1]
+
+
+def test_spread__with_a_seed_takes_any_utterance_of_any_speaker() -> None:
+    """Counts stay those of the order given; which ones they are is drawn, and every one may be."""
+    speakers = ["a"] * 10 + ["b"] * 2 + ["c"] * 5
+    drawn = [spread_over_speakers(speakers, at_most=8, seed=seed) for seed in range(60)]
+    for chosen in drawn:
+        assert [sum(speakers[i] == s for i in chosen) for s in "abc"] == [3, 2, 3]
+        assert np.all(np.diff(chosen) > 0)
+    assert {int(i) for chosen in drawn for i in chosen} == set(range(17))
+    np.testing.assert_array_equal(spread_over_speakers(speakers, at_most=8, seed=7), drawn[7])
+
+
+def test_spread__with_a_seed_draws_speakers_where_not_all_fit() -> None:
+    speakers = [name for name in "abcdefgh" for _ in range(3)]
+    drawn = [spread_over_speakers(speakers, at_most=4, seed=seed) for seed in range(40)]
+    assert {len({speakers[i] for i in chosen}) for chosen in drawn} == {4}
+    assert {speakers[i] for chosen in drawn for i in chosen} == set("abcdefgh")

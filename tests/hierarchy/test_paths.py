@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curvox.corpora import Corpus, LabelTree, Utterance
+from curvox.corpora import Corpus, LabelTree, Utterance, speaker_labels
 from curvox.errors import CorpusError, InputError, UnknownNameError
 from curvox.hierarchy.paths import TreePaths, planted_paths, tree_paths
 
@@ -76,9 +76,77 @@ def test_paths__refuse_what_the_corpus_does_not_know(corpus: Corpus) -> None:
 
 def test_paths__refuse_a_speaker_in_two_places() -> None:
     twice = Corpus(Path("."), (utterance("a1", "a", language="en"), utterance("a2", "a", language="zh")), "two")
-    with pytest.raises(CorpusError, match='"a" is en in "a1" and zh in "a2"'):
+    with pytest.raises(CorpusError, match='"a" has the language "en" in "a1" and "zh" in "a2"'):
         tree_paths(twice, ["a1", "a2"], ("language", "speaker"))
     assert tree_paths(twice, ["a1", "a2"], ("speaker", "language")).names[1] == ("a / en", "a / zh")
+
+
+def manifest(*lines: str) -> Corpus:
+    """Each line is an id, whose first letter is the speaker, then gender, language, town and session; - is empty."""
+    utterances = []
+    for line in lines:
+        name, gender, language, town, session = (word.replace("-", "") for word in line.split())
+        labels = {"gender": gender, "language": language, "extra": {"town": town}}
+        utterances.append(utterance(name, name[0], session, **labels))
+    return Corpus(Path("."), tuple(utterances), "made up")
+
+
+def test_paths__fill_above_the_speaker_what_other_lines_of_the_speaker_say() -> None:
+    """The label of training, see `speaker_labels`; lines that are not chosen count too, sessions are never filled."""
+    full = manifest("a1 f en x 1", "a2 f en x 1", "b1 m zh y 1", "b2 m zh y 2", "c1 m en x 1")
+    gaps = manifest("a1 f - x 1", "a2 p en - 1", "b1 - zh y 1", "b2 m - - -", "c1 m en x 1")
+    levels, names = ("language", "gender", "town", "speaker"), ["a1", "a2", "b1", "c1"]
+    found, expected = tree_paths(gaps, names, levels), tree_paths(full, names, levels)
+    assert (found.names, found.nodes.tolist()) == (expected.names, expected.nodes.tolist())
+    assert found.known.all()
+    with_sessions = tree_paths(gaps, ["b1", "b2"], ("gender", "speaker", "session"))
+    np.testing.assert_array_equal(with_sessions.known, [[True, True, True], [True, True, False]])
+    by_training = speaker_labels(gaps, levels[:-1])
+    for place, level in enumerate(levels[:-1]):
+        own = [found.names[place][node].split(" / ")[-1] for node in found.nodes[:, place]]
+        assert own == [by_training[level][name[0]] for name in names]
+
+
+def test_paths__of_labels_that_contradict_are_refused_where_they_would_be_needed() -> None:
+    torn = manifest("a1 f - x 1", "a2 f en x 1", "a3 f zh x 1", "b1 m en x 1")
+    with pytest.raises(CorpusError, match='"a" has the language "en" in "a2" and "zh" in "a3"'):
+        tree_paths(torn, ["a1", "b1"], ("language", "speaker"))
+    assert tree_paths(torn, ["a2", "b1"], ("language", "speaker")).names[0] == ("en",)
+
+
+def test_paths__of_the_word_unknown_are_no_paths_without_a_label() -> None:
+    corpus = manifest("a1 f unknown x 1", "b1 f - x 1", "c1 f unknown x 1", "d1 f en x 1")
+    paths = tree_paths(corpus, ["a1", "b1", "c1", "d1"], ("language", "speaker"))
+    np.testing.assert_array_equal(paths.known[:, 0], [True, False, True, True])
+    said, empty, again, english = paths.nodes[:, 0].tolist()
+    assert said == again
+    assert len({said, empty, english}) == 3
+    assert not paths.certain(0, 1)
+    assert paths.certain(0, 3)
+
+
+@pytest.mark.parametrize(
+    ("levels", "right"),
+    [
+        (("speaker", "language"), "language,speaker"),
+        (("gender", "speaker", "language", "session"), "gender,language,speaker,session"),
+        (("speaker", "session", "gender", "town"), "gender,town,speaker,session"),
+    ],
+)
+def test_paths__refuse_below_the_speaker_what_speakers_share(levels, right) -> None:
+    corpus = manifest("a1 f en x 1", "a2 f en x 2", "b1 m en x 1", "b2 m - x 1", "c1 m zh y 1", "d1 f zh y 1")
+    with pytest.raises(InputError, match=f"before the speaker, as in {right}, or"):
+        tree_paths(corpus, ["a1", "a2", "b1", "c1", "d1"], levels)
+    assert len(tree_paths(corpus, ["a1", "c1"], right.split(","))) == 2
+
+
+def test_paths__take_below_the_speaker_what_is_of_one_recording() -> None:
+    """One session each, the same word for all; towns that speakers change, if in other lines; towns of one's own."""
+    corpus = manifest("a1 f en x 1", "b1 m en x 1", "b2 m en y 1", "c1 f zh x 1")
+    assert tree_paths(corpus, ["a1", "b1", "c1"], ("speaker", "session")).names[1] == ("a / 1", "b / 1", "c / 1")
+    assert tree_paths(corpus, ["a1", "b1", "c1"], ("speaker", "town")).names[1] == ("a / x", "b / x", "c / x")
+    own = manifest("a1 f en x 1", "b1 m en y 1", "c1 f zh z 1")
+    assert tree_paths(own, ["a1", "b1", "c1"], ("speaker", "town")).names[1] == ("a / x", "b / y", "c / z")
 
 
 def test_usable__takes_the_labels_above_too_but_not_above_a_speaker(corpus: Corpus) -> None:

@@ -205,6 +205,9 @@ def test_combined__adds_it_to_a_loss_of_speakers_and_schedules_its_margin() -> N
         ({"tree": {}}, "at least one"),
         ({"tree": {"gender": [0, 1, 0]}}, "each of the 4 speakers"),
         ({"tree": {"gender": [0, 1, 0, -2]}}, "-1 for unknown"),
+        ({"tree": {"gender": [False, True, False, True]}}, "got 4, such as False, True"),
+        ({"tree": {"gender": np.array([0, 1, 0, 1]) == 1}}, "got 4, such as np.False_, np.True_"),
+        ({"tree": {"gender": np.array([0.0, 1.0, 0.0, 1.0])}}, "a whole number for each"),
         ({"tree": {"gender": [0, 0, -1, 0]}}, "1 node with"),
         ({"tree": {"gender": [-1] * 4}}, "0 nodes"),
         ({"tree": {"language": [0, 1, -1, -1], "gender": [-1, 0, 1, 0]}}, '"gender" has 1 node'),
@@ -217,6 +220,18 @@ def test_combined__adds_it_to_a_loss_of_speakers_and_schedules_its_margin() -> N
 def test_constructor__refuses_what_does_not_fit(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         LevelPrototypes(3, 4, **options)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint16])
+def test_tree__may_hold_numbers_of_numpy(dtype: type) -> None:
+    arrays = {level: np.array(labels).clip(min=0).astype(dtype) for level, labels in TREE.items()}
+    lists = {level: labels.tolist() for level, labels in arrays.items()}
+    found, expected = LevelPrototypes(3, 4, tree=arrays), LevelPrototypes(3, 4, tree=lists)
+    assert found.nodes.tolist() == expected.nodes.tolist()
+    assert found.paths == expected.paths
+    assert {type(label) for level in found.paths for path in level for label in path} == {int}
+    one_by_one = LevelPrototypes(3, 4, tree={"gender": [np.int64(0), 1, np.int64(-1), 1]})
+    assert one_by_one.nodes[:, 0].tolist() == [0, 1, -1, 1]
 
 
 PEOPLE, GROUPS = 24, 4

@@ -177,6 +177,17 @@ def test_data__says_where_everything_lies(html: str, report: HierarchyReport) ->
     assert (data["level"], data["deepest"]) == (0, 3)
 
 
+def test_data__has_the_origin_as_it_has_every_point(html: str, report: HierarchyReport) -> None:
+    """A direction within the plane of the picture, and how far the origin is from the middle in the space."""
+    *plane, length = data_of(html)["origin"]
+    chart = report.picture.layout.chart
+    # The way from the middle to the origin is straight back, 2 artanh(√c |middle|) long.
+    away = -2 * np.arctanh(2**0.5 * np.linalg.norm(chart.centre)) * chart.centre / np.linalg.norm(chart.centre)
+    np.testing.assert_allclose(plane, away @ chart.axes, rtol=1e-4)
+    assert length == pytest.approx(np.linalg.norm(away), rel=1e-4)
+    assert np.linalg.norm(plane) < 0.99 * length
+
+
 def test_page__is_the_same_every_time_and_knows_the_dark(html: str) -> None:
     clips = {"recording 5": CLIP, "recording 7": Clip(b"", 0, False, "x")}
     assert render_hierarchy_page(made_up_report(), clips=clips) == html

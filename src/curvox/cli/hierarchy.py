@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from curvox.cli.options import Device
+from curvox.cli.tree_choice import FEWEST, RESAMPLES, Chosen, ChosenTree, choose, command_line, notes_of, tree_of
 from curvox.errors import InputError, OutputExistsError
 
 if TYPE_CHECKING:
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 
     from curvox.corpora import Corpus
     from curvox.embedder import Embedder
-    from curvox.hierarchy.paths import TreePaths
     from curvox.reports import Clip, HierarchyReport
 
 PAGE, MEASURES = "report.html", "measures.json"
 PICTURES = ("disk.svg", "dendrogram.svg", "radius.svg")
 CLIPS, CLIP_S = 60, 3.0
-_FEWEST = 4
 
 Run = Annotated[Path, typer.Argument(help="Run or model folder, such as runs/openvoices_ham.")]
 Levels = Annotated[
@@ -38,7 +36,8 @@ Split = Annotated[str | None, typer.Option(help="Of the corpus; default test.")]
 Trials = Annotated[Path | None, typer.Option(help="The recordings of this trial list instead of a split.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default RUN/hierarchy/SPLIT.")]
 Utterances = Annotated[
-    int | None, typer.Option(min=_FEWEST, help="At most so many recordings, as many of each speaker as fit.")
+    int | None,
+    typer.Option(min=FEWEST, help="At most so many recordings, drawn by --seed, as many of each speaker as fit."),
 ]
 Resamples = Annotated[int, typer.Option(min=0, help="Of the bootstrap over speakers behind the intervals.")]
 Audio = Annotated[bool, typer.Option(help=f"Put up to {CLIPS} short excerpts on the page, to hear them from the disk.")]
@@ -55,7 +54,7 @@ def hierarchy(
     trials: Trials = None,
     output: Output = None,
     utterances: Utterances = None,
-    resamples: Resamples = 200,
+    resamples: Resamples = RESAMPLES,
     audio: Audio = True,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -78,10 +77,14 @@ def hierarchy(
     folder = output or _folder(run, trials.stem if trials else split or "test")
     claim(folder, overwrite)
     model = load_embedder(run, device=device)
-    chosen = choose(corpus_of(run, data), split=split or "test", trials=trials, at_most=utterances)
+    chosen = choose(corpus_of(run, data), split=split or "test", trials=trials, at_most=utterances, seed=seed)
     tree = tree_of(chosen, levels)
-    report = make_report(model, chosen, tree, run=run, resamples=resamples, seed=seed, console=console)
-    clips = _clips(report, chosen.corpus, model.sampling_rate_hz) if audio else {}
+    command = command_line(
+        run, tree.paths.levels, data=data, split=split, trials=trials, utterances=utterances, resamples=resamples,
+        audio=audio, device=device, seed=seed,
+    )  # fmt: skip
+    report = make_report(model, chosen, tree, run=run, command=command, resamples=resamples, seed=seed, console=console)
+    clips = _clips(report, chosen.corpus, model.sampling_rate_hz, seed) if audio else {}
     write_hierarchy(folder, report, clips)
     if as_json:
         print(strict_json(report.measures.to_dict()), end="")
@@ -92,89 +95,16 @@ def hierarchy(
     console.print(f"page, pictures and JSON: {folder}", markup=False, highlight=False)
 
 
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """The recordings that are looked at.
-
-    Attributes:
-        corpus: where they stand.
-        utterances: which.
-        name: what they are called together.
-        of_how_many: how many there were to choose from.
-        asked: the options that chose them, for the command line on the page.
-    """
-
-    corpus: Corpus
-    utterances: tuple[str, ...]
-    name: str
-    of_how_many: int
-    asked: tuple[str, ...] = ()
-
-
-def choose(corpus: Corpus, *, split: str, trials: Path | None, at_most: int | None) -> Chosen:
-    """Return the recordings of a split or of a trial list, spread over their speakers where they are too many.
-
-    Raises:
-        CorpusError: there is no such split; the message names those present.
-        InputError: fewer than 4 recordings, or only one speaker.
-    """
-    from curvox.corpora import read_trials
-    from curvox.hierarchy import spread_over_speakers
-
-    if trials is None:
-        part = corpus.split(split)
-        names, name = tuple(utterance.utterance for utterance in part.utterances), f"{corpus.name}/{split}"
-    else:
-        listed = read_trials(trials)
-        listed.check_against(corpus)
-        names, name = tuple(listed.utterances), f"{corpus.name}, recordings of {trials.name}"
-    speakers = [corpus[utterance].speaker for utterance in names]
-    if len(names) < _FEWEST or len(set(speakers)) < 2:
-        raise InputError(
-            f"a tree needs at least {_FEWEST} recordings of 2 speakers, {name} has {len(names)} of "
-            f"{len(set(speakers))}; name another --split"
-        )
-    kept = names
-    if at_most is not None and at_most < len(names):
-        kept = tuple(names[i] for i in spread_over_speakers(speakers, at_most=at_most).tolist())
-    asked = ("--trials", trials.name) if trials else () if split == "test" else ("--split", split)
-    return Chosen(corpus, kept, name, len(names), asked)
-
-
-@dataclass(frozen=True, eq=False)
-class ChosenTree:
-    """The label tree of the recordings, and what was left out of it."""
-
-    paths: TreePaths
-    left_out: tuple[str, ...]
-
-
-def tree_of(chosen: Chosen, levels: str | None) -> ChosenTree:
-    """Return the tree that levels span, or those that the manifest declares less those that are empty.
-
-    Raises:
-        UnknownNameError: no such column; the message lists the nearest.
-        InputError: a level that was asked for and is empty for all recordings, or no level with labels at all.
-    """
-    from curvox.hierarchy.paths import tree_paths
-
-    asked = levels is not None
-    wanted = tuple(part.strip() for part in levels.split(",") if part.strip()) if asked else chosen.corpus.levels
-    paths = tree_paths(chosen.corpus, chosen.utterances, wanted)
-    empty = tuple(level for place, level in enumerate(wanted) if not paths.known[:, place].any())
-    if not empty:
-        return ChosenTree(paths, ())
-    if asked or len(empty) == len(wanted):
-        raise InputError(
-            f"nothing is known of {' and '.join(empty)} for any of the {len(chosen.utterances):,} recordings of "
-            f"{chosen.name}: leave {'it' if len(empty) == 1 else 'them'} out of --levels, or fill the column"
-        )
-    kept = tuple(level for level in wanted if level not in empty)
-    return ChosenTree(tree_paths(chosen.corpus, chosen.utterances, kept), empty)
-
-
 def make_report(
-    model: Embedder, chosen: Chosen, tree: ChosenTree, *, run: Path, resamples: int, seed: int, console: Console
+    model: Embedder,
+    chosen: Chosen,
+    tree: ChosenTree,
+    *,
+    run: Path,
+    command: str,
+    resamples: int,
+    seed: int,
+    console: Console,
 ) -> HierarchyReport:
     """Embed the recordings, measure the tree, and lay it out."""
     import numpy as np
@@ -189,6 +119,8 @@ def make_report(
 
     with counting(console, "embedding") as progress:
         recordings = measure_utterances(model, chosen.corpus, chosen.utterances, progress)
+    # The points are on the CPU; a learnt curvature would stay where the model is.
+    model = model.cpu()
     points = recordings.points.astype(np.float64)
     _, speakers = np.unique([chosen.corpus[name].speaker for name in chosen.utterances], return_inverse=True)
     with counting(console, "measuring the tree") as progress:
@@ -218,8 +150,8 @@ def make_report(
         picture=picture,
         dendrogram=grown,
         measures=measures,
-        notes=tuple(_notes(chosen, tree)),
-        command=_command(run, tree.paths.levels, chosen),
+        notes=tuple(notes_of(chosen, tree, seed=seed)),
+        command=command,
     )
 
 
@@ -264,41 +196,11 @@ def _folder(run: Path, name: str) -> Path:
     return whole / "hierarchy" / (name if whole == run else f"{name}-{run.name}")
 
 
-def _notes(chosen: Chosen, tree: ChosenTree) -> Iterator[str]:
-    if tree.left_out:
-        several = len(tree.left_out) > 1
-        yield (
-            f"The manifest declares the level{'s' if several else ''} {', '.join(tree.left_out)} too, which "
-            f"{'are' if several else 'is'} empty for all of these recordings, so {'they are' if several else 'it is'} "
-            "left out."
-        )
-    if len(chosen.utterances) < chosen.of_how_many:
-        yield (
-            f"{len(chosen.utterances):,} of {chosen.of_how_many:,} recordings were taken, as many of each speaker as "
-            "fit."
-        )
-    known = tree.paths.known.mean(axis=0)
-    shares = zip(tree.paths.levels, known.tolist(), strict=True)
-    poor = [f"{level} ({100 * share:.0f} %)" for level, share in shares if share < 0.5]
-    if poor:
-        yield f"Few recordings have a label of {', '.join(poor)}: what is said of it is said of those alone."
-
-
-def _command(run: Path, levels: Sequence[str], chosen: Chosen) -> str:
-    """Return the command line that a page names, without the folders of this machine."""
-    import shlex
-
-    words = ["curvox", "hierarchy", run.name or str(run), "--levels", ",".join(levels), *chosen.asked]
-    if len(chosen.utterances) < chosen.of_how_many:
-        words += ["--utterances", str(len(chosen.utterances))]
-    return shlex.join(words)
-
-
-def _clips(report: HierarchyReport, corpus: Corpus, sampling_rate_hz: int) -> Mapping[str, Clip]:
+def _clips(report: HierarchyReport, corpus: Corpus, sampling_rate_hz: int, seed: int) -> Mapping[str, Clip]:
     """Return short excerpts of a few recordings, spread over the speakers."""
     from curvox.hierarchy import spread_over_speakers
     from curvox.reports import clips_of
 
     speakers = [corpus[name].speaker for name in report.utterances]
-    chosen = [report.utterances[i] for i in spread_over_speakers(speakers, at_most=CLIPS).tolist()]
+    chosen = [report.utterances[i] for i in spread_over_speakers(speakers, at_most=CLIPS, seed=seed).tolist()]
     return clips_of(chosen, corpus, sampling_rate_hz=sampling_rate_hz, longest_s=CLIP_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,7 +25,8 @@ class LabelTree:
 
     The leaves are sessions there, so two utterances of one session hang at the same leaf. A field that is empty, and a
     gender that somebody prefers not to say, is the node "unknown" of its parent: nothing is guessed, and speakers of
-    unknown gender share a node. Build it with :meth:`from_corpus`.
+    unknown gender share a node. What stands above the speaker in some of a speaker's lines holds for all of them. Build
+    it with :meth:`from_corpus`.
     """
 
     leaves: Mapping[str, Leaf]
@@ -38,17 +39,11 @@ class LabelTree:
         Raises:
             CorpusError: a speaker has two of a level above, such as two genders, so would hang in two places.
         """
-        above = corpus.levels.index("speaker")
-        leaves = {u.utterance: _leaf(u, corpus.levels) for u in corpus.utterances}
-        place: dict[str, tuple[Utterance, Leaf]] = {}
-        for utterance in corpus.utterances:
-            leaf = leaves[utterance.utterance]
-            first, other = place.setdefault(utterance.speaker, (utterance, leaf))
-            if other[:above] != leaf[:above]:
-                raise CorpusError(
-                    f'the speaker "{utterance.speaker}" is {" / ".join(other[:above])} in "{first.utterance}" and '
-                    f'{" / ".join(leaf[:above])} in "{utterance.utterance}"; a speaker has one of each'
-                )
+        paths = label_paths(corpus.utterances, corpus.levels)
+        leaves = {
+            utterance.utterance: tuple(label or UNKNOWN for label in path)
+            for utterance, path in zip(corpus.utterances, paths, strict=True)
+        }
         return LabelTree(leaves, corpus.levels)
 
     def __len__(self) -> int:
@@ -107,8 +102,57 @@ def path_distance(a: Sequence[str], b: Sequence[str], *, levels: Sequence[str] =
     return len(a) + len(b) - 2 * shared
 
 
-def _leaf(utterance: Utterance, levels: Sequence[str]) -> Leaf:
-    return tuple(label_of(utterance, level) or UNKNOWN for level in levels)
+def label_paths(
+    utterances: Sequence[Utterance], levels: Sequence[str], *, further: Sequence[Utterance] = ()
+) -> list[tuple[str, ...]]:
+    """Return the labels of utterances at every level, empty where they are not known.
+
+    Above the speaker a label that stands in some lines of a speaker and is empty in others is the speaker's.
+
+    Args:
+        utterances: n of them.
+        levels: columns of the manifest, known or further ones, from the root down.
+        further: lines that may know what is empty in all of a speaker's utterances.
+
+    Raises:
+        CorpusError: a speaker has two labels at a level above.
+    """
+    above = levels.index("speaker") if "speaker" in levels else 0
+    columns = []
+    for place, level in enumerate(levels):
+        column = [label_of(utterance, level) for utterance in utterances]
+        if place < above:
+            gaps = {utterance.speaker for utterance, label in zip(utterances, column, strict=True) if not label}
+            known = one_label_each([*utterances, *(line for line in further if line.speaker in gaps)], level)
+            column = [known.get(utterance.speaker, "") for utterance in utterances]
+        columns.append(column)
+    return list(zip(*columns, strict=True))
+
+
+def one_label_each(utterances: Iterable[Utterance], level: str) -> dict[str, str]:
+    """Return the label of every speaker that has one in any of its lines.
+
+    Raises:
+        CorpusError: a speaker has two.
+    """
+    for speaker, labels in (found := labels_of_speakers(utterances, level)).items():
+        if len(labels) > 1:
+            (label, first), (other, second), *_ = labels.items()
+            raise CorpusError(
+                f'the speaker "{speaker}" has the {level} "{label}" in "{first}" and "{other}" in "{second}"; a level '
+                "above the speaker has one label for each, so correct the manifest, or put such a column below "
+                "the speaker"
+            )
+    return {speaker: label for speaker, labels in found.items() for label in labels}
+
+
+def labels_of_speakers(utterances: Iterable[Utterance], level: str) -> dict[str, dict[str, str]]:
+    """Return for every speaker the labels that are known of it, each with the first utterance that has it."""
+    found: dict[str, dict[str, str]] = {}
+    for utterance in utterances:
+        if label := label_of(utterance, level):
+            found.setdefault(utterance.speaker, {}).setdefault(label, utterance.utterance)
+    return found
 
 
 def label_of(utterance: Utterance, level: str) -> str:

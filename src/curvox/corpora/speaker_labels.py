@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from curvox.corpora.corpus import COLUMNS, Corpus, Utterance
-from curvox.corpora.label_tree import UNDISCLOSED
+from curvox.corpora.corpus import COLUMNS, Corpus
+from curvox.corpora.label_tree import one_label_each
 from curvox.errors import CorpusError, nearest
 
-_NO_LEVELS = {
+NOT_OF_SPEAKERS = {
     *("utterance", "path", "speaker", "session", "split"),
     *("sampling_rate_hz", "duration_s", "start_s", "segment_s"),
 }
@@ -30,9 +30,9 @@ def speaker_labels(corpus: Corpus, levels: Sequence[str]) -> dict[str, dict[str,
             labels, or a level at which speakers do not differ.
     """
     further = {column for u in corpus.utterances for column in u.extra}
-    known = [column for column in (*COLUMNS, *sorted(further)) if column not in _NO_LEVELS]
+    known = [column for column in (*COLUMNS, *sorted(further)) if column not in NOT_OF_SPEAKERS]
     for level in levels:
-        if level in _NO_LEVELS:
+        if level in NOT_OF_SPEAKERS:
             raise CorpusError(
                 f'"{level}" is no level above the speaker: a level says what speakers have in common; '
                 f"{nearest('', known)}"
@@ -43,19 +43,7 @@ def speaker_labels(corpus: Corpus, levels: Sequence[str]) -> dict[str, dict[str,
 
 
 def _labels(corpus: Corpus, level: str) -> dict[str, str]:
-    labels = dict.fromkeys(corpus.speakers, "")
-    first: dict[str, Utterance] = {}
-    for utterance in corpus.utterances:
-        label = _label(utterance, level)
-        if not label:
-            continue
-        other = first.setdefault(utterance.speaker, utterance)
-        if _label(other, level) != label:
-            raise CorpusError(
-                f'the speaker "{utterance.speaker}" has the {level} "{_label(other, level)}" in "{other.utterance}" '
-                f'and "{label}" in "{utterance.utterance}"; a level above the speaker has one label for each'
-            )
-        labels[utterance.speaker] = label
+    labels = dict.fromkeys(corpus.speakers, "") | one_label_each(corpus.utterances, level)
     found = sorted({*labels.values()} - {""})
     if len(found) < 2:
         what = f'"{found[0]}" wherever it is known' if found else "unknown"
@@ -64,9 +52,3 @@ def _labels(corpus: Corpus, level: str) -> dict[str, str]:
             "apart at this level; leave it out, or fill in the column"
         )
     return labels
-
-
-def _label(utterance: Utterance, level: str) -> str:
-    if level == "gender":
-        return "" if utterance.gender in UNDISCLOSED else utterance.gender
-    return str(getattr(utterance, level) if level in COLUMNS else utterance.extra.get(level, ""))

@@ -30,11 +30,22 @@ def disk_layout(space: AbstractSpace, points: np.ndarray, *, seed: int = 0) -> D
     return embed_in_disk(distances.fill_diagonal_(0.0).detach(), seed=seed)
 
 
-def spread_over_speakers(speakers: Sequence[str], *, at_most: int) -> np.ndarray:
-    """Return positions of at most ``at_most`` utterances, as many a speaker as fit, in turn, in the order given."""
+def spread_over_speakers(speakers: Sequence[str], *, at_most: int, seed: int | None = None) -> np.ndarray:
+    """Return positions of at most ``at_most`` utterances, as many a speaker as fit, in ascending order.
+
+    Speakers take turns, each with its next utterance.
+
+    Args:
+        speakers: of n utterances.
+        at_most: at least 0.
+        seed: of the order in which speakers and their utterances come; without one it is the order given, so that
+            those of a sorted list are its first: one session of each speaker, or the first speakers alone.
+    """
+    visited = np.arange(len(speakers)) if seed is None else np.random.default_rng(seed).permutation(len(speakers))
     turns: dict[str, int] = {}
     order = []
-    for position, speaker in enumerate(speakers):
+    for rank, position in enumerate(visited.tolist()):
+        speaker = speakers[position]
         turns[speaker] = turns.get(speaker, -1) + 1
-        order.append((turns[speaker], position))
-    return np.sort(np.array([position for _, position in sorted(order)[:at_most]], dtype=np.int64))
+        order.append((turns[speaker], rank, position))
+    return np.sort(np.array([position for *_, position in sorted(order)[:at_most]], dtype=np.int64))

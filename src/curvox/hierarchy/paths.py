@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.corpora import COLUMNS, Corpus, Utterance
-from curvox.corpora.label_tree import UNKNOWN, label_of
-from curvox.errors import CorpusError, InputError, require_name
+from curvox.corpora.label_tree import UNKNOWN, label_paths, labels_of_speakers
+from curvox.corpora.speaker_labels import NOT_OF_SPEAKERS
+from curvox.errors import InputError, require_name
 
 SEPARATOR = " / "
 
@@ -122,8 +123,9 @@ class TreePaths:
 def tree_paths(corpus: Corpus, utterances: Sequence[str], levels: Sequence[str]) -> TreePaths:
     """Return the paths of utterances in the tree that columns of their manifest span.
 
-    A field that is empty, and a gender that somebody prefers not to say, is not known. Nodes are numbered in the
-    order of their sorted paths.
+    A field that is empty, and a gender that somebody prefers not to say, is not known. Above the speaker a label that
+    stands in some lines of a speaker, of whichever split, and is empty in others is the speaker's. Nodes are numbered
+    in the order of their sorted paths.
 
     Args:
         corpus: where the labels stand.
@@ -133,7 +135,7 @@ def tree_paths(corpus: Corpus, utterances: Sequence[str], levels: Sequence[str])
     Raises:
         UnknownNameError: no such column or utterance.
         CorpusError: a speaker hangs in two places, for instance below two genders.
-        InputError: no levels, one twice, or no utterances.
+        InputError: no levels, one twice, no utterances, or a level below the speaker that belongs above.
     """
     if isinstance(levels, str) or not levels or len(set(levels)) < len(levels):
         raise InputError(f"expected one or several different columns as levels, from the root down; got {levels!r}")
@@ -141,18 +143,20 @@ def tree_paths(corpus: Corpus, utterances: Sequence[str], levels: Sequence[str])
         raise InputError("expected at least one utterance, got none")
     chosen = [corpus[name] for name in utterances]
     _require_columns(corpus, levels)
-    labels = [tuple(label_of(utterance, level) for level in levels) for utterance in chosen]
-    leaves = [tuple(label or UNKNOWN for label in path) for path in labels]
     if "speaker" in levels:
-        _require_one_place(chosen, leaves, list(levels).index("speaker"))
+        _require_order(corpus, chosen, levels)
+    labels = label_paths(chosen, levels, further=corpus.utterances)
+    # A label that reads "unknown" is one like others, and not the node of those that have none.
+    leaves = [tuple((label or UNKNOWN, bool(label)) for label in path) for path in labels]
     columns, names = [], []
     for depth in range(1, len(levels) + 1):
         paths = sorted({leaf[:depth] for leaf in leaves})
         numbers = {path: number for number, path in enumerate(paths)}
         columns.append([numbers[leaf[:depth]] for leaf in leaves])
-        names.append(tuple(SEPARATOR.join(path) for path in paths))
+        names.append(tuple(SEPARATOR.join(label for label, _ in path) for path in paths))
     nodes = np.array(columns, dtype=np.int64).T.copy()
-    return TreePaths(tuple(levels), nodes, tuple(names), np.array([[bool(label) for label in p] for p in labels]))
+    known = np.array([[is_known for _, is_known in leaf] for leaf in leaves])
+    return TreePaths(tuple(levels), nodes, tuple(names), known)
 
 
 def planted_paths(branching: Sequence[int], items_per_leaf: int) -> TreePaths:
@@ -188,13 +192,25 @@ def _require_columns(corpus: Corpus, levels: Sequence[str]) -> None:
         require_name(level, known, f'column of the corpus "{corpus.name}"')
 
 
-def _require_one_place(chosen: Sequence[Utterance], leaves: Sequence[tuple[str, ...]], above: int) -> None:
-    place: dict[str, tuple[Utterance, tuple[str, ...]]] = {}
-    for utterance, leaf in zip(chosen, leaves, strict=True):
-        first, other = place.setdefault(utterance.speaker, (utterance, leaf))
-        if other[:above] != leaf[:above]:
-            raise CorpusError(
-                f'the speaker "{utterance.speaker}" is {SEPARATOR.join(other[:above])} in "{first.utterance}" and '
-                f'{SEPARATOR.join(leaf[:above])} in "{utterance.utterance}"; a speaker has one of each, so put such '
-                "a column below the speaker"
-            )
+def _require_order(corpus: Corpus, chosen: Sequence[Utterance], levels: Sequence[str]) -> None:
+    """Refuse below the speaker what speakers share: its nodes would be the speakers, under the name of a level above.
+
+    A session may be one for each speaker, and "1" for all of them: a column of one recording is not meant.
+    """
+    place = levels.index("speaker")
+    speakers = {utterance.speaker for utterance in chosen}
+    lines = [utterance for utterance in corpus.utterances if utterance.speaker in speakers]
+    shared = [level for level in levels[place + 1 :] if level not in NOT_OF_SPEAKERS and _is_shared(lines, level)]
+    if shared:
+        right = [*levels[:place], *shared, *(level for level in levels[place:] if level not in shared)]
+        raise InputError(
+            f"every speaker has one {' and one '.join(shared)}, as others have too, so that below the speaker this "
+            f"level would be that of the speakers once more: put it before the speaker, as in {','.join(right)}, or "
+            "leave it out"
+        )
+
+
+def _is_shared(lines: Sequence[Utterance], level: str) -> bool:
+    """Return whether no speaker has two labels, and two speakers have the same."""
+    labels = [tuple(of) for of in labels_of_speakers(lines, level).values()]
+    return all(len(of) == 1 for of in labels) and len(set(labels)) < len(labels)

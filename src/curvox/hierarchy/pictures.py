@@ -57,7 +57,8 @@ class TreePicture:
         layout: of the n items.
         projected: (n, 2) the items with projected lengths.
         levels: the middles of the nodes of each level, from the root down.
-        origin: (2,) where the origin of the space lies in the disk; None on the sphere.
+        origin: (2,) where the origin of the space lies in the disk, with kept length; None on the sphere.
+        projected_origin: (2,) likewise, with projected length.
         radii: (n,) how far from the origin the items lie, in distances of the space; None on the sphere.
     """
 
@@ -65,6 +66,7 @@ class TreePicture:
     projected: NDArray[np.float64]
     levels: tuple[LevelMiddles, ...]
     origin: NDArray[np.float64] | None
+    projected_origin: NDArray[np.float64] | None
     radii: NDArray[np.float64] | None
 
 
@@ -113,9 +115,16 @@ def tree_picture(
     with torch.no_grad():
         for place in range(len(paths.levels)):
             levels.append(_level(space, x, shuffled, paths, place, layout, levels))
-        origin = None if isinstance(space, Hypersphere) else layout.chart.coordinates(np.zeros((1, x.shape[1])))[0]
         radii = space_radii(space, x)
-    return TreePicture(layout, layout.chart.coordinates(points, "projected"), tuple(levels), origin, radii)
+    chart, origin = layout.chart, None if isinstance(space, Hypersphere) else np.zeros((1, x.shape[1]))
+    return TreePicture(
+        layout=layout,
+        projected=chart.coordinates(points, "projected"),
+        levels=tuple(levels),
+        origin=None if origin is None else chart.coordinates(origin)[0],
+        projected_origin=None if origin is None else chart.coordinates(origin, "projected")[0],
+        radii=radii,
+    )
 
 
 def node_dendrogram(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
+from typing import SupportsIndex
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +17,8 @@ from curvox.losses.contract import AbstractLoss, LossOutput
 from curvox.losses.hyperbolic import lifted
 
 UNKNOWN = -1
+
+Numbers = Sequence[SupportsIndex] | np.ndarray
 
 
 class LevelPrototypes(AbstractLoss):
@@ -33,8 +38,8 @@ class LevelPrototypes(AbstractLoss):
         dim: D, of the embeddings.
         speakers: N, at least 2.
         levels: the levels of the tree to use, from the root down, such as [language, gender]; default all of `tree`.
-        tree: for each level the number of each speaker's label, N whole numbers, −1 where it is unknown; training
-            fills it in from the manifest. Default one level, "speaker", whose nodes are the speakers.
+        tree: for each level the number of each speaker's label, N whole numbers of Python or NumPy, −1 where it is
+            unknown; training fills it in from the manifest. Default one level, "speaker", whose nodes are the speakers.
         level_weights: one above 0 for each level; default 1 each.
         scale: s, per unit of distance, above 0; published 1.
         margin: m, in units of the distance, at least 0; published 0.
@@ -66,7 +71,7 @@ class LevelPrototypes(AbstractLoss):
         speakers: int,
         *,
         levels: Sequence[str] | None = None,
-        tree: Mapping[str, Sequence[int]] | None = None,
+        tree: Mapping[str, Numbers] | None = None,
         level_weights: Sequence[float] | None = None,
         scale: float = 20.0,
         margin: float = 0.0,
@@ -132,7 +137,7 @@ def _ball_distances(space: PoincareBall, raw: Tensor, prototypes: Tensor, node: 
 
 
 def _labels(
-    levels: Sequence[str] | None, tree: Mapping[str, Sequence[int]] | None, speakers: int
+    levels: Sequence[str] | None, tree: Mapping[str, Numbers] | None, speakers: int
 ) -> dict[str, Sequence[int]]:
     """The labels of the chosen levels, checked."""
     if levels is not None and not (_is_list(levels) and levels and all(isinstance(level, str) for level in levels)):
@@ -147,16 +152,28 @@ def _labels(
     names = list(tree if levels is None else levels)
     if not names or len(set(names)) < len(names):
         raise InputError(f"levels must be at least one, each named once, got {names}")
+    found: dict[str, Sequence[int]] = {}
     for name in names:
         if name not in tree:
             raise InputError(f'the tree has no level "{name}": {nearest(name, tree)}')
-        labels = tree[name]
-        if len(labels) != speakers or any(not isinstance(label, int) or label < UNKNOWN for label in labels):
+        numbers = _whole_numbers(tree[name])
+        if numbers is None or len(numbers) != speakers or min(numbers) < UNKNOWN:
             raise InputError(
                 f'tree["{name}"] must hold a whole number for each of the {speakers} speakers, at least 0 or -1 for '
-                f"unknown, got {len(labels)}, such as {sorted({*map(str, labels)})[:3]}"
+                f"unknown, got {len(tree[name])}, such as {', '.join(sorted({*map(repr, tree[name])})[:3])}"
             )
-    return {name: tree[name] for name in names}
+        found[name] = numbers
+    return found
+
+
+def _whole_numbers(labels: Numbers) -> list[int] | None:
+    """The labels as integers of Python; None where one is no whole number. A truth value is none either."""
+    if any(isinstance(label, bool) for label in labels):
+        return None
+    try:
+        return [operator.index(label) for label in labels]
+    except TypeError:
+        return None
 
 
 def _nodes(labels: Mapping[str, Sequence[int]]) -> tuple[Tensor, tuple[tuple[tuple[int, ...], ...], ...]]:

@@ -15,7 +15,7 @@ from curvox.reports.hierarchy_disk import MOST_MIDDLES, stretch_of
 from curvox.reports.hierarchy_looks import LevelLooks, level_looks, own_names
 
 if TYPE_CHECKING:
-    from curvox.hierarchy.pictures import LevelMiddles
+    from curvox.hierarchy.pictures import LevelMiddles, TreePicture
     from curvox.reports.clips import Clip
     from curvox.reports.hierarchy_report import HierarchyReport
 
@@ -50,9 +50,7 @@ def script_data(report: HierarchyReport, *, level: str, clips: Mapping[str, Clip
         "level": paths.place(level),
         "deepest": _deepest(picture.levels),
         "stretch": stretch_of(layout.coordinates),
-        "origin": None
-        if picture.origin is None
-        else [*_numbers(picture.origin), float(np.linalg.norm(picture.origin))],
+        "origin": _origin(picture),
         "clips": {str(i): True for i in heard},
         "help": help_text,
     }
@@ -83,6 +81,13 @@ def _middles(of: LevelMiddles) -> dict[str, Any]:
         "sizes": of.sizes.tolist(),
         "parents": of.parents.tolist(),
     }
+
+
+def _origin(picture: TreePicture) -> list[float] | None:
+    """Return x, y and length of the origin as those of every point: x and y projected, the length kept."""
+    if picture.origin is None or picture.projected_origin is None:
+        return None
+    return _numbers([*picture.projected_origin, float(np.linalg.norm(picture.origin))])
 
 
 def _looks(looks: LevelLooks) -> dict[str, Any]:

@@ -296,25 +296,39 @@
     sound.play();
   }
 
-  let held = null, went = 0;
+  // A mouse reports more moves than a screen shows: what they change is drawn once a frame.
+  let held = null, last = null, went = 0, frame = 0;
+  function follow() {
+    frame = 0;
+    if (!held) return tell(nearest(last));
+    if (Math.hypot(...last) < 0.995 && Math.hypot(...held) < 0.995) { hovered = null; drag(held, last); }
+    held = last;
+  }
+  function settle() {
+    if (!frame) return;
+    cancelAnimationFrame(frame);
+    follow();
+  }
+
   canvas.addEventListener("pointerdown", (event) => {
-    held = inside(event);
+    settle();
+    held = last = inside(event);
     went = 0;
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener("pointermove", (event) => {
     const at = inside(event);
-    if (!held) return tell(nearest(at));
-    went += Math.hypot(at[0] - held[0], at[1] - held[1]);
-    if (Math.hypot(...at) < 0.995 && Math.hypot(...held) < 0.995) { hovered = null; drag(held, at); }
-    held = at;
+    if (held) went += Math.hypot(at[0] - last[0], at[1] - last[1]);
+    last = at;
+    frame ||= requestAnimationFrame(follow);
   });
   canvas.addEventListener("pointerup", (event) => {
+    settle();
     const found = nearest(inside(event));
     if (went < 0.01 && found && "item" in found) play(found.item);
     held = null;
   });
-  canvas.addEventListener("pointerleave", () => tell(null));
+  canvas.addEventListener("pointerleave", () => { settle(); tell(null); });
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     const slider = control("stretch");
