@@ -117,12 +117,15 @@ def title_of(loss: str) -> str:
 
 
 def name_of_space(space: AbstractSpace) -> str:
-    """Return a space in words."""
+    """Return a space in words, a learnt curvature as it is now."""
+    from curvox.geometry import PoincareBall
+
     words: dict[str, Any] = space.describe()
-    if words["name"] != "poincare_ball":
+    if not isinstance(space, PoincareBall):
         return str(words["name"])
     lift = " ".join(str(value) for value in words["lift"].values() if value is not None)
-    return f"Poincaré ball, c = {words['c']:g}, {lift}"
+    c = space.c if isinstance(space.c, float) else space.c.item()
+    return f"Poincaré ball, c = {c:.4g}{' (learnt)' * words['learn_c']}, {lift}"
 
 
 def _facts(run: Path) -> dict[str, Any]:
