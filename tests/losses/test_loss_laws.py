@@ -178,14 +178,21 @@ def test_own_distance__keeps_its_precision_at_the_rim(lift: AbstractLift) -> Non
     torch.testing.assert_close(single, double, rtol=0, atol=1e-5)
 
 
-def test_hyperbolic_centres__start_next_to_the_origin() -> None:
+def test_published_centres__start_next_to_the_origin() -> None:
     torch.manual_seed(0)
-    for loss in (HSoftmax(192, 500), HAMSoftmax(192, 500)):
+    for loss in (HSoftmax(192, 500), HAMSoftmax(192, 500, centre_std=1e-3)):
         assert loss.centres.std().item() == pytest.approx(1e-3, rel=0.05)
         assert loss.centres.mean().abs().item() < 1e-4
 
 
-def test_published_settings__are_the_defaults() -> None:
+def test_ham_centres__start_on_the_rim_of_the_published_ball() -> None:
+    loss = HAMSoftmax(192, 500)
+    norms = loss.space.project(loss.centres).norm(dim=1)
+    assert norms.min().item() == pytest.approx(norms.max().item())
+    assert norms.max().item() == pytest.approx(3**-0.5, rel=1e-4)
+
+
+def test_published_settings__are_the_defaults_but_for_where_centres_start() -> None:
     assert HSoftmax(6, 4).space.describe()["lift"] == {"name": "published", "curvature": 5.0}
     assert HAMSoftmax(6, 4).space.describe()["lift"] == {"name": "published", "curvature": 3.0}
     for loss in (AMSoftmax(6, 4), AAMSoftmax(6, 4), RAMSoftmax(6, 4), HAMSoftmax(6, 4)):

@@ -60,7 +60,8 @@ class Combined(AbstractLoss):
     ) -> None:
         super().__init__(dim, speakers)
         if parts is None:
-            parts = [WeightedLoss(0.3, RAMSoftmax(dim, speakers)), WeightedLoss(0.7, HAMSoftmax(dim, speakers))]
+            ham = HAMSoftmax(dim, speakers, centre_std=1e-3)
+            parts = [WeightedLoss(0.3, RAMSoftmax(dim, speakers)), WeightedLoss(0.7, ham)]
         _check_parts(parts, dim, speakers)
         self.weights = [require_positive(part.weight, "weight") for part in parts]
         self.names = _part_names([part.loss for part in parts])
