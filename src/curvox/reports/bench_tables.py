@@ -89,8 +89,9 @@ def tests_table(board: Leaderboard, scorer: str) -> BenchTable:
         ("setting", "points of EER", "relative, %", "p", "p, Holm"),
         tuple(rows),
         f"Below 0 the setting is better. In brackets the {_level(board)} interval of each difference alone, over the "
-        f"same draws of speakers and over seeds{_alone(board.by(scorer))}; p likewise. Holm's p is corrected for all "
-        f"tests of this table that have a p.",
+        f"same draws of speakers and over seeds{_alone(board.by(scorer))}; p likewise. Where a side has one seed there "
+        "is no p, for one seed does not tell what another gives. Holm's p is corrected for all tests of this table that "
+        "have one.",
     )
 
 
@@ -220,7 +221,7 @@ def _level(board: Leaderboard) -> str:
 
 
 def _p_cell(p: float | None) -> Cell:
-    return Cell(NOTHING, reason="one seed does not tell what another gives") if p is None else Cell(p_text(p, _ENOUGH))
+    return Cell(NOTHING, reason="one seed") if p is None else Cell(p_text(p, _ENOUGH))
 
 
 def _alone(rows: Sequence[SettingFigures]) -> str:
