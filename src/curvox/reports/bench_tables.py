@@ -90,8 +90,8 @@ def tests_table(board: Leaderboard, scorer: str) -> BenchTable:
         tuple(rows),
         f"Below 0 the setting is better. In brackets the {_level(board)} interval of each difference alone, over the "
         f"same draws of speakers and over seeds{_alone(board.by(scorer))}; p likewise. Where a side has one seed there "
-        "is no p, for one seed does not tell what another gives. Holm's p is corrected for all tests of this table that "
-        "have one.",
+        "is no p, for one seed does not tell what another gives. Holm's p is corrected for all tests of this table "
+        "that have one.",
     )
 
 
