@@ -118,13 +118,15 @@ def title_of(loss: str) -> str:
 
 def name_of_space(space: AbstractSpace) -> str:
     """Return a space in words, a learnt curvature as it is now."""
+    from torch import Tensor
+
     from curvox.geometry import PoincareBall
 
     words: dict[str, Any] = space.describe()
     if not isinstance(space, PoincareBall):
         return str(words["name"])
     lift = " ".join(str(value) for value in words["lift"].values() if value is not None)
-    c = space.c if isinstance(space.c, float) else space.c.item()
+    c = space.c.item() if isinstance(space.c, Tensor) else space.c
     return f"Poincaré ball, c = {c:.4g}{' (learnt)' * words['learn_c']}, {lift}"
 
 
