@@ -29,8 +29,9 @@ SPACE = (
         "space",
         "Every embedding is longer than the clip radius and put onto one sphere, and no gradient reaches its length. "
         "The radius, where a hyperbolic space keeps its hierarchy, is not learnt at all.",
-        "Take a lift that keeps the radius alive: exp_map or soft_clip.",
-        "loss: {space: {name: poincare_ball, lift: {name: exp_map}}}",
+        "If the radius is to be learnt, take the lift soft_clip, and mind the error rate, which was higher with it on "
+        "openvoices. If not, leave it: directions are enough to tell speakers apart.",
+        "loss: {space: {name: poincare_ball, lift: {name: soft_clip}}}",
     ),
     Cause(
         "curvature_without_effect",
