@@ -105,7 +105,7 @@ def _claims_table(board: Leaderboard) -> str:
         ends, p = test.interval, (test.p_value, test.p_corrected)
         rows.append(
             [
-                f"{titles[second]} less {titles[first]}",
+                f"{titles[second]}, less {titles[first]}",
                 f"{100 * test.difference:+.2f} [{100 * ends.low:+.2f}, {100 * ends.high:+.2f}]",
                 "–" if test.relative is None else f"{100 * test.relative:+.1f}",
                 *("–" if value is None else f"{value:.2f}" for value in p),
