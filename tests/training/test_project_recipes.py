@@ -41,6 +41,10 @@ def whole(path: Path) -> Recipe:
     return read_recipe(path)
 
 
+ONE_ROOM = "augmentation.rooms.rooms=1"
+"""Simulating each takes as long as many steps."""
+
+
 def head_of(path: Path) -> str:
     lines = path.read_text().splitlines()
     return "\n".join(line[1:].strip() for line in lines[: [line.startswith("#") for line in lines].index(False)])
@@ -48,8 +52,7 @@ def head_of(path: Path) -> str:
 
 def narrow(path: Path, data: Path) -> Recipe:
     """The recipe with the overrides that leave of its sizes as little as there can be, and of the rest everything."""
-    rooms = ["augmentation.rooms.rooms=1"]
-    return read_recipe(path, [f"data.path={data}", *SMALL, *NARROW[whole(path).encoder["name"]], *rooms])
+    return read_recipe(path, [f"data.path={data}", *SMALL, *NARROW[whole(path).encoder["name"]], ONE_ROOM])
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +68,8 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("path", OWN, ids=name_of)
 def test_recipe__of_the_project_takes_two_steps(path: Path, voices: Path, tmp_path: Path) -> None:
-    recipe = read_recipe(path, [f"data.path={voices}", *SMALL])
+    rooms = [ONE_ROOM] * path.stem.endswith("augmented")
+    recipe = read_recipe(path, [f"data.path={voices}", *SMALL, *rooms])
     result = train(recipe, tmp_path / "run")
     assert result.steps == 2
     assert load_embedder(tmp_path / "run" / "last").description["training"]["loss"]["name"] == recipe.loss["name"]
