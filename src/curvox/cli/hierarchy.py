@@ -13,10 +13,13 @@ from curvox.cli.tree_choice import FEWEST, RESAMPLES, Chosen, ChosenTree, choose
 from curvox.errors import InputError, OutputExistsError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console
 
     from curvox.corpora import Corpus
     from curvox.embedder import Embedder
+    from curvox.hierarchy import TreeMeasures
     from curvox.reports import Clip, HierarchyReport
 
 PAGE, MEASURES = "report.html", "measures.json"
@@ -107,15 +110,41 @@ def make_report(
     console: Console,
 ) -> HierarchyReport:
     """Embed the recordings, measure the tree, and lay it out."""
+    from curvox.cli.runs import name_of_space, run_folder, title_of
+    from curvox.hierarchy.layout import corpus_layout, unit_in_words
+    from curvox.hierarchy.pictures import node_dendrogram, tree_picture
+    from curvox.reports import HierarchyReport
+
+    model, points, measures = _measured(model, chosen, tree, resamples=resamples, seed=seed, console=console)
+    with console.status("laying out the disk"):
+        layout = corpus_layout(model.space, points, seed=seed)
+        picture = tree_picture(model.space, points, tree.paths, layout, seed=seed)
+        grown = node_dendrogram(model.space, points, tree.paths)
+    loss = model.description.get("training", {}).get("loss", {}).get("name", "")
+    return HierarchyReport(
+        title=title_of(loss) or run_folder(run).name,
+        corpus=chosen.name,
+        space=name_of_space(model.space),
+        unit=unit_in_words(model.space),
+        utterances=chosen.utterances,
+        paths=tree.paths,
+        picture=picture,
+        dendrogram=grown,
+        measures=measures,
+        notes=tuple(notes_of(chosen, tree, seed=seed)),
+        command=command,
+    )
+
+
+def _measured(
+    model: Embedder, chosen: Chosen, tree: ChosenTree, *, resamples: int, seed: int, console: Console
+) -> tuple[Embedder, NDArray[np.float64], TreeMeasures]:
+    """Embed the recordings and measure the tree; return the model on the CPU, points and measures."""
     import numpy as np
 
     from curvox.cli.progress import counting
-    from curvox.cli.runs import name_of_space, run_folder, title_of
     from curvox.embedder import measure_utterances
-    from curvox.hierarchy.layout import corpus_layout, unit_in_words
     from curvox.hierarchy.measures import measure_tree
-    from curvox.hierarchy.pictures import node_dendrogram, tree_picture
-    from curvox.reports import HierarchyReport
 
     with counting(console, "embedding") as progress:
         recordings = measure_utterances(model, chosen.corpus, chosen.utterances, progress)
@@ -135,24 +164,7 @@ def make_report(
             seed=seed,
             progress=progress,
         )
-    with console.status("laying out the disk"):
-        layout = corpus_layout(model.space, points, seed=seed)
-        picture = tree_picture(model.space, points, tree.paths, layout, seed=seed)
-        grown = node_dendrogram(model.space, points, tree.paths)
-    loss = model.description.get("training", {}).get("loss", {}).get("name", "")
-    return HierarchyReport(
-        title=title_of(loss) or run_folder(run).name,
-        corpus=chosen.name,
-        space=name_of_space(model.space),
-        unit=unit_in_words(model.space),
-        utterances=chosen.utterances,
-        paths=tree.paths,
-        picture=picture,
-        dendrogram=grown,
-        measures=measures,
-        notes=tuple(notes_of(chosen, tree, seed=seed)),
-        command=command,
-    )
+    return model, points, measures
 
 
 def write_hierarchy(folder: Path, report: HierarchyReport, clips: Mapping[str, Clip]) -> None:

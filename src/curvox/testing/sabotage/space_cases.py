@@ -43,7 +43,7 @@ SPACE = (
     Variant("points_at_origin", "clip 0.003", "openvoices", (2, 6), _on_ball("h_softmax", ball("clip", radius=3e-3))),
     Variant("float32_distance_error", "1e-6", make_loss=_at_rim(1e-6)),
     Variant("float32_distance_error", "3e-7", "openvoices", (2, 6), make_loss=_at_rim(3e-7, HAMSoftmax)),
-    Variant("dead_radius", "ham as published", loss=_on_ball("ham_softmax")),
+    Variant("dead_radius", "ham as published", loss={"name": "ham_softmax", "centre_std": 1e-3}),
     Variant("dead_radius", "h as published", "openvoices", (2, 6), _on_ball("h_softmax")),
     Variant("dead_radius", "clip 0.9", "voices", (2, 6), _on_ball("h_softmax", ball("clip", radius=0.9))),
     Variant("curvature_without_effect", "1e-5", loss=_on_ball("h_softmax", ball("exp_map", c=1e-5))),
