@@ -49,8 +49,15 @@ CLAIMS = (
     ("aam", "ham_rim"),
     ("ram", "ham_rim"),
     ("ham_published", "ham_tree"),
+    ("ham_published", "ham_tree_1"),
 )
-TREE_PAIRS = (("ham_published", "ham_tree"), ("am", "am_tree"), ("am", "ham_published"), ("ram", "ham_published"))
+TREE_PAIRS = (
+    ("ham_published", "ham_tree"),
+    ("ham_published", "ham_tree_1"),
+    ("am", "am_tree"),
+    ("am", "ham_published"),
+    ("ram", "ham_published"),
+)
 TREE_KEYS = ("map", "purity", "cophenetic", "tree_correlation")
 
 
