@@ -48,6 +48,7 @@ CLAIMS = (
     ("am", "ham_rim"),
     ("aam", "ham_rim"),
     ("ram", "ham_rim"),
+    ("triplet_sphere", "ham_rim"),
     ("ham_published", "ham_tree"),
     ("ham_published", "ham_tree_1"),
 )
@@ -55,6 +56,7 @@ TREE_PAIRS = (
     ("ham_published", "ham_tree"),
     ("ham_published", "ham_tree_1"),
     ("am", "am_tree"),
+    ("ham_published", "ham_soft_clip"),
     ("am", "ham_published"),
     ("ram", "ham_published"),
 )
