@@ -28,6 +28,8 @@ BROKEN = {
     "SignalToNoiseRatioContrastiveLoss": {"extreme_sizes"},
     "TupletMarginLoss": {"aligned", "duplicates", "solved"},
 }
+# An arc cosine at 1 is NaN or not by how the processor rounds the cosine, so these may hold or not.
+BY_ROUNDING = {"TupletMarginLoss": {"aligned", "duplicates", "solved"}}
 
 
 # our spaces as its distance
@@ -169,7 +171,8 @@ def test_contract__is_kept_but_for_the_checks_listed(name: str) -> None:
             run(factory)
         except (AssertionError, RuntimeError):
             broken.add(check)
-    assert broken == BROKEN.get(name, set())
+    either = BY_ROUNDING.get(name, set())
+    assert broken - either == BROKEN.get(name, set()) - either
 
 
 @pytest.mark.parametrize("name", sorted(set(PML_LOSSES) - WITH_CENTRES))
