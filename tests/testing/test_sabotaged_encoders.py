@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sabotage import Corpora, case_of
+from sabotage.layers import Chaos, Constant, GradientTimes, Hubs, NearRim, Noise, Steps
 from torch import Tensor
 
 from curvox.geometry import PoincareBall
-from curvox.testing.sabotage import case_of
-from curvox.testing.sabotage.corpora import Corpora
-from curvox.testing.sabotage.encoders import Chaos, Constant, GradientTimes, Hubs, Noise, Steps
-from curvox.testing.sabotage.rim import NearRim
 
 SPEAKERS = torch.arange(8).repeat_interleave(2)
 

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sabotage import case_of
+from sabotage.broken_losses import (
+    OwnPairLoss,
+    OwnTripletLoss,
+    Reweighted,
+    Terms,
+    arc_of_one,
+    blind_cosine,
+    blind_jeffreys,
+    cosine_out_of_reach,
+    half_precision,
+    hinge,
+    hinge_with_a_rest,
+    logarithm_of_zero,
+    root_at_zero,
+    ruled_by_the_worst,
+    sigmoid_out_of_reach,
+    similarity_as_distance,
+    times,
+)
 from torch import Tensor
 
 from curvox.geometry import Euclidean, Hypersphere
 from curvox.losses import AbstractLoss
 from curvox.losses.contrastive_hinge import ContrastiveHinge
-from curvox.testing.sabotage import case_of
-from curvox.testing.sabotage.broken_losses import (
-    Reweighted,
-    arc_of_one,
-    half_precision,
-    logarithm_of_zero,
-    root_at_zero,
-    ruled_by_the_worst,
-    times,
-)
-from curvox.testing.sabotage.pair_losses import (
-    OwnPairLoss,
-    OwnTripletLoss,
-    Terms,
-    blind_cosine,
-    blind_jeffreys,
-    cosine_out_of_reach,
-    hinge,
-    hinge_with_a_rest,
-    sigmoid_out_of_reach,
-    similarity_as_distance,
-)
 
 SPEAKERS = torch.arange(8).repeat_interleave(2)
 

@@ -1,11 +1,12 @@
-"""Runs in which nothing is wrong: every loss, both corpora, early and late, small and large."""
+"""All cases: the sabotaged ones, and healthy ones of every loss, on both corpora, early and late, small and large."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from curvox.testing.sabotage.case import PAIRS, Variant
-from curvox.testing.sabotage.space_cases import ball
+from curvox.errors import require_name
+from sabotage.case import PAIRS, Case, Variant
+from sabotage.sabotaged import SABOTAGED_VARIANTS, ball
 
 LOSSES: dict[str, dict[str, Any]] = {
     "softmax": {"name": "softmax"},
@@ -70,3 +71,25 @@ HEALTHY_VARIANTS = (
     _healthy("am", "warm-up", "voices", 2, 6, changes=_WARMED, cause="margin_ramp", epochs=4, steps=25),
     _healthy("aam", "warm-up", "openvoices", 2, 6, changes=_WARMED, cause="margin_ramp", epochs=4, steps=25),
 )  # fmt: skip
+
+
+IMPOSSIBLE = ("margin_ramp",)
+"""Causes that are no fault; a healthy run shows them."""
+
+_ALL = (
+    *(case for variant in SABOTAGED_VARIANTS for case in variant.cases("sabotaged")),
+    *(case for variant in HEALTHY_VARIANTS for case in variant.cases("healthy")),
+)
+
+CASES: dict[str, Case] = {case.name: case for case in _ALL}
+"""Every case by name, the sabotaged ones first."""
+
+
+def case_of(name: str) -> Case:
+    """Return the case called ``name``.
+
+    Raises:
+        UnknownNameError: no such case; the nearest names are listed.
+    """
+    require_name(name, CASES, "case")
+    return CASES[name]

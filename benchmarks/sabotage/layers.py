@@ -1,4 +1,4 @@
-"""What is done to an encoder: layers that break it, put into it or behind it, and weights that are held."""
+"""What is done to an encoder: layers that break it, put into it or behind it, weights that are held, a ball's rim."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from curvox.geometry import AbstractLift
 
 Change = Callable[[nn.Module], nn.Module]
 """From an encoder to another one, usually the same with something changed inside."""
@@ -208,3 +210,25 @@ class InHalf(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x.half() * self.gain).float() / self.gain
+
+
+class NearRim(AbstractLift):
+    """Puts every embedding at ``1 - gap`` of the ball's radius, and takes ``1 - c |x|²`` from the rounded point."""
+
+    def __init__(self, gap: float) -> None:
+        super().__init__()
+        self.gap = gap
+
+    def factor(self, squared_norm: Tensor, *, dim: int, c: float | Tensor) -> Tensor:
+        return self.reach(c=c) * squared_norm.clamp_min(1e-12).rsqrt()
+
+    def rim_gap(self, squared_norm: Tensor, *, dim: int, c: float | Tensor) -> Tensor:
+        points = self.factor(squared_norm, dim=dim, c=c)
+        # One grain of float32 below 1 at least, so that the distance is wrong but no division by zero.
+        return (1.0 - c * squared_norm * points.square()).clamp_min(torch.finfo(torch.float32).eps)
+
+    def reach(self, *, c: float | Tensor) -> float:
+        return (1.0 - self.gap) / float(c) ** 0.5
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": "clip", "radius": None}

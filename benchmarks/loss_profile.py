@@ -17,7 +17,7 @@ from torch import Tensor
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, Hypersphere
-from curvox.losses.contract import AbstractLoss
+from curvox.losses import AbstractLoss
 
 PROFILE_DIM, PROFILE_SPEAKERS = 4, 2
 """The sizes of a loss that can be profiled."""

@@ -1,14 +1,25 @@
-"""What the doctor said of a case, whether it was right, and how often it is."""
+"""From a case to what the doctor says of it, and how often it is right: training, observation, diagnosis, counts."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
+import shutil
+import time
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from curvox.diagnosis import Diagnosis
-from curvox.testing.sabotage.case import Case
+from rich.console import Console
+
+from curvox.diagnosis import Diagnosis, diagnose_run
+from curvox.errors import TrainingError
+from curvox.training import override, recipe_from, train
+from curvox.training.observe import observe_run
+from sabotage.case import Case, Corpora
 
 
 @dataclass(frozen=True)
@@ -113,3 +124,40 @@ def wilson(hits: int, runs: int, z: float = 1.96) -> tuple[float, float]:
     middle = (share + z**2 / (2 * runs)) / (1 + z**2 / runs)
     half = z / (1 + z**2 / runs) * math.sqrt(share * (1 - share) / runs + z**2 / (4 * runs**2))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def diagnose_case(case: Case, corpora: Corpora, folder: Path, *, recordings: int = 512) -> Diagnosis:
+    """Train the case into a run below ``folder``, dead or alive, and diagnose it; the run is removed.
+
+    Decoded audio stays in ``folder/.cache`` for the next case.
+    """
+    run = folder / case.slug
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(TrainingError):  # a run that dies is one of the things that the doctor has to see
+            _train(case, corpora, run)
+        observation = observe_run(run, build=case.build, prepare=case.prepare, recordings=recordings)
+        diagnosis = diagnose_run(observation)
+    shutil.rmtree(run, ignore_errors=True)
+    return diagnosis
+
+
+def _train(case: Case, corpora: Corpora, run: Path) -> None:
+    recipe, before = case.recipe(corpora), run.with_name(f"{run.name}-before")
+    if case.pretraining:
+        _train(case.before(), corpora, before)
+        tree = override(recipe.model_dump(mode="json"), [f"training.start_from={before}"])
+        recipe = recipe_from(tree)
+    shutil.rmtree(run, ignore_errors=True)
+    train(recipe, run, build=case.build, prepare=case.prepare, console=Console(file=io.StringIO()))
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def run_case(case: Case, corpora: Corpora, folder: Path, *, recordings: int = 512) -> Outcome:
+    """Diagnose the case and say what was found; an error of training or doctor is an outcome too."""
+    started = time.monotonic()
+    try:
+        diagnosis = diagnose_case(case, corpora, folder, recordings=recordings)
+    except Exception as error:
+        return failed(case, error, time.monotonic() - started)
+    return outcome_of(case, diagnosis, time.monotonic() - started)
