@@ -11,7 +11,7 @@ from scipy.signal import correlate
 
 from curvox.audio import NoiseRecordings, RecordedNoiseOptions, add_recorded_noise, noise_files, read_audio
 from curvox.errors import InputError, UnknownNameError
-from curvox.testing.noise_folders import write_musan
+from curvox.testing.dummies import write_musan
 
 OFF = RecordedNoiseOptions(path="", noise_probability=0.0, music_probability=0.0, babble_probability=0.0)
 KINDS = {kind: replace(OFF, **{f"{kind}_probability": 1.0}) for kind in ("noise", "music", "babble")}

@@ -9,7 +9,7 @@ from scipy.signal import fftconvolve
 
 from curvox.audio import RecordedRoomOptions, RoomResponses, reverberate
 from curvox.errors import InputError
-from curvox.testing.noise_folders import write_rirs_noises
+from curvox.testing.dummies import write_rirs_noises
 
 RATE_HZ = 16000
 

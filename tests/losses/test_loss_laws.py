@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from loss_variants import VARIANTS, factory_of
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractLift, Clip, Euclidean, ExpMap, Hypersphere, PoincareBall, Published, SoftClip
@@ -21,7 +22,6 @@ from curvox.losses import (
     RAMSoftmax,
     Softmax,
 )
-from curvox.testing.loss_variants import VARIANTS, factory_of
 
 MARGINS = ("am_softmax", "aam_softmax", "ram_softmax", "ham_softmax")
 

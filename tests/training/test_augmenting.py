@@ -9,7 +9,7 @@ from tiny_recipes import change
 
 from curvox.audio import AugmentationOptions, ClippingOptions, TelephoneOptions
 from curvox.errors import MissingExtraError, RecipeError
-from curvox.testing.noise_folders import write_musan, write_rirs_noises
+from curvox.testing.dummies import write_musan, write_rirs_noises
 from curvox.training import run as run_module
 from curvox.training import train
 from curvox.training.augmenting import Augmentation, Augmenter

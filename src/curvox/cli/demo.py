@@ -44,7 +44,7 @@ def demo(
     from curvox.cli.progress import counting
     from curvox.corpora import read_corpus
     from curvox.reports import terminal_table
-    from curvox.testing.voices import synthesise_corpus
+    from curvox.testing import synthesise_corpus
 
     console = Console(stderr=True)
     _claim(output, overwrite)

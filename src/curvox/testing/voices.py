@@ -1,4 +1,7 @@
-"""A whole synthetic corpus: speakers dealt to a known tree, a manifest and trial lists, written all or not at all."""
+"""Synthetic voices: a corpus with a known tree, spoken by espeak-ng (``pip install 'curvox[demo]'``).
+
+Speakers are dealt to a known tree; a manifest and trial lists stand beside the recordings; all is written or nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,34 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import soundfile
+import soxr
 
 from curvox.errors import CurvoxError, InputError, OutputExistsError
-from curvox.testing.voices.espeak import prepare_espeak
-from curvox.testing.voices.speaker import Row, SpeakerPlan, synthesise_speaker
-from curvox.testing.voices.trials import draw_trials
-from curvox.testing.voices.voice import ACCENTS, GENDERS
+from curvox.testing import espeak
+from curvox.testing.voice_drawing import (
+    ACCENTS,
+    GENDERS,
+    SAMPLING_RATE_HZ,
+    Accent,
+    Session,
+    Voice,
+    draw_sentence,
+    draw_session,
+    draw_voice,
+    record,
+)
+
+__all__ = ["ACCENTS", "GENDERS", "Accent", "Progress", "synthesise_corpus"]
 
 _TARGET_TRIALS = {"dev": 1000, "test": 2000}
 _NON_TARGETS_PER_TARGET = 2
@@ -61,7 +77,7 @@ def synthesise_corpus(
     _check(seed, counts, sessions, utterances_per_session, seconds, workers)
     plans = _deal_speakers(seed, counts, sessions, utterances_per_session, seconds)
     with _written_whole(Path(folder)) as partial_folder, tempfile.TemporaryDirectory(prefix="curvox-") as espeak_folder:
-        prepare_espeak(Path(espeak_folder), tuple(sorted({accent.dictionary for accent in ACCENTS})))
+        espeak.prepare_espeak(Path(espeak_folder), tuple(sorted({accent.dictionary for accent in ACCENTS})))
         rows: list[Row] = []
         job = partial(synthesise_speaker, folder=partial_folder, espeak_folder=Path(espeak_folder))
         for rows_of_speaker in _each(job, plans, workers):
@@ -168,3 +184,147 @@ def _write_trials(folder: Path, rows: list[Row], seed: int) -> None:
         trials = draw_trials(rng, of_split, targets=targets, non_targets=_NON_TARGETS_PER_TARGET * targets)
         lines = "".join(f"{label} {enrolment} {test}\n" for label, enrolment, test in trials)
         folder.joinpath(f"{split}.txt").write_text(lines, encoding="utf-8")
+
+
+CORPUS = "voices"
+"""What the manifest calls this corpus."""
+
+_WORDS_PER_S = 4
+_ATTEMPTS = 4
+_SILENCE = 0.01
+_SPARE_S = 0.3
+
+
+@dataclass(frozen=True)
+class SpeakerPlan:
+    """What to synthesise for one speaker; ``number`` counts the speakers of the corpus from 0."""
+
+    seed: int
+    number: int
+    split: str
+    gender: str
+    accent: Accent
+    sessions: int
+    utterances_per_session: int
+    shortest_s: float
+    longest_s: float
+
+    @property
+    def speaker(self) -> str:
+        """The speaker's label."""
+        return f"{CORPUS}-{self.number:04d}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the manifest; the fields are its columns, in its order."""
+
+    utterance: str
+    path: str
+    corpus: str
+    speaker: str
+    session: str
+    gender: str
+    language: str
+    native_language: str
+    nationality: str
+    channel: str
+    sampling_rate_hz: int
+    duration_s: float
+    split: str
+
+
+def synthesise_speaker(plan: SpeakerPlan, folder: Path, espeak_folder: Path) -> list[Row]:
+    """Write all utterances of one speaker below ``folder`` and return their manifest rows.
+
+    ``espeak_folder`` was filled by :func:`curvox.testing.espeak.prepare_espeak`. The samples depend on ``plan``
+    alone.
+    """
+    rng = np.random.default_rng([plan.seed, plan.number])
+    voice = draw_voice(rng, plan.gender, plan.accent)
+    folder.joinpath("audio", plan.speaker).mkdir(parents=True)
+    rows = []
+    with espeak.Espeak(espeak_folder, name=plan.speaker, seed=int(rng.integers(1, 2**31))) as synthesiser:
+        synthesiser.set_voice(voice.accent.language, voice.variant)
+        for session_number in range(1, plan.sessions + 1):
+            session = draw_session(rng, longest_s=plan.longest_s)
+            for number in range(1, plan.utterances_per_session + 1):
+                duration_s = rng.uniform(plan.shortest_s, plan.longest_s)
+                speech = _speak(synthesiser, voice, session, rng, duration_s)
+                row = _row(plan, session, session_number, number, speech.size)
+                soundfile.write(folder / row.path, record(speech, session, rng), SAMPLING_RATE_HZ, subtype="PCM_16")
+                rows.append(row)
+    return rows
+
+
+def _speak(
+    synthesiser: espeak.Espeak, voice: Voice, session: Session, rng: np.random.Generator, duration_s: float
+) -> np.ndarray:
+    """Say a new sentence and return ``duration_s`` of it at 16 kHz, from its first sound on."""
+    wanted_samples = int((duration_s + _SPARE_S) * espeak.SAMPLING_RATE_HZ)
+    samples = int(duration_s * SAMPLING_RATE_HZ)
+    words_per_minute = round(voice.words_per_minute * session.rate)
+    words = int(_WORDS_PER_S * duration_s) + 4
+    for _ in range(_ATTEMPTS):
+        text = draw_sentence(rng, words=words)
+        spoken = synthesiser.say(
+            text, wanted_samples=wanted_samples, words_per_minute=words_per_minute, pitch=session.pitch
+        )
+        loud = np.abs(spoken) > _SILENCE
+        speech = soxr.resample(spoken[np.argmax(loud) :], espeak.SAMPLING_RATE_HZ, SAMPLING_RATE_HZ)
+        if loud.any() and speech.size >= samples:
+            return speech[:samples]
+        words *= 2
+    raise CurvoxError(
+        f"espeak-ng spoke less than {duration_s:.2f} s of {words // 2} words with the voice\n{voice.variant}"
+    )
+
+
+def _row(plan: SpeakerPlan, session: Session, session_number: int, number: int, samples: int) -> Row:
+    return Row(
+        utterance=f"{plan.speaker}-{session_number}-{number:02d}",
+        path=f"audio/{plan.speaker}/{session_number}-{number:02d}.flac",
+        corpus=CORPUS,
+        speaker=plan.speaker,
+        session=str(session_number),
+        gender=plan.gender,
+        language="en",
+        native_language=plan.accent.native_language,
+        nationality=plan.accent.nationality,
+        channel=f"{session.channel} {session.noise}",
+        sampling_rate_hz=SAMPLING_RATE_HZ,
+        duration_s=samples / SAMPLING_RATE_HZ,
+        split=plan.split,
+    )
+
+
+def draw_trials(
+    rng: np.random.Generator, rows: Sequence[Row], *, targets: int, non_targets: int
+) -> list[tuple[int, str, str]]:
+    """Return shuffled ``(label, enrolment, test)``, label 1 for the same speaker, no pair twice.
+
+    Target trials cross sessions. Of the non-target trials 45 % share gender and accent group, 40 % the gender only,
+    15 % differ in gender. Fewer are returned where the utterances do not allow as many.
+    """
+    first, second = np.triu_indices(len(rows), 1)
+
+    def shared(attribute: str) -> np.ndarray:
+        _, codes = np.unique([getattr(row, attribute) for row in rows], return_inverse=True)
+        return codes[first] == codes[second]
+
+    speaker, gender, accent = shared("speaker"), shared("gender"), shared("native_language")
+    wanted = (
+        (1, speaker & ~shared("session"), targets),
+        (0, ~speaker & gender & accent, round(0.45 * non_targets)),
+        (0, ~speaker & gender & ~accent, round(0.40 * non_targets)),
+        (0, ~speaker & ~gender, non_targets - round(0.45 * non_targets) - round(0.40 * non_targets)),
+    )
+    trials: list[tuple[int, str, str]] = []
+    for label, allowed, count in wanted:
+        (pairs,) = np.nonzero(allowed)
+        for pair in rng.permutation(pairs)[:count]:
+            enrolment, test = rows[int(first[pair])], rows[int(second[pair])]
+            if rng.integers(2):
+                enrolment, test = test, enrolment
+            trials.append((label, enrolment.utterance, test.utterance))
+    return [trials[i] for i in rng.permutation(len(trials))]

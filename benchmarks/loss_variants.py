@@ -1,8 +1,8 @@
 """The losses that the conformance suite runs on: every entry of the table, and the settings that change what it does.
 
-from curvox.testing.loss_variants import VARIANTS, factory_of
+from loss_variants import VARIANTS, factory_of
 
-check(factory_of("ham_softmax, soft_clip"))
+check_loss(factory_of("ham_softmax, exp_map"))
 """
 
 from __future__ import annotations
