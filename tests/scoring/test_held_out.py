@@ -1,6 +1,7 @@
 """Laws of the check on held-out speakers."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,7 +118,7 @@ def test_held_out_llrs__quality_helps_where_the_truth_depends_on_duration():
     sides = [RecordingMeasures(duration_s=side) for side in durations]
     quality = trial_quality(*sides, names=["log_duration_min"])
     scores = truth + 2 * quality.columns[:, 0]
-    settings = {"enrolment_speakers": enrolment, "test_speakers": test}
+    settings: dict[str, Any] = {"enrolment_speakers": enrolment, "test_speakers": test}
     plain = held_out_llrs(scores, labels, **settings)
     aware = held_out_llrs(scores, labels, **settings, quality=quality.columns, quality_names=quality.names)
     np.testing.assert_array_equal(aware.used, plain.used)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,8 @@ def draw_ratios(seed=0, speakers=25, trials=3000, decimals=12, spread=6.0, effec
     llrs = draw_llrs(rng, labels, spread=spread)
     of_speaker = effect * rng.normal(size=speakers)
     llrs = llrs + of_speaker[enrolment] + of_speaker[test]
-    return np.round(llrs, decimals), labels, {"enrolment_speakers": enrolment, "test_speakers": test}
+    sides: dict[str, Any] = {"enrolment_speakers": enrolment, "test_speakers": test}
+    return np.round(llrs, decimals), labels, sides
 
 
 def rates(llrs, labels, threshold):
