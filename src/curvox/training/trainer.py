@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from curvox.errors import RecipeError, TrainingError, TrainingInterruptedError
 from curvox.training.checkpoints import FolderCheckpointIO
+from curvox.training.companions import CompanionWatch
 from curvox.training.faults import fault_in_words, how_to_go_on
 from curvox.training.launching import check_started_processes, cluster_environments
 from curvox.training.module import SpeakerModule
@@ -102,8 +103,10 @@ def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool, st
     An interrupt, or a fault from outside, becomes an error that says how to go on.
     """
     on_interrupt = signal.getsignal(signal.SIGINT)
+    companions = CompanionWatch(last.parent)
+    trainer.callbacks.append(companions)
     try:
-        with warnings.catch_warnings(), stopping.listening():
+        with warnings.catch_warnings(), stopping.listening(), companions.watching(trainer):
             for message in _NOISE:
                 warnings.filterwarnings("ignore", message=message)
             trainer.fit(module, ckpt_path=str(last) if resume else None)
@@ -116,7 +119,7 @@ def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool, st
             f"interrupted in step {trainer.global_step} of {last.parent}: {how_to_go_on(last)}"
         ) from stop
     except (OSError, RuntimeError) as error:
-        if (fault := fault_in_words(error, trainer.world_size)) is None:
+        if (fault := fault_in_words(error, trainer.world_size, companions.cause)) is None:
             raise
         raise TrainingError(
             f"stopped in step {trainer.global_step} of {last.parent}: {fault}. {how_to_go_on(last)}"
