@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 import torch.distributed as dist
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 
-from curvox.errors import CurvoxError
+from curvox.errors import CurvoxError, TrainingError
 from curvox.training import companions
-from curvox.training.companions import CompanionWatch
+from curvox.training.companions import FOLLOWER_CODE, CompanionWatch
 from curvox.training.faults import fault_in_words
+from curvox.training.stopping import StopOnSignal
+from curvox.training.trainer import fit
 
 LOST = RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:4711")
 CONSEQUENCE = "The others cannot go on without it; no checkpoint was written yet; --resume starts it again"
@@ -144,13 +148,61 @@ def test_connection__that_breaks_to_another_machine_is_waited_for_no_longer_than
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("follower", [1, -signal.SIGABRT])
+@pytest.mark.parametrize("follower", [1, FOLLOWER_CODE, -signal.SIGABRT])
 def test_cause__is_the_killed_process_and_no_follower_that_ended_by_then(
     follower: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage = Stage(tmp_path, Scripted(None, follower), Scripted(None, -signal.SIGSEGV), Scripted(0), global_rank=4)
     stage.fails_with(LOST)
     assert capsys.readouterr().err.startswith("process 7 of this training was ended by SIGSEGV")
+
+
+def test_cause__is_waited_for_when_followers_are_the_first_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "kill", lambda pid, number: pytest.fail("Lightning kills all"))
+    stage = Stage(tmp_path, Scripted(None, FOLLOWER_CODE), Scripted(*[None] * 6, 1), Scripted(FOLLOWER_CODE))
+    stage.watch._look(stage.trainer)
+    stage.lightning_looks()
+    assert [process.returncode for process in stage.launcher.procs] == [None] * 3
+    stage.fails_with(LOST)
+    assert capsys.readouterr().err.startswith("process 3 of this training ended with code 1")
+    assert [process.poll() for process in stage.launcher.procs] == [FOLLOWER_CODE, 1, FOLLOWER_CODE]
+
+
+def test_connection__that_only_followers_have_lost_too_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first cause is on another machine, where it is told."""
+    stage = Stage(tmp_path, Scripted(FOLLOWER_CODE), Scripted(FOLLOWER_CODE))
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waits"))
+    stage.fails_with(LOST)
+    assert capsys.readouterr().err == ""
+    assert [process.poll() for process in stage.launcher.procs] == [FOLLOWER_CODE, FOLLOWER_CODE]
+
+
+@pytest.mark.parametrize(
+    ("environment", "local_rank", "follows"),
+    [(LightningEnvironment, 1, True), (LightningEnvironment, 0, False), (TorchElasticEnvironment, 1, False)],
+)
+def test_process__that_lost_another_ends_with_the_code_of_a_follower_where_the_first_one_sees_it(
+    environment: type, local_rank: int, follows: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*arguments: Any, **options: Any) -> None:
+        raise LOST
+
+    strategy = SimpleNamespace(launcher=None, cluster_environment=object.__new__(environment))
+    trainer: Any = SimpleNamespace(
+        callbacks=[], strategy=strategy, local_rank=local_rank, world_size=3, global_step=7, fit=fails
+    )
+    said = f"stopped in step 7 of {tmp_path}: another of the 3 processes is gone"
+    with pytest.raises(SystemExit if follows else TrainingError) as caught:
+        fit(trainer, trainer, tmp_path / "last", False, StopOnSignal(tmp_path))
+    if follows:
+        assert caught.value.args == (FOLLOWER_CODE,)
+        assert capsys.readouterr().err.startswith(said)
+    else:
+        assert str(caught.value).startswith(said)
 
 
 def test_cause__is_the_process_that_ended_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

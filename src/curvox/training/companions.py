@@ -18,34 +18,38 @@ from functools import partial
 from pathlib import Path
 
 import lightning.pytorch as pl
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
 from curvox.training.faults import how_to_go_on, lost_another
 
 _LOOK_EVERY_S = 0.05
-_PATIENCE_S = 5.0
-"""How long the end of a process may come after that of its connections."""
+_PATIENCE_S = 30.0
+"""How long the end of a process may come after that of its connections: Python ends slowly on a busy machine."""
+FOLLOWER_CODE = 75
+"""With which a process ends that Lightning has started and that has lost another one, so that it is not blamed."""
 
 
 class _Companion:
     """A process that Lightning has started, in the place of its `Popen` in the launcher's list.
 
-    Lightning looks there every few seconds, and kills all processes, its own first of all, when one has failed. This
-    one hands the code out only after ``tell`` has had its turn.
+    Lightning looks there every few seconds, and kills all processes, its own among them, when one has failed. This one
+    hands the code out when ``settle`` finds that the cause has been told, or when patience has come to its end.
     """
 
-    def __init__(self, rank: int, process: subprocess.Popen[bytes], tell: Callable[[], None]):
-        self.rank = rank
+    def __init__(self, process: subprocess.Popen[bytes], settle: Callable[[], bool]):
         self.process = process
         self.pid = process.pid
         self.returncode: int | None = None
-        self._tell = tell
+        self._settle = settle
+        self._until: float | None = None
 
     def poll(self) -> int | None:
         code = self.process.poll()
-        if code is not None:
-            self._tell()
-        self.returncode = code
-        return code
+        if code is not None and self._until is None:
+            self._until = time.monotonic() + _PATIENCE_S
+        if code == 0 or (self._until is not None and (self._settle() or time.monotonic() >= self._until)):
+            self.returncode = code
+        return self.returncode
 
     def send_signal(self, number: int) -> None:
         self.process.send_signal(number)
@@ -54,14 +58,13 @@ class _Companion:
 class CompanionWatch(pl.Callback):
     """The first process tells, once, why another one ended before its time; the others end when the first one is gone.
 
-    The end of a process is noticed by its code or by its lost connection, in either order; both ways lead to `look`.
+    The end of a process is noticed by its code or by its lost connection, in either order; both lead to the same look.
     """
 
     def __init__(self, run: Path):
         self.run = run
         self.cause: str | None = None
         """Why the training cannot go on, in words, from when it has been told; None where it is not known."""
-        self._companions: list[_Companion] = []
         self._lock, self._over = threading.Lock(), threading.Event()
 
     @contextlib.contextmanager
@@ -88,27 +91,32 @@ class CompanionWatch(pl.Callback):
         """
         if lost_another(exception):
             due = time.monotonic() + _PATIENCE_S
-            self._look(trainer)
-            while self._companions and self.cause is None and time.monotonic() < due:
+            while not self._look(trainer) and time.monotonic() < due:
                 time.sleep(_LOOK_EVERY_S)
-                self._look(trainer)
         self._over.set()
 
     def _watch(self, trainer: pl.Trainer) -> None:
         while not self._over.wait(_LOOK_EVERY_S) and self.cause is None:
             self._look(trainer)
 
-    def _look(self, trainer: pl.Trainer) -> None:
-        """Tell why a process that this one has started is gone, unless all is well, over, or told already."""
+    def _look(self, trainer: pl.Trainer) -> bool:
+        """Tell why a process that this one has started is gone, unless all is well, over, or told already.
+
+        Return whether nothing more is to be learnt: it was told, it is over, or none is left.
+        """
         with self._lock:
             processes = getattr(trainer.strategy.launcher, "procs", [])
             for place, process in enumerate(processes):
                 if isinstance(process, subprocess.Popen):
-                    rank = trainer.global_rank + place + 1
-                    processes[place] = _Companion(rank, process, partial(self._look, trainer))
-            self._companions = [process for process in processes if isinstance(process, _Companion)]
-            if self.cause is None and not self._over.is_set() and (cause := _first_cause(self._companions)):
+                    processes[place] = _Companion(process, partial(self._look, trainer))
+            codes = {
+                trainer.global_rank + place: companion.process.poll()
+                for place, companion in enumerate(processes, start=1)
+                if isinstance(companion, _Companion)
+            }
+            if self.cause is None and not self._over.is_set() and (cause := _first_cause(codes)):
                 self._tell(cause, "The others cannot go on without it")
+            return self.cause is not None or self._over.is_set() or None not in codes.values()
 
     def _watch_parent(self, parent: int) -> None:
         while not self._over.wait(_LOOK_EVERY_S):
@@ -122,16 +130,24 @@ class CompanionWatch(pl.Callback):
         print(f"{cause}. {consequence}; {how_to_go_on(self.run / 'last')}", file=sys.stderr, flush=True)
 
 
-def _first_cause(companions: list[_Companion]) -> str | None:
-    """Return which process failed first, and how, in words; None where all live or have ended well.
+def ends_as_follower(trainer: pl.Trainer, error: BaseException) -> bool:
+    """Whether this process, which Lightning has started, ends because another one has."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return isinstance(environment, LightningEnvironment) and trainer.local_rank > 0 and lost_another(error)
 
-    A killed one comes first: one that has lost another ends by a code of its own, or NCCL aborts it.
-    """
-    ends = [(companion.rank, code) for companion in companions if (code := companion.process.poll())]
+
+def _first_cause(codes: dict[int, int | None]) -> str | None:
+    """Return which process failed first, and how, in words, from what each rank ended with; None where none did."""
+    ends = [(rank, code) for rank, code in codes.items() if code and code != FOLLOWER_CODE]
     if not ends:
         return None
-    rank, code = max(ends, key=lambda end: end[1] < 0 and end[1] != -signal.SIGABRT)
+    rank, code = min(ends, key=lambda end: _order_of_blame(end[1]))
     if code > 0:
         return f"process {rank + 1} of this training ended with code {code}, as its own message tells"
     name = signal.Signals(-code).name
     return f"process {rank + 1} of this training was ended by {name}; where nobody sent it, the memory was full"
+
+
+def _order_of_blame(code: int) -> int:
+    """Rank the ends of processes that are noticed together: NCCL aborts those that have lost another."""
+    return 2 if code == -signal.SIGABRT else int(code > 0)
