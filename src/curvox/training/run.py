@@ -22,7 +22,6 @@ from curvox.training.bad_files import BAD_FILES, BadFiles
 from curvox.training.building import Build, Prepare, asked_levels, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
-from curvox.training.companions import CompanionWatch
 from curvox.training.data import PreparedData, prepare_data, training_loader
 from curvox.training.death import FAILURE, NotFiniteError, write_death
 from curvox.training.launching import is_first_process
@@ -139,7 +138,6 @@ def _callbacks(recipe: Recipe, folder: Path, console: Console, watch_every: int)
         CheckpointKeeper(folder, recipe.training.checkpoint_every_steps),
         ProgressDisplay(console),
         VitalWatch(console, every_steps=watch_every, stop_on_failure=recipe.training.stop_on_failure),
-        CompanionWatch(folder),
     ]
 
 
