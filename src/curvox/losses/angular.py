@@ -21,10 +21,10 @@ def inverse_norms(squares: Tensor) -> Tensor:
     return torch.where(positive, torch.where(positive, squares, 1.0).rsqrt(), 1.0)[:, None]
 
 
-def require_sphere(space: AbstractSpace | None, loss: object) -> Hypersphere:
-    """Return ``space``, the hypersphere if None, and refuse any other."""
+def require_sphere(space: AbstractSpace | None, loss: object) -> AbstractSpace:
+    """Return ``space``, the hypersphere if None, and refuse one whose distances are no angles."""
     space = Hypersphere() if space is None else space
-    if not isinstance(space, Hypersphere):
+    if not space.angular:
         raise InputError(f"{type(loss).__name__} compares angles: its space is the Hypersphere, got {space!r}")
     return space
 

@@ -7,12 +7,11 @@ import math
 from torch import Tensor
 
 from curvox.errors import InputError, require_name
-from curvox.geometry import AbstractSpace, self_distance
+from curvox.geometry import AbstractSpace, distance_of_rows, self_distance
 from curvox.losses.contract import LossOutput
 from curvox.losses.mining import MININGS, mine_triplets, rival_distances
 from curvox.losses.pair_distances import (
     SamePairs,
-    distance_of_rows,
     mining_density,
     mining_distances,
     same_pairs,
