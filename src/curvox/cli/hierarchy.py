@@ -110,7 +110,7 @@ def make_report(
     console: Console,
 ) -> HierarchyReport:
     """Embed the recordings, measure the tree, and lay it out."""
-    from curvox.cli.runs import name_of_space, run_folder, title_of
+    from curvox.cli.runs import run_folder, title_of
     from curvox.hierarchy.layout import corpus_layout, unit_in_words
     from curvox.hierarchy.pictures import node_dendrogram, tree_picture
     from curvox.reports import HierarchyReport
@@ -124,7 +124,7 @@ def make_report(
     return HierarchyReport(
         title=title_of(loss) or run_folder(run).name,
         corpus=chosen.name,
-        space=name_of_space(model.space),
+        space=model.space.in_words(),
         unit=unit_in_words(model.space),
         utterances=chosen.utterances,
         paths=tree.paths,

@@ -11,7 +11,6 @@ from curvox.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     from curvox.corpora import Corpus
-    from curvox.geometry import AbstractSpace
     from curvox.metrics import Evaluation
     from curvox.reports import DiskPicture, SystemResult
 
@@ -105,7 +104,7 @@ def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = N
         disk=disk,
         parameters=sum(p.numel() for p in model.encoder.parameters()),
         training_s=facts.get("seconds"),
-        space=name_of_space(model.space),
+        space=model.space.in_words(),
     )
 
 
@@ -114,20 +113,6 @@ def title_of(loss: str) -> str:
     from curvox.losses import LOSSES
 
     return re.sub(r"(?<=.)Softmax$", "-Softmax", LOSSES[loss].attribute) if loss in LOSSES else ""
-
-
-def name_of_space(space: AbstractSpace) -> str:
-    """Return a space in words, a learnt curvature as it is now."""
-    from torch import Tensor
-
-    from curvox.geometry import PoincareBall
-
-    words: dict[str, Any] = space.describe()
-    if not isinstance(space, PoincareBall):
-        return str(words["name"])
-    lift = " ".join(str(value) for value in words["lift"].values() if value is not None)
-    c = space.c.item() if isinstance(space.c, Tensor) else space.c
-    return f"Poincaré ball, c = {c:.4g}{' (learnt)' * words['learn_c']}, {lift}"
 
 
 def _facts(run: Path) -> dict[str, Any]:
