@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from curvox.errors import CorpusError
+from curvox.files import replace_text, whole_file
 
 INDEX, MEMBERS, LABELS = "shards.json", "members.npy", "utterances.tsv"
 VERSION = 1
@@ -59,7 +60,8 @@ def write_index(
     folder: Path, *, sampling_rate_hz: int, codec: str, corpus: str, shards: list[Shard], members: np.ndarray
 ) -> None:
     """Write members.npy and then, last of all, shards.json with the checksums of all that is beside it."""
-    np.save(folder / MEMBERS, np.ascontiguousarray(members, dtype=np.int64), allow_pickle=False)
+    with whole_file(folder / MEMBERS) as file:
+        np.save(file, np.ascontiguousarray(members, dtype=np.int64), allow_pickle=False)
     tars = {shard.name for shard in shards}
     beside = sorted(
         path.relative_to(folder).as_posix()
@@ -75,7 +77,7 @@ def write_index(
         "shards": [asdict(shard) for shard in shards],
         "beside": {name: sha256_of(folder / name) for name in beside},
     }
-    (folder / INDEX).write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    replace_text(folder / INDEX, json.dumps(tree, indent=1) + "\n")
 
 
 def read_head(path: Path) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.embedder import replace_bytes
 from curvox.errors import InputError
+from curvox.files import replace_bytes
 from curvox.training import EpochRecord
 
 if TYPE_CHECKING:

@@ -181,7 +181,7 @@ def _write_page(plan: BenchPlan, console: Console) -> None:
     from curvox.bench import read_results
     from curvox.bench.leaderboard import leaderboard
     from curvox.cli.progress import counting
-    from curvox.embedder import replace_text
+    from curvox.files import replace_text
     from curvox.reports.bench_page import render_bench_page
     from curvox.reports.bench_tables import bench_markdown
 

@@ -245,7 +245,7 @@ def _titles(finished: Sequence[FinishedEvaluation]) -> list[str]:
 
 
 def _write(output: Path, comparison: Comparison, finished: Sequence[FinishedEvaluation]) -> None:
-    from curvox.embedder import new_folder
+    from curvox.files import new_folder, replace_text
     from curvox.reports import comparison_latex, comparison_markdown, render_page, strict_json
 
     report = _report(comparison, finished)
@@ -257,9 +257,8 @@ def _write(output: Path, comparison: Comparison, finished: Sequence[FinishedEval
             ("comparison.json", strict_json(comparison.to_dict())),
             ("report.html", render_page(report)),
         ):
-            (fresh / name).write_text(text, encoding="utf-8")
+            replace_text(fresh / name, text)
 
-    output.parent.mkdir(parents=True, exist_ok=True)
     new_folder(output, write)
 
 

@@ -169,7 +169,7 @@ def _measured(
 
 def write_hierarchy(folder: Path, report: HierarchyReport, clips: Mapping[str, Clip]) -> None:
     """Write page, pictures and JSON as one act, in the place of an earlier one."""
-    from curvox.embedder import replace_folder
+    from curvox.files import replace_folder, replace_text
     from curvox.reports import hierarchy_pictures, render_hierarchy_page, strict_json
 
     page = render_hierarchy_page(report, clips=clips)
@@ -177,12 +177,9 @@ def write_hierarchy(folder: Path, report: HierarchyReport, clips: Mapping[str, C
     measures = strict_json(report.measures.to_dict())
 
     def write(fresh: Path) -> None:
-        (fresh / PAGE).write_text(page, encoding="utf-8")
-        (fresh / MEASURES).write_text(measures, encoding="utf-8")
-        for name, picture in pictures.items():
-            (fresh / name).write_text(picture, encoding="utf-8")
+        for name, text in {PAGE: page, MEASURES: measures, **pictures}.items():
+            replace_text(fresh / name, text)
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(folder, write)
 
 

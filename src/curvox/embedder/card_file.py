@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from curvox.embedder.decision_card import DecisionCard
-from curvox.embedder.folders import replace_bytes, replace_text
 from curvox.embedder.model_folder import model_fingerprint
 from curvox.errors import CheckpointError, InputError, OutputExistsError, nearest
+from curvox.files import replace_bytes, replace_text
 
 DECISION, STATE = "decision.json", "back_end.safetensors"
 _LARGEST_BYTES = 1 << 26

@@ -15,10 +15,10 @@ from curvox.audio import FilterBank
 from curvox.embedder.calibrated_scoring import restore_scoring
 from curvox.embedder.card_file import read_card, read_state
 from curvox.embedder.embedder import DevResult, Embedder
-from curvox.embedder.folders import new_folder, tensors_from_file, tensors_to_file
 from curvox.embedder.model_folder import CARD, WEIGHTS, model_folder
 from curvox.encoders import ENCODERS
 from curvox.errors import CheckpointError, CurvoxError, InputError
+from curvox.files import new_folder, replace_text, tensors_from_file, tensors_to_file
 from curvox.geometry import create_space
 
 FORMAT = 1
@@ -59,7 +59,7 @@ def write_embedder(model: Embedder, folder: Path) -> None:
         "dev": None if model.dev is None else asdict(model.dev),
     }
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
-    (folder / CARD).write_text(text, encoding="utf-8")
+    replace_text(folder / CARD, text)
     tensors_to_file(_state(model), folder / WEIGHTS)
 
 

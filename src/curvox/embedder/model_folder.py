@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from curvox.embedder.folders import previous_folder
 from curvox.errors import CheckpointError
+from curvox.files import previous_folder
 
 WEIGHTS, CARD = "model.safetensors", "model.yaml"
 CHECKPOINTS = ("averaged", "best", "last")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from curvox.corpora import ScoreList, TrialList, read_scores, write_scores
 from curvox.errors import InputError
+from curvox.files import replace_folder, replace_text
 from curvox.reports.clips import Clip
 from curvox.reports.evaluation_page import render_evaluation_page
 from curvox.reports.evaluation_report import EvaluationReport
@@ -77,18 +78,16 @@ def write_evaluation_folder(
     Raises:
         CheckpointError: the disk is full or cannot be written; an earlier evaluation is untouched.
     """
-    from curvox.embedder import replace_folder
 
     def write(fresh: Path) -> None:
         write_scores(ScoreList.of(trials, scores), fresh / SCORES)
         if llrs is not None:
             write_scores(ScoreList.of(trials, llrs), fresh / LLRS)
         lines = [f"{name} {speakers[name]}" for name in trials.utterances]
-        (fresh / SPEAKERS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (fresh / FIGURES).write_text(strict_json(report.to_dict()), encoding="utf-8")
-        (fresh / PAGE).write_text(render_evaluation_page(report, clips=clips), encoding="utf-8")
+        replace_text(fresh / SPEAKERS, "\n".join(lines) + "\n")
+        replace_text(fresh / FIGURES, strict_json(report.to_dict()))
+        replace_text(fresh / PAGE, render_evaluation_page(report, clips=clips))
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(folder, write)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from curvox.files import replace_text
+
 _RATE_HZ = 16000
 _MUSAN_SOURCES = {"noise": ("free-sound", "sound-bible"), "music": ("fma", "jamendo"), "speech": ("librivox", "us-gov")}
 _ROOMS = ("smallroom", "mediumroom", "largeroom")
@@ -29,9 +31,9 @@ def write_musan(folder: str | os.PathLike[str], *, recordings: int = 3, seed: in
             for number in range(recordings):
                 samples = _sound(kind, rng, int(rng.integers(_RATE_HZ, 3 * _RATE_HZ)))
                 soundfile.write(place / f"{kind}-{source}-{number:04d}.wav", samples, _RATE_HZ)
-            (place / "LICENSE").write_text("made up\n", encoding="utf-8")
-            (place / "ANNOTATIONS").write_text("", encoding="utf-8")
-    (Path(folder) / "README").write_text("made up\n", encoding="utf-8")
+            replace_text(place / "LICENSE", "made up\n")
+            replace_text(place / "ANNOTATIONS", "")
+    replace_text(Path(folder) / "README", "made up\n")
     return Path(folder)
 
 
@@ -57,7 +59,7 @@ def write_rirs_noises(folder: str | os.PathLike[str], *, rooms: int = 2, seed: i
                     f"--rir-id {kind}-{name} --room-id {kind}-{room:03d} "
                     f"RIRS_NOISES/simulated_rirs/{kind}/{place.name}/{name}.wav"
                 )
-        (root / kind / "rir_list").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        replace_text(root / kind / "rir_list", "\n".join(lines) + "\n")
     return Path(folder)
 
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from curvox.diagnosis import Death
 from curvox.diagnosis.origin import Origin, find_origin
-from curvox.embedder import replace_text
 from curvox.errors import CheckpointError, TrainingError
+from curvox.files import replace_text
 from curvox.geometry import widen
 
 if TYPE_CHECKING:

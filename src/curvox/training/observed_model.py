@@ -11,8 +11,9 @@ import yaml
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
-from curvox.embedder import Embedder, model_folder, tensors_from_file
+from curvox.embedder import Embedder, model_folder
 from curvox.errors import CheckpointError, CurvoxError
+from curvox.files import tensors_from_file
 from curvox.losses import AbstractLoss
 from curvox.training.building import Build, first_model
 from curvox.training.checkpoints import read_training_state

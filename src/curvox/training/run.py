@@ -14,8 +14,9 @@ import torch
 from rich.console import Console
 
 from curvox.corpora import BadRecording
-from curvox.embedder import DevResult, replace_text, settle_folder
+from curvox.embedder import DevResult
 from curvox.errors import OutputExistsError, RecipeError
+from curvox.files import replace_text, settle_folder
 from curvox.training.augmenting import Augmenter
 from curvox.training.averaging import WeightAverager
 from curvox.training.bad_files import BAD_FILES, BadFiles

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from curvox.embedder import tensors_from_file, tensors_to_file
 from curvox.errors import CheckpointError
+from curvox.files import replace_text, tensors_from_file, tensors_to_file
 
 TENSORS, REST = "training.safetensors", "training.json"
 _TENSOR, _TUPLE, _PAIRS, _FLOAT = "$tensor", "$tuple", "$pairs", "$float"
@@ -27,7 +27,7 @@ def write_state(state: Any, folder: Path) -> None:
     tensors: dict[str, Tensor] = {}
     rest = _encode(state, "state", tensors)
     tensors_to_file(tensors, folder / TENSORS)
-    (folder / REST).write_text(json.dumps(rest, allow_nan=False), encoding="utf-8")
+    replace_text(folder / REST, json.dumps(rest, allow_nan=False))
 
 
 def read_state(folder: Path) -> Any:

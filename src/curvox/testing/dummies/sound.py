@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from curvox.files import replace_text
+
 _SYLLABLE_S = 0.12
 _LEVEL = 0.2
 
@@ -45,5 +47,4 @@ def write_recording(path: Path, speaker: str, *, take: str = "", sampling_rate_h
 
 def write_lines(path: Path, *lines: str) -> None:
     """Write a text file, its folder first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    replace_text(path, "\n".join(lines) + "\n")
