@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -191,6 +192,20 @@ def refuse_existing(path: Path, *, or_empty: bool = False) -> None:
         raise _exists(path)
 
 
+def read_bytes(path: Path, *, limit_bytes: int | None = None) -> bytes:
+    """Read a file whole; nothing else, such as a pipe or a device that never ends.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger than ``limit_bytes``.
+    """
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, f"{path} is not a regular file")
+    if limit_bytes is not None and state.st_size > limit_bytes:
+        raise OSError(errno.EFBIG, f"expected at most {limit_bytes:,} bytes, got {state.st_size:,}")
+    return path.read_bytes()
+
+
 @contextmanager
 def disk_errors(path: Path, again: str = "try again", *, error: type[CurvoxError] = CheckpointError) -> Iterator[None]:
     """Turn what the disk says of ``path``, or of a file in it, into an error that names ``path`` and the repair."""
@@ -236,7 +251,7 @@ def tensors_from_file(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load
 
     try:
-        return load(path.read_bytes())
+        return load(read_bytes(path))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     except SafetensorError as error:

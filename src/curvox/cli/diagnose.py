@@ -187,10 +187,11 @@ def write_diagnosis(
     """Write page and JSON as one act, in the place of an earlier diagnosis."""
     from curvox.diagnosis.json_form import diagnosis_tree
     from curvox.files import replace_folder, replace_text
-    from curvox.reports import render_diagnosis_page, strict_json
+    from curvox.records import to_json
+    from curvox.reports import render_diagnosis_page
 
     page = render_diagnosis_page(diagnosis, name=name, observation=observation, command=command)
-    tree = strict_json(diagnosis_tree(diagnosis, name=name))
+    tree = to_json(diagnosis_tree(diagnosis, name=name))
 
     def write(fresh: Path) -> None:
         replace_text(fresh / PAGE, page)

@@ -19,7 +19,7 @@ from curvox.embedder.evaluation import (
 )
 from curvox.embedder.gallery import read_gallery
 from curvox.embedder.identification import Candidate, Identification, SearchThreshold, identify, search_threshold
-from curvox.embedder.model_folder import model_fingerprint, model_folder
+from curvox.embedder.model_folder import ModelDescription, model_fingerprint, model_folder, read_description
 from curvox.embedder.models import EnrolledModels, default_way, enrol_models
 from curvox.embedder.operating_points import ChosenPoint, choose_point
 from curvox.embedder.recordings import MeasuredRecordings, embed_and_measure, measures_of
@@ -39,6 +39,7 @@ __all__ = [
     "FittedOn",
     "Identification",
     "MeasuredRecordings",
+    "ModelDescription",
     "Range",
     "ScoredTrials",
     "SearchThreshold",
@@ -69,6 +70,7 @@ __all__ = [
     "pad",
     "parse_by",
     "read_card",
+    "read_description",
     "read_gallery",
     "read_state",
     "require_new_card",
