@@ -56,7 +56,7 @@ def test_register__refuses_names_that_are_taken_or_no_plain_words(name: str) -> 
 
 def test_register__takes_classes_alone() -> None:
     table = Table("thing", {})
-    with pytest.raises(InputError, match="registered as a class, got 'pathlib.Path'"):
+    with pytest.raises(InputError, match=r"registered as a class, got 'pathlib.Path'"):
         table.register("path", "pathlib.Path", "a path")  # pyright: ignore[reportArgumentType]
     assert len(table) == 0
 

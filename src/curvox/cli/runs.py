@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curvox.errors import CheckpointError, InputError
+from curvox.errors import InputError
 
 if TYPE_CHECKING:
     from curvox.corpora import Corpus
@@ -90,11 +89,11 @@ def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = N
     """Gather what a report shows of a run."""
     from curvox.embedder import load_embedder
     from curvox.reports import SystemResult
-    from curvox.training import read_history
+    from curvox.training import read_facts, read_history
 
     run = run_folder(folder)
     model = load_embedder(folder)
-    facts = _facts(run)
+    facts = read_facts(run) if (run / "run.json").is_file() else None
     loss = model.description.get("training", {}).get("loss", {}).get("name", "")
     return SystemResult(
         name=run.name,
@@ -103,7 +102,7 @@ def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = N
         history=read_history(run),
         disk=disk,
         parameters=sum(p.numel() for p in model.encoder.parameters()),
-        training_s=facts.get("seconds"),
+        training_s=facts and facts.seconds,
         space=model.space.in_words(),
     )
 
@@ -113,14 +112,3 @@ def title_of(loss: str) -> str:
     from curvox.losses import LOSSES
 
     return re.sub(r"(?<=.)Softmax$", "-Softmax", LOSSES[loss].attribute) if loss in LOSSES else ""
-
-
-def _facts(run: Path) -> dict[str, Any]:
-    path = run / "run.json"
-    if not path.is_file():
-        return {}
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    return facts if isinstance(facts, dict) else {}

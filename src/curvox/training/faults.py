@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from curvox.embedder import remedy
 from curvox.errors import CurvoxError
+from curvox.files import remedy
 
 
 def how_to_go_on(last: Path) -> str:
