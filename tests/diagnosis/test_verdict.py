@@ -10,8 +10,7 @@ from curvox.diagnosis.findings import Severity
 from curvox.diagnosis.verdict import diagnosis_of
 from curvox.errors import InputError, UnknownNameError
 from curvox.losses import create_loss
-from curvox.training import recipe_from
-from curvox.training.options import build_augmentation, build_encoder
+from curvox.training import build_augmentation, build_encoder, recipe_from
 
 _BOTH: tuple[tuple[Severity, str], ...] = (("warning", "a"), ("failure", "b"))
 

@@ -13,7 +13,7 @@ from curvox.encoders import ENCODERS, AbstractEncoder
 from curvox.errors import InputError
 from curvox.testing import check_encoder
 from curvox.testing.encoder_contract import CHECKS, DIM, N_MELS, EncoderFactory
-from curvox.training.options import build_encoder
+from curvox.training import build_encoder
 
 SMALL = {
     "ecapa_tdnn": {"channels": 16, "aggregation_channels": 24},

@@ -13,9 +13,8 @@ from curvox.errors import MissingExtraError, RecipeError
 from curvox.testing.dummies import write_musan, write_rirs_noises
 from curvox.training import run as run_module
 from curvox.training import train
-from curvox.training.augmenting import Augmentation, Augmenter
+from curvox.training.augmenting import Augmentation, Augmenter, build_augmentation
 from curvox.training.module import SpeakerModule
-from curvox.training.options import build_augmentation
 from curvox.training.state_tree import read_state
 
 

@@ -17,8 +17,7 @@ from curvox.embedder import load_embedder
 from curvox.errors import RecipeError
 from curvox.losses import create_loss
 from curvox.testing.dummies import DUMMIES, write_musan, write_rirs_noises
-from curvox.training import Recipe, read_recipe, train
-from curvox.training.options import build_augmentation, build_encoder
+from curvox.training import Recipe, build_augmentation, build_encoder, read_recipe, train
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 OWN = sorted(RECIPES.glob("*.yaml"))

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from curvox.errors import CurvoxError, RecipeError
-from curvox.training import build_model, dump_recipe, override, read_recipe, recipe_from
-from curvox.training.options import build_augmentation
+from curvox.training import build_augmentation, build_model, dump_recipe, override, read_recipe, recipe_from
 
 MINIMAL: dict[str, Any] = {"name": "x", "loss": {"name": "softmax"}}
 

@@ -12,8 +12,8 @@ from curvox.corpora import Corpus, TrialList
 from curvox.errors import CurvoxError, RecipeError
 from curvox.hierarchy import tree_paths
 from curvox.training import build_model
+from curvox.training.augmenting import build_augmentation
 from curvox.training.building import sketch_model
-from curvox.training.options import build_augmentation
 
 
 def check_settings(cells: Sequence[Cell]) -> None:

@@ -1,11 +1,13 @@
 """Training: orchestration only; no formula lives here."""
 
-from curvox.training.building import Build, Prepare, build_model, with_loss
+from curvox.training.augmenting import build_augmentation
+from curvox.training.building import Build, Prepare, build_encoder, build_model, with_loss
 from curvox.training.history import EpochRecord, read_history
 from curvox.training.observe import observe_run
 from curvox.training.prepared import PreparedData, Recordings
 from curvox.training.probe import probe_loss, small_recipe
-from curvox.training.recipe import Recipe, dump_recipe, override, read_recipe, recipe_from
+from curvox.training.recipe import Recipe
+from curvox.training.recipe_file import dump_recipe, override, read_recipe, recipe_from
 from curvox.training.run import RunFacts, RunResult, read_facts, train, what_is_trained
 from curvox.training.vital_log import read_vitals
 
@@ -18,6 +20,8 @@ __all__ = [
     "Recordings",
     "RunFacts",
     "RunResult",
+    "build_augmentation",
+    "build_encoder",
     "build_model",
     "dump_recipe",
     "observe_run",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +32,8 @@ from curvox.audio import (
     through_codecs,
     through_telephone,
 )
+from curvox.errors import InputError, RecipeError, nearest
+from curvox.training.recipe_file import check_options, checked_value
 
 
 @dataclass(frozen=True)
@@ -148,3 +151,56 @@ class Augmenter:
         if options.codecs is not None:
             waveforms = through_codecs(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.codecs)
         return waveforms
+
+
+_AUGMENTATION = {
+    "recorded_noise": RecordedNoiseOptions,
+    "waveforms": AugmentationOptions,
+    "clipping": ClippingOptions,
+    "telephone": TelephoneOptions,
+    "codecs": CodecOptions,
+    "features": MaskOptions,
+}
+
+
+def build_augmentation(options: Mapping[str, Any], sampling_rate_hz: int = 16000) -> Augmentation:
+    """Build the augmentation from the recipe's ``augmentation``: a mapping of options for each stage, all optional,
+    for waveforms of ``sampling_rate_hz``.
+
+    Raises:
+        RecipeError: an unknown key, a wrong value, a folder that is missing or holds other files, or a rate that codecs
+            do not know.
+        MissingExtraError: a stage needs a library that is not installed.
+    """
+    known = ("rooms", *_AUGMENTATION, "beside_clean")
+    for key in options:
+        if key not in known:
+            raise RecipeError(f'unknown key "augmentation.{key}": {nearest(str(key), known)}')
+    chosen: dict[str, Any] = {
+        key: None if options.get(key) is None else _construct(cls, options[key], f"augmentation.{key}")
+        for key, cls in _AUGMENTATION.items()
+    }
+    beside_clean = checked_value(options.get("beside_clean", False), bool, "augmentation.beside_clean")
+    rooms = _rooms(options.get("rooms"))
+    if beside_clean and rooms is None and not any(chosen.values()):
+        raise RecipeError("augmentation.beside_clean needs a stage that changes the copies, such as waveforms: {}")
+    augmentation = Augmentation(rooms=rooms, **chosen, beside_clean=beside_clean)
+    try:
+        augmentation.check_sources(sampling_rate_hz)
+    except InputError as error:
+        raise RecipeError(f"augmentation: {error}") from error
+    return augmentation
+
+
+def _rooms(options: Any) -> RecordedRoomOptions | SimulatedRoomOptions | None:
+    """Rooms from a folder where a path is given, simulated ones where none is."""
+    if options is None:
+        return None
+    has_path = isinstance(options, Mapping) and "path" in options
+    return _construct(RecordedRoomOptions if has_path else SimulatedRoomOptions, options, "augmentation.rooms")
+
+
+def _construct(cls: type, options: Any, where: str) -> Any:
+    if not isinstance(options, Mapping):
+        raise RecipeError(f"{where}: expected a mapping (empty for the defaults), got {options!r}")
+    return cls(**check_options(cls, options, where=where))

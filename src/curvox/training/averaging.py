@@ -19,7 +19,7 @@ from torch import Tensor
 
 from curvox.embedder import DevResult, Embedder, write_embedder
 from curvox.files import replace_folder
-from curvox.training.module import SpeakerModule, total_steps
+from curvox.training.module import SpeakerModule
 from curvox.training.processes import process_count
 from curvox.training.sharded_state import full_tensors
 from curvox.training.state_tree import write_state
@@ -65,7 +65,7 @@ class WeightAverager(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SpeakerModule)
-        steps, total = pl_module.steps_per_epoch, total_steps(pl_module.recipe, pl_module.steps_per_epoch)
+        steps, total = pl_module.steps_per_epoch, pl_module.total_steps
         epoch = trainer.current_epoch + 1
         if epoch <= -(-total // steps) - self.epochs:
             return

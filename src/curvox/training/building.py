@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import lightning.pytorch as pl
 
+from curvox.audio import FilterBank
 from curvox.embedder import Embedder
+from curvox.encoders import ENCODERS
 from curvox.errors import InputError, RecipeError
 from curvox.losses import AbstractLoss, create_loss
 from curvox.losses.sharding import has_centres
@@ -14,9 +17,9 @@ from curvox.training.compiling import check_compiler
 from curvox.training.data import PreparedData
 from curvox.training.levels import Labels, levels_of, numbered_labels, sketched_labels
 from curvox.training.optimizers import check_optimizer
-from curvox.training.options import build_encoder, build_filter_bank
 from curvox.training.processes import compares_items
 from curvox.training.recipe import Recipe
+from curvox.training.recipe_file import check_options
 
 Build = Callable[[Recipe, int], tuple[Embedder, AbstractLoss]]
 """From a recipe and the number of training speakers to the embedder and its loss, which share the space."""
@@ -129,3 +132,22 @@ def _check_model(recipe: Recipe, embedder: Embedder, loss: AbstractLoss, name: s
             f'the loss "{name}" has no class centres to spread over processes; leave training.shard_classes out'
         )
     check_optimizer(recipe.training.optimizer, loss)
+
+
+def build_filter_bank(options: Mapping[str, Any], sampling_rate_hz: int) -> FilterBank:
+    """Build the front end from the recipe's ``features``."""
+    checked = check_options(FilterBank, options, where="features", given={"sampling_rate_hz"})
+    return FilterBank(sampling_rate_hz=sampling_rate_hz, **checked)
+
+
+def build_encoder(options: Mapping[str, Any], n_mels: int) -> Any:
+    """Build the encoder that ``options["name"]`` names."""
+    name, rest = _named(options, "encoder")
+    cls = ENCODERS.load(name)
+    return cls(n_mels=n_mels, **check_options(cls, rest, where="encoder", given={"n_mels"}))
+
+
+def _named(options: Any, where: str) -> tuple[str, Mapping[str, Any]]:
+    if not isinstance(options, Mapping) or not isinstance(options.get("name"), str):
+        raise RecipeError(f"{where}: expected a mapping with a name, got {options!r}")
+    return options["name"], {key: value for key, value in options.items() if key != "name"}

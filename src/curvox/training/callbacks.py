@@ -20,7 +20,7 @@ from rich.progress import (
 from curvox.embedder import write_embedder
 from curvox.files import replace_folder
 from curvox.training.faults import check_logs
-from curvox.training.module import SpeakerModule, total_steps
+from curvox.training.module import SpeakerModule
 
 
 class CheckpointKeeper(pl.Callback):
@@ -77,7 +77,7 @@ class ProgressDisplay(pl.Callback):
             transient=True,
             disable=not self.console.is_terminal,
         )
-        total = total_steps(pl_module.recipe, pl_module.steps_per_epoch)
+        total = pl_module.total_steps
         self.task = self.bar.add_task(pl_module.recipe.name, total=total, completed=trainer.global_step)
         self.bar.start()
 

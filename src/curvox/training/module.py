@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -16,7 +18,8 @@ from torch.utils.data import DataLoader
 
 from curvox.audio import change_speeds
 from curvox.embedder import DevResult, Embedder, batches_by_length, pad
-from curvox.errors import InputError
+from curvox.errors import CheckpointError, InputError
+from curvox.geometry import widen
 from curvox.losses import AbstractLoss, LossOutput
 from curvox.losses.sharding import shard_centres, sharded_parameters
 from curvox.metrics import equal_error_rate
@@ -24,8 +27,14 @@ from curvox.scoring import score_pairs
 from curvox.training.augmenting import Augmenter
 from curvox.training.compiling import compiled
 from curvox.training.data import PlannedBatches, PreparedData
-from curvox.training.death import died_of_zeros
-from curvox.training.guard import check_embeddings, check_gradients, check_loss, check_state, compute_loss
+from curvox.training.guard import (
+    StepUnderWay,
+    check_embeddings,
+    check_gradients,
+    check_loss,
+    compute_loss,
+    died_of_zeros,
+)
 from curvox.training.optimizers import build_optimizer
 from curvox.training.parts import count_parts
 from curvox.training.processes import compares_items, gather, gather_embeddings, mesh_of_processes
@@ -38,10 +47,10 @@ DEV_BATCH_S = 40.0
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What the loss was given in a step, of all processes where it compares recordings: the batch, its raw embeddings
-    (B, D), and the value it returned."""
+    """A step whose loss is known: its raw embeddings (B, D), those of all processes where the loss compares recordings,
+    and the value that the loss returned."""
 
-    batch: dict[str, Tensor]
+    under_way: StepUnderWay
     embeddings: Tensor
     value: Tensor
 
@@ -93,6 +102,11 @@ class SpeakerModule(pl.LightningModule):
         """Optimiser steps of an epoch."""
         return self.batches.batches
 
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.recipe.training.total_steps(self.steps_per_epoch)
+
     def ends_step(self, batch_idx: int) -> bool:
         """Whether the optimiser's step comes after this batch of the loader, which may be a part of the step's."""
         return (batch_idx + 1) % self.batches.parts == 0
@@ -115,18 +129,43 @@ class SpeakerModule(pl.LightningModule):
         batch = self.augmenter.with_copies(batch)
         embeddings = self.embed_batch(batch)
         # Before the loss, which would refuse these embeddings too but knows less about the cause.
-        check_embeddings(self, batch, embeddings, batch_idx)
+        check_embeddings(self._under_way(batch, batch_idx), embeddings)
         if self.whole_batch:
             embeddings = gather_embeddings(embeddings)
             batch = {**batch, "speakers": gather(batch["speakers"]), "items": gather(batch["items"])}
         if self.watched and embeddings.requires_grad:
             embeddings.retain_grad()
         self.seed_chance(0)  # alike in all processes, so that a loss that draws pairs draws the same
-        output = compute_loss(self, batch, embeddings, batch_idx)
-        check_loss(self, batch, embeddings, output, batch_idx)
-        self.last_step = StepRecord(batch, embeddings if self.watched else embeddings.detach(), output.value.detach())
+        under_way = self._under_way(batch, batch_idx)
+        output = compute_loss(under_way, embeddings)
+        check_loss(under_way, embeddings, output)
+        self.last_step = StepRecord(
+            under_way, embeddings if self.watched else embeddings.detach(), output.value.detach()
+        )
         self._log_step(output, len(embeddings))
         return output.value
+
+    def _under_way(self, batch: dict[str, Tensor], batch_idx: int) -> StepUnderWay:
+        return StepUnderWay(
+            self.embedder,
+            self.loss,
+            batch,
+            recordings=self.data.train.utterances,
+            epoch=self.current_epoch + 1,
+            batch_idx=batch_idx,
+            step=self.global_step,
+            learning_rate=self.trainer.optimizers[0].param_groups[0]["lr"],
+            precision=self.recipe.training.precision,
+            recompute=partial(self._recompute, batch) if self.trainer.world_size == 1 else None,
+        )
+
+    def _recompute(self, batch: dict[str, Tensor]) -> Tensor:
+        with torch.enable_grad(), self.trainer.precision_plugin.forward_context():
+            self.seed_chance(1)
+            embeddings = self.embed_batch(batch)
+            self.seed_chance(0)
+            with torch.autocast(embeddings.device.type, enabled=False):
+                return self.loss.compute(widen(embeddings), batch["speakers"].long()).value
 
     def seed_chance(self, stream: int) -> None:
         """Make what is drawn next a function of seed and step, so that it does not depend on what was drawn before."""
@@ -137,7 +176,8 @@ class SpeakerModule(pl.LightningModule):
         # A gradient scaler expects an overflow now and then and skips that step itself; at its lowest it has given up.
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         if scaler is None or scaler.get_scale() < 1.0:
-            check_gradients(self, None if self.last_step is None else self.last_step.batch)
+            assert self.last_step is not None
+            check_gradients(self.last_step.under_way, dict(self.named_parameters()))
 
     def configure_gradient_clipping(
         self,
@@ -244,7 +284,8 @@ class SpeakerModule(pl.LightningModule):
         except InputError as error:
             if points.any(axis=1).all():
                 raise
-            raise died_of_zeros(self, points, str(error)) from error
+            names = [data.dev.utterances[row] for row in np.flatnonzero(~points.any(axis=1))]
+            raise died_of_zeros(names, str(error), epoch=self.current_epoch + 1, step=self.global_step) from error
         eer = equal_error_rate(scores, data.dev_labels)
         targets = int(data.dev_labels.sum())
         return DevResult(
@@ -255,7 +296,7 @@ class SpeakerModule(pl.LightningModule):
         training = self.recipe.training
         options = training.optimizer
         optimizer = build_optimizer(options, self.embedder, self.loss)
-        steps, total = self.steps_per_epoch, total_steps(self.recipe, self.steps_per_epoch)
+        steps, total = self.steps_per_epoch, self.total_steps
 
         def factor(step: int) -> float:
             return learning_rate_factor(
@@ -287,7 +328,16 @@ class SpeakerModule(pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        check_state(self, checkpoint)
+        if checkpoint["curvox"]["data"] != self.data.fingerprint:
+            raise CheckpointError(
+                "the recordings are not those this run was trained on, so it cannot be resumed exactly; "
+                "restore the corpus, or train anew under another --name"
+            )
+        if wrong := different_tensors(checkpoint["state_dict"], self.state_dict()):
+            raise CheckpointError(
+                f"the training state in last/ belongs to another model: {len(wrong)} tensors differ (first: {wrong[0]}"
+                "); take recipe.yaml and last/ from one run"
+            )
         checkpoint["state_dict"] = shard_weights(checkpoint["state_dict"], self)
         state = checkpoint["curvox"]
         self.batches.stand_at(state["epoch"], state["batch"])
@@ -298,10 +348,13 @@ class SpeakerModule(pl.LightningModule):
         self.seconds_before = state["seconds"]
 
 
-def total_steps(recipe: Recipe, steps_per_epoch: int) -> int:
-    """Return how many optimiser steps the run takes, which the schedules stretch over."""
-    whole = recipe.training.epochs * steps_per_epoch
-    return whole if recipe.training.max_steps is None else min(whole, recipe.training.max_steps)
+def different_tensors(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
+    """Return the names, sorted, of what only one of the two has or what has another shape in the other."""
+    return sorted(
+        name
+        for name in weights.keys() | own.keys()
+        if name not in weights or name not in own or weights[name].shape != own[name].shape
+    )
 
 
 class _Positions(torch.utils.data.Dataset):

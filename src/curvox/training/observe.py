@@ -13,12 +13,13 @@ from curvox.diagnosis import EmbeddedSet, RunObservation
 from curvox.errors import CheckpointError, CurvoxError
 from curvox.training.building import Build, Prepare, asked_levels, build_model
 from curvox.training.data import prepare_data, training_loader
-from curvox.training.death import read_death
+from curvox.training.guard import read_death
 from curvox.training.observed_model import ObservedModel, observed_model
 from curvox.training.observed_sets import embed_recordings, recording_facts
 from curvox.training.observed_step import observed_step, planned
 from curvox.training.prepared import PreparedData, choose_recordings
-from curvox.training.recipe import Recipe, read_recipe
+from curvox.training.recipe import Recipe
+from curvox.training.recipe_file import read_recipe
 from curvox.training.vital_log import read_vitals
 
 Part = TypeVar("Part")

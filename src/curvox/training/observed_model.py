@@ -16,6 +16,7 @@ from curvox.files import tensors_from_file
 from curvox.losses import AbstractLoss
 from curvox.training.building import Build, first_model
 from curvox.training.checkpoints import read_training_state
+from curvox.training.module import different_tensors
 from curvox.training.recipe import Recipe
 from curvox.training.start import read_start
 
@@ -121,13 +122,7 @@ def _in_state(name: str) -> str:
 
 
 def _load(module: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> None:
-    own = module.state_dict()
-    wrong = sorted(
-        name
-        for name in weights.keys() | own.keys()
-        if name not in weights or name not in own or weights[name].shape != own[name].shape
-    )
-    if wrong:
+    if wrong := different_tensors(weights, module.state_dict()):
         raise CheckpointError(
             f"the weights in {folder} are of another model: {len(wrong)} tensors differ (first: {wrong[0]}); a run of "
             "train(build=...) is read with the same build and recipe.yaml"

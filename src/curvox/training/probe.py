@@ -12,9 +12,10 @@ from curvox.diagnosis import RunObservation
 from curvox.errors import require_positive
 from curvox.losses import AbstractLoss
 from curvox.training.building import with_loss
-from curvox.training.death import NotFiniteError
+from curvox.training.guard import NotFiniteError
 from curvox.training.observe import observe_run
-from curvox.training.recipe import Recipe, recipe_from
+from curvox.training.recipe import Recipe
+from curvox.training.recipe_file import recipe_from
 from curvox.training.run import train
 
 WATCH_EVERY = 4

@@ -17,19 +17,19 @@ from curvox.embedder import DevResult
 from curvox.errors import OutputExistsError, RecipeError
 from curvox.files import replace_text, settle_folder
 from curvox.records import read_record, to_json, to_plain
-from curvox.training.augmenting import Augmenter
+from curvox.training.augmenting import Augmenter, build_augmentation
 from curvox.training.averaging import WeightAverager
 from curvox.training.bad_files import BAD_FILES, BadFiles
 from curvox.training.building import Build, Prepare, asked_levels, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
 from curvox.training.data import PreparedData, prepare_data, training_loader
-from curvox.training.death import FAILURE, NotFiniteError, write_death
+from curvox.training.guard import FAILURE, NotFiniteError, write_death
 from curvox.training.launching import is_first_process
 from curvox.training.memory import keep_freed_memory
 from curvox.training.module import SpeakerModule
-from curvox.training.options import build_augmentation
-from curvox.training.recipe import Recipe, dump_recipe, read_recipe
+from curvox.training.recipe import Recipe
+from curvox.training.recipe_file import dump_recipe, read_recipe
 from curvox.training.start import Start, apply_start, read_start
 from curvox.training.stopping import StopOnSignal
 from curvox.training.trainer import fit, make_trainer

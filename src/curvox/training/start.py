@@ -16,7 +16,7 @@ from curvox.embedder import Embedder, load_embedder
 from curvox.encoders import ENCODERS
 from curvox.errors import RecipeError
 from curvox.training.checkpoints import read_training_state
-from curvox.training.module import SpeakerModule
+from curvox.training.module import SpeakerModule, different_tensors
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,7 @@ def apply_start(start: Start, module: SpeakerModule) -> None:
         _check_labels(start, module.data.class_labels)
     wrong = [
         f"{name} is {_shape(weights.get(name))} there and {_shape(own.get(name))} here"
-        for name in sorted(weights.keys() | own.keys())
-        if _shape(weights.get(name)) != _shape(own.get(name))
+        for name in different_tensors(weights, own)
     ]
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""

@@ -15,7 +15,7 @@ import torch
 
 from curvox.errors import TrainingInterruptedError
 from curvox.training.launching import is_first_process
-from curvox.training.module import SpeakerModule, total_steps
+from curvox.training.module import SpeakerModule
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -73,7 +73,7 @@ class StopOnSignal(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SpeakerModule)
         number = self._asked_of_any(trainer)
-        if number and trainer.global_step < total_steps(pl_module.recipe, pl_module.steps_per_epoch):
+        if number and trainer.global_step < pl_module.total_steps:
             self._stop(trainer, number)
 
     def _asked_of_any(self, trainer: pl.Trainer) -> int:

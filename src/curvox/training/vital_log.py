@@ -12,9 +12,10 @@ import numpy as np
 from curvox.diagnosis import VITALS, EpochVitals, VitalHistory
 from curvox.errors import InputError
 from curvox.training.history import log_files, read_history
-from curvox.training.module import total_steps
 from curvox.training.recipe import Recipe
-from curvox.training.watch import PREFIX
+
+PREFIX = "vital/"
+"""What the names of the vital signs begin with in the logs."""
 
 # What the training step logs itself.
 _LOGGED = {
@@ -58,9 +59,8 @@ def read_vitals(run: Path, recipe: Recipe, steps_per_epoch: int | None) -> Vital
     names = [name for name in VITALS if any(name in by_step[step] for step in steps)]
     signs = {name: np.array([by_step[step].get(name, math.nan) for step in steps]) for name in names}
     epochs = tuple(EpochVitals(e.epoch, e.loss, e.dev_eer) for e in read_history(run))
-    return VitalHistory(
-        np.array(steps, dtype=np.int64), signs, epochs, steps_per_epoch, total_steps(recipe, steps_per_epoch)
-    )
+    total = recipe.training.total_steps(steps_per_epoch)
+    return VitalHistory(np.array(steps, dtype=np.int64), signs, epochs, steps_per_epoch, total)
 
 
 def _rows(run: Path) -> Iterator[dict[str, str]]:

@@ -13,13 +13,11 @@ from curvox.diagnosis import CAUSES, Finding
 from curvox.diagnosis.text import measured
 from curvox.errors import TrainingError
 from curvox.training.module import SpeakerModule
+from curvox.training.vital_log import PREFIX
 from curvox.training.vital_signs import embedding_signs, gradient_signs, item_signs, kept_weights, update_ratio
 
 if TYPE_CHECKING:
     from curvox.diagnosis.live import LiveWatch
-
-PREFIX = "vital/"
-"""What the names of the vital signs begin with in the logs."""
 
 
 class VitalWatch(pl.Callback):
@@ -65,7 +63,7 @@ class VitalWatch(pl.Callback):
             "learning_rate": optimizer.param_groups[0]["lr"],
             "margin_scale": module.loss.margin_scale,
             **gradient_signs(module.embedder.encoder, module.loss),
-            **embedding_signs(module.loss.space, step.embeddings, step.batch["speakers"]),
+            **embedding_signs(module.loss.space, step.embeddings, step.under_way.batch["speakers"]),
         }
         if step.embeddings.grad is not None:
             self._signs |= item_signs(step.embeddings.grad)
