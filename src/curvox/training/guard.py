@@ -49,7 +49,7 @@ class StepUnderWay:
     embedder: Embedder
     loss: AbstractLoss
     batch: Mapping[str, Tensor]
-    recordings: Sequence[str]
+    recordings: tuple[str, ...]
     epoch: int
     batch_idx: int
     step: int

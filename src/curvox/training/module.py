@@ -139,9 +139,8 @@ class SpeakerModule(pl.LightningModule):
         under_way = self._under_way(batch, batch_idx)
         output = compute_loss(under_way, embeddings)
         check_loss(under_way, embeddings, output)
-        self.last_step = StepRecord(
-            under_way, embeddings if self.watched else embeddings.detach(), output.value.detach()
-        )
+        kept = embeddings if self.watched else embeddings.detach()
+        self.last_step = StepRecord(under_way, kept, output.value.detach())
         self._log_step(output, len(embeddings))
         return output.value
 
