@@ -44,8 +44,8 @@ from curvox.audio import (
 from curvox.corpora import read_corpus
 from curvox.testing.dummies import write_musan, write_rirs_noises
 from curvox.training import build_model, recipe_from
-from curvox.training.augmenting import Augmentation
-from curvox.training.memory import keep_freed_memory
+from curvox.training.data.augmenting import Augmentation
+from curvox.training.run.train import keep_freed_memory
 
 RATE_HZ = 16000
 SPEAKERS = 1000

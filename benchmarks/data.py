@@ -35,12 +35,10 @@ from torch import Tensor
 from curvox.audio import read_audio
 from curvox.audio.crop_decoding import crop_of_file
 from curvox.corpora import Corpus, ShardingOptions, Utterance, read_corpus, shard_corpus, write_manifest
-from curvox.training import Recipe, read_recipe
-from curvox.training.building import build_model, first_model
-from curvox.training.data import prepare_data, training_loader
-from curvox.training.memory import keep_freed_memory
-from curvox.training.optimizers import build_optimizer
-from curvox.training.prepared import PreparedData
+from curvox.training import PreparedData, Recipe, read_recipe
+from curvox.training.data.loading import prepare_data, training_loader
+from curvox.training.run.train import keep_freed_memory
+from curvox.training.step.building import build_model, build_optimizer, first_model
 
 RESULT = Path(__file__).parent / "results" / "data.md"
 FORMATS = {"wav": ("WAV", "PCM_16"), "flac": ("FLAC", "PCM_16"), "opus": ("OGG", "OPUS")}

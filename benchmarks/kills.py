@@ -30,7 +30,7 @@ from curvox.embedder import load_embedder
 from curvox.files import settle_folder
 from curvox.testing.voices import synthesise_corpus
 from curvox.training import Recipe, recipe_from, train
-from curvox.training.checkpoints import read_training_state
+from curvox.training.run.checkpoints import read_training_state
 
 EVERY = 2
 
@@ -148,7 +148,7 @@ def _fork(recipe: Recipe, run: Path, notes: Path) -> int:
     process = os.fork()
     if process:
         return process
-    from curvox.training.module import SpeakerModule
+    from curvox.training.step.module import SpeakerModule
 
     original = SpeakerModule.embed_batch
 

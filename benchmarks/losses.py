@@ -24,7 +24,7 @@ from loss_systems import DIM, step_of
 from measuring import Step, give_back_freed_memory, interleaved, peak_bytes, ratio, setting
 
 from curvox.losses import LOSSES, AbstractLoss, create_loss
-from curvox.training.memory import keep_freed_memory
+from curvox.training.run.train import keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results" / "losses.md"
 CENTRE_LOSSES = ("softmax", "am_softmax", "aam_softmax", "ram_softmax", "sphereface2", "h_softmax", "ham_softmax")

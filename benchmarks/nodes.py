@@ -25,7 +25,7 @@ import yaml
 from measuring import setting
 
 from curvox.testing.voices import synthesise_corpus
-from curvox.training.state_tree import read_state
+from curvox.training.run.checkpoints import read_state
 
 CURVOX = [sys.executable, "-m", "curvox", "train"]
 

@@ -24,9 +24,8 @@ from measuring import give_back_freed_memory, interleaved, peak_bytes, ratio, se
 from rich.console import Console
 from torch import Tensor
 
-from curvox.training import build_model, override, read_recipe, recipe_from, train
-from curvox.training.compiling import compiled
-from curvox.training.recipe import Recipe
+from curvox.training import Recipe, build_model, override, read_recipe, recipe_from, train
+from curvox.training.step.building import compiled
 
 SPEAKERS = 1000
 OPTIONS = {

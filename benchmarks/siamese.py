@@ -43,7 +43,7 @@ from curvox.training import (
     train,
     with_loss,
 )
-from curvox.training.building import first_model
+from curvox.training.step.building import first_model
 
 RESULTS = Path(__file__).parent / "results" / "siamese.md"
 PICTURE = Path(__file__).parent.parent / "docs" / "figures" / "siamese.svg"

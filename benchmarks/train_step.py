@@ -32,7 +32,7 @@ from whole_step import print_whole_step
 
 from curvox.encoders import ENCODERS
 from curvox.losses import create_loss
-from curvox.training.memory import keep_freed_memory
+from curvox.training.run.train import keep_freed_memory
 
 N_MELS, FRAMES, SPEAKERS = 80, 200, 5994
 SCALE, MARGIN = 30.0, 0.2

@@ -23,9 +23,10 @@ import torch
 from measuring import setting
 from rich.console import Console
 
-from curvox.training import read_recipe, run, train
-from curvox.training.module import SpeakerModule
-from curvox.training.watch import VitalWatch
+from curvox.training import read_recipe, train
+from curvox.training.run import train as train_module
+from curvox.training.run.watch import VitalWatch
+from curvox.training.step.module import SpeakerModule
 
 BLOCK = 10
 WARM_UP_BLOCKS = 2
@@ -68,7 +69,7 @@ def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
     TimedWatch.starts, TimedWatch.within_s = [], []
-    run.VitalWatch = TimedWatch
+    train_module.VitalWatch = TimedWatch
     with tempfile.TemporaryDirectory() as temporary:
         _train(arguments, Path(temporary))
     print(

@@ -24,10 +24,9 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from curvox.audio import augment, mask_features
-from curvox.training import build_model, read_recipe, train
-from curvox.training.data import PreparedData, prepare_data, training_loader
-from curvox.training.module import SpeakerModule
-from curvox.training.recipe import Recipe
+from curvox.training import Recipe, build_model, read_recipe, train
+from curvox.training.data.loading import PreparedData, prepare_data, training_loader
+from curvox.training.step.module import SpeakerModule
 
 SPEAKERS = 510
 BLOCKS, BLOCK_STEPS = 5, 8

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvox.audio import AbstractWaveforms
-from curvox.training.prepared import PreparedData, Recordings
+from curvox.training import PreparedData, Recordings
 
 Preparation = Callable[[PreparedData], PreparedData]
 Samples = NDArray[np.int16]

@@ -17,8 +17,7 @@ from rich.console import Console
 
 from curvox.diagnosis import Diagnosis, diagnose_run
 from curvox.errors import TrainingError
-from curvox.training import override, recipe_from, train
-from curvox.training.observe import observe_run
+from curvox.training import observe_run, override, recipe_from, train
 from sabotage.case import Case, Corpora
 
 

@@ -21,7 +21,7 @@ from curvox.losses import LOSSES
 from curvox.metrics import evaluate
 from curvox.records import to_json
 from curvox.reports import BIBTEX, EvaluationReport, ScoringFacts, TrialFacts
-from curvox.training.augmenting import Augmentation
+from curvox.training.data.augmenting import Augmentation
 
 Cited = Callable[..., list[str]]
 ENCODER = "desplanques2020ecapa"

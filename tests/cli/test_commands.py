@@ -161,7 +161,7 @@ def test_train__interrupted_says_how_to_go_on(tiny_recipe_file: Path, voices: Pa
     assert process.returncode == 130
     assert "continue it with --resume" in said
     assert "Traceback" not in said
-    from curvox.training.state_tree import read_state
+    from curvox.training.run.checkpoints import read_state
 
     assert read_state(tmp_path / "tiny" / "last")["global_step"] > 0
 

@@ -17,7 +17,7 @@ from curvox.reports import (
     TrialSide,
     WorstTrial,
 )
-from curvox.training.history import EpochRecord
+from curvox.training import EpochRecord
 
 SEPARATIONS = {"Softmax": 1.5, "AM-Softmax": 2.0, "H-Softmax": 2.4, "HAM-Softmax": 3.0}
 

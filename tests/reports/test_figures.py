@@ -145,7 +145,7 @@ def test_eer_figure__says_for_which_system_a_figure_is_missing(systems, without_
 
 
 def test_learning_curves__skip_missing_values_and_refuse_none_at_all(systems):
-    from curvox.training.history import EpochRecord
+    from curvox.training import EpochRecord
 
     history = (EpochRecord(1, 3.0, None), EpochRecord(2, None, 0.3), EpochRecord(3, 2.0, 0.25))
     system = replace(systems[0], history=history)

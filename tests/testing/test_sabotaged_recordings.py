@@ -19,7 +19,7 @@ from sabotage.recordings import (
 )
 
 from curvox.audio import WaveformStore
-from curvox.training.prepared import PreparedData, Recordings
+from curvox.training import PreparedData, Recordings
 
 
 class Waves:

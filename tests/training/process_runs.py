@@ -17,8 +17,8 @@ import watched_training
 from watched_training import watched
 
 from curvox.training import RunResult, override, recipe_from, train
-from curvox.training.module import SpeakerModule
-from curvox.training.state_tree import read_state
+from curvox.training.run.checkpoints import read_state
+from curvox.training.step.module import SpeakerModule
 
 
 class CutError(Exception):

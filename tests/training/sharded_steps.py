@@ -17,11 +17,18 @@ from torch.nn.parallel import DistributedDataParallel
 
 from curvox.losses import create_loss
 from curvox.losses.sharding import shard_centres, sharded_parameters
-from curvox.training.optimizers import build_optimizer
-from curvox.training.processes import gather, gather_embeddings, mesh_of_processes, process_count
-from curvox.training.recipe import OptimizerRecipe
-from curvox.training.sharded_state import full_tensors, gradient_norm, shard_weights
-from curvox.training.state_tree import read_state, write_state
+from curvox.training.recipe.recipe import OptimizerRecipe
+from curvox.training.run.checkpoints import read_state, write_state
+from curvox.training.step.building import build_optimizer
+from curvox.training.step.processes import (
+    full_tensors,
+    gather,
+    gather_embeddings,
+    gradient_norm,
+    mesh_of_processes,
+    process_count,
+    shard_weights,
+)
 
 CLASSES, LIMIT = 5, 0.5
 _LEARNT_C = {"name": "poincare_ball", "lift": {"name": "soft_clip"}, "learn_c": True}

@@ -12,7 +12,7 @@ import torch
 
 from curvox.errors import InputError
 from curvox.testing.dummies import write_musan, write_rirs_noises
-from curvox.training.augmenting import Augmentation, Augmenter, build_augmentation
+from curvox.training.data.augmenting import Augmentation, Augmenter, build_augmentation
 
 SNR_DB = 8.0
 NONE = dict.fromkeys(("noise_probability", "babble_probability", "channel_probability", "gain_probability"), 0.0)

@@ -11,11 +11,11 @@ from tiny_recipes import change
 from curvox.audio import AugmentationOptions, ClippingOptions, TelephoneOptions
 from curvox.errors import MissingExtraError, RecipeError
 from curvox.testing.dummies import write_musan, write_rirs_noises
-from curvox.training import run as run_module
 from curvox.training import train
-from curvox.training.augmenting import Augmentation, Augmenter, build_augmentation
-from curvox.training.module import SpeakerModule
-from curvox.training.state_tree import read_state
+from curvox.training.data.augmenting import Augmentation, Augmenter, build_augmentation
+from curvox.training.run import train as run_module
+from curvox.training.run.checkpoints import read_state
+from curvox.training.step.module import SpeakerModule
 
 
 @pytest.fixture(scope="module")

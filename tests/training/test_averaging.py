@@ -21,11 +21,10 @@ from curvox.files import tensors_from_file
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
 from curvox.training import RunResult, build_model, override, read_history, recipe_from, train
-from curvox.training.callbacks import CheckpointKeeper
-from curvox.training.data import prepare_data
-from curvox.training.module import SpeakerModule
-from curvox.training.start import read_start
-from curvox.training.state_tree import read_state
+from curvox.training.data.loading import prepare_data
+from curvox.training.run.callbacks import CheckpointKeeper
+from curvox.training.run.checkpoints import read_start, read_state
+from curvox.training.step.module import SpeakerModule
 
 EPOCHS, LAST = 3, 2
 

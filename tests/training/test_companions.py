@@ -17,11 +17,9 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 
 from curvox.errors import CurvoxError, TrainingError
-from curvox.training import companions
-from curvox.training.companions import FOLLOWER_CODE, CompanionWatch
-from curvox.training.faults import fault_in_words
-from curvox.training.stopping import StopOnSignal
-from curvox.training.trainer import fit
+from curvox.training.run import faults
+from curvox.training.run.faults import FOLLOWER_CODE, CompanionWatch, fault_in_words
+from curvox.training.run.trainer import StopOnSignal, fit
 
 LOST = RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:4711")
 CONSEQUENCE = "The others cannot go on without it; no checkpoint was written yet; --resume starts it again"
@@ -102,7 +100,7 @@ def test_cause__is_told_before_lightning_hears_of_the_end_and_kills_all(
     stage = Stage(tmp_path, Scripted(None, None, -signal.SIGKILL), Scripted(None))
     said_before_it_killed = []
     monkeypatch.setattr(os, "kill", lambda pid, number: said_before_it_killed.append(capsys.readouterr().err))
-    monkeypatch.setattr(companions, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(faults, "_PATIENCE_S", 0.0)
     stage.watch._look(stage.trainer)
     stage.lightning_looks()
     assert said_before_it_killed == []
@@ -137,9 +135,9 @@ def test_connection__that_breaks_to_another_machine_is_waited_for_no_longer_than
 ) -> None:
     stage = Stage(tmp_path, Scripted(None))
     slept = []
-    monkeypatch.setattr(companions, "time", SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append))
+    monkeypatch.setattr(faults, "time", SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append))
     stage.fails_with(LOST)
-    assert sum(slept) == pytest.approx(companions._PATIENCE_S, abs=2 * companions._LOOK_EVERY_S)
+    assert sum(slept) == pytest.approx(faults._PATIENCE_S, abs=2 * faults._LOOK_EVERY_S)
     assert stage.watch.cause is None
     assert "look for the kernel's in dmesg" in (fault_in_words(LOST, 3, stage.watch.cause) or "")
     slept.clear()

@@ -12,7 +12,7 @@ from tiny_recipes import change
 
 from curvox.errors import RecipeError
 from curvox.training import train
-from curvox.training.state_tree import read_state
+from curvox.training.run.checkpoints import read_state
 
 
 def test_compiled_run__has_the_checkpoint_of_one_that_is_not(

@@ -22,9 +22,8 @@ from curvox.embedder import load_embedder
 from curvox.errors import CheckpointError, TrainingError, TrainingInterruptedError
 from curvox.files import settle_folder
 from curvox.training import train
-from curvox.training.checkpoints import FolderCheckpointIO, read_training_state
-from curvox.training.module import SpeakerModule
-from curvox.training.state_tree import read_state
+from curvox.training.run.checkpoints import FolderCheckpointIO, read_state, read_training_state
+from curvox.training.step.module import SpeakerModule
 
 
 def at_step(patch: pytest.MonkeyPatch, step: int, act: Callable[[SpeakerModule], object]) -> None:

@@ -14,7 +14,7 @@ from tiny_recipes import change
 
 from curvox.errors import RecipeError
 from curvox.training import read_recipe, train
-from curvox.training.launching import cluster_environments, is_first_process
+from curvox.training.run.trainer import cluster_environments, is_first_process
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "RANK": "0", "LOCAL_RANK": "0", "GROUP_RANK": "0", "WORLD_SIZE": "2"}
 SLURM = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0",

@@ -18,9 +18,9 @@ from curvox.embedder import load_embedder
 from curvox.errors import CheckpointError, CorpusError, InputError, RecipeError
 from curvox.losses import LevelPrototypes, create_loss
 from curvox.training import Recipe, build_model, observe_run, train
-from curvox.training.levels import levels_of, numbered_labels
-from curvox.training.module import SpeakerModule
-from curvox.training.state_tree import read_state
+from curvox.training.run.checkpoints import read_state
+from curvox.training.step.building import levels_of, numbered_labels
+from curvox.training.step.module import SpeakerModule
 
 LEVELS = {"name": "level_prototypes", "weight": 0.1, "levels": ["gender", "native_language"]}
 NODES = "loss.losses.1.prototypes"

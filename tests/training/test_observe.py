@@ -29,7 +29,7 @@ from curvox.training import (
     train,
     with_loss,
 )
-from curvox.training.module import SpeakerModule
+from curvox.training.step.module import SpeakerModule
 
 
 @pytest.fixture(scope="module")

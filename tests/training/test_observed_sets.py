@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from curvox.training import recipe_from
-from curvox.training.data import prepare_data
-from curvox.training.observed_sets import recording_facts
-from curvox.training.prepared import choose_recordings
+from curvox.training.data.loading import prepare_data
+from curvox.training.data.prepared import choose_recordings
+from curvox.training.observing.observed import recording_facts
 
 
 def test_choose_recordings__takes_whole_speakers_first() -> None:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from curvox.errors import MissingExtraError, RecipeError
 from curvox.training import train
-from curvox.training.module import SpeakerModule
-from curvox.training.optimizers import build_optimizer
-from curvox.training.recipe import OptimizerRecipe
-from curvox.training.state_tree import read_state
+from curvox.training.recipe.recipe import OptimizerRecipe
+from curvox.training.run.checkpoints import read_state
+from curvox.training.step.building import build_optimizer
+from curvox.training.step.module import SpeakerModule
 
 
 @pytest.fixture

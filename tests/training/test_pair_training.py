@@ -16,8 +16,8 @@ from curvox.errors import InputError, RecipeError
 from curvox.losses import LOSSES, AbstractLoss
 from curvox.losses.description import create_loss
 from curvox.training import recipe_from, train
-from curvox.training.data import prepare_data, training_loader
-from curvox.training.processes import compares_items
+from curvox.training.data.loading import prepare_data, training_loader
+from curvox.training.step.processes import compares_items
 
 PAIR_LOSSES = [
     name

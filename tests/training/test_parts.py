@@ -11,8 +11,8 @@ from tiny_recipes import change
 
 from curvox.errors import RecipeError
 from curvox.training import override, read_history, train
-from curvox.training.data import PlannedBatches
-from curvox.training.parts import count_parts
+from curvox.training.data.loading import PlannedBatches
+from curvox.training.step.module import count_parts
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from curvox.errors import OutputExistsError, RecipeError
 from curvox.losses import create_loss
 from curvox.losses.sharding import has_centres
 from curvox.training import Recipe, override, probe_loss, read_recipe, recipe_from, small_recipe
-from curvox.training.data import prepare_data
+from curvox.training.data.loading import prepare_data
 
 
 @pytest.fixture(scope="module")

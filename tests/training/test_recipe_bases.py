@@ -8,7 +8,7 @@ import pytest
 
 from curvox.errors import RecipeError
 from curvox.training import dump_recipe, read_recipe
-from curvox.training.recipe_file import laid_over, read_tree
+from curvox.training.recipe.reading import laid_over, read_tree
 
 WHOLE = """
 name: whole

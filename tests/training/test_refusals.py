@@ -12,7 +12,7 @@ from curvox.errors import CheckpointError, InputError, RecipeError, TrainingErro
 from curvox.files import tensors_from_file, tensors_to_file
 from curvox.losses import LossOutput
 from curvox.training import override, read_recipe, recipe_from, train
-from curvox.training.module import SpeakerModule
+from curvox.training.step.module import SpeakerModule
 
 
 # Lightning warns that it would take another precision; the refusal says it.

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from curvox.training.recipe import MarginRecipe, ScheduleRecipe
-from curvox.training.schedules import learning_rate_factor, margin_scale
+from curvox.training.recipe.recipe import MarginRecipe, ScheduleRecipe
+from curvox.training.step.building import learning_rate_factor, margin_scale
 
 SETTINGS = {"learning_rate": 0.1, "steps_per_epoch": 10, "total_steps": 100}
 

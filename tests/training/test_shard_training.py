@@ -17,13 +17,11 @@ from tiny_recipes import change
 from curvox.audio import ShardStore
 from curvox.corpora import EpochPlan, ShardingOptions, read_corpus, shard_corpus
 from curvox.errors import AudioError, InputError, RecipeError, TrainingError
-from curvox.training import train
-from curvox.training.bad_files import BAD_FILES
-from curvox.training.checkpoints import read_training_state
-from curvox.training.data import PlannedBatches, prepare_data, training_loader
-from curvox.training.module import SpeakerModule
-from curvox.training.prefetching import ShardPrefetch
-from curvox.training.recipe import Recipe
+from curvox.training import Recipe, train
+from curvox.training.data.crops import BAD_FILES
+from curvox.training.data.loading import PlannedBatches, ShardPrefetch, prepare_data, training_loader
+from curvox.training.run.checkpoints import read_training_state
+from curvox.training.step.module import SpeakerModule
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from watched_training import noted
 
 from curvox.errors import RecipeError
 from curvox.training import override, train
-from curvox.training.state_tree import read_state, write_state
+from curvox.training.run.checkpoints import read_state, write_state
 
 PARTS = [
     {"name": "softmax", "weight": 0.2},

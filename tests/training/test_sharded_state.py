@@ -12,10 +12,10 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
-from curvox.training.optimizers import build_optimizer
-from curvox.training.recipe import OptimizerRecipe
-from curvox.training.sharded_state import full_tensors, shard_weights
-from curvox.training.state_tree import read_state, write_state
+from curvox.training.recipe.recipe import OptimizerRecipe
+from curvox.training.run.checkpoints import read_state, write_state
+from curvox.training.step.building import build_optimizer
+from curvox.training.step.processes import full_tensors, shard_weights
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from tiny_recipes import change
 from curvox.audio import change_speed
 from curvox.errors import RecipeError
 from curvox.training import train
-from curvox.training.data import prepare_data, training_loader
-from curvox.training.module import SpeakerModule
-from curvox.training.state_tree import read_state
+from curvox.training.data.loading import prepare_data, training_loader
+from curvox.training.run.checkpoints import read_state
+from curvox.training.step.module import SpeakerModule
 
 SPEEDS = "data.speeds=[1.0, 0.9, 1.1]"
 

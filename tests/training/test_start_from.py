@@ -13,8 +13,8 @@ from tiny_recipes import change
 
 from curvox.errors import CheckpointError, CurvoxError, RecipeError
 from curvox.training import train
-from curvox.training.module import SpeakerModule
-from curvox.training.state_tree import read_state
+from curvox.training.run.checkpoints import read_state
+from curvox.training.step.module import SpeakerModule
 
 
 @pytest.fixture

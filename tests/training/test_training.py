@@ -22,8 +22,8 @@ from curvox.errors import (
 )
 from curvox.metrics import equal_error_rate
 from curvox.training import Recipe, read_history, read_recipe, recipe_from, train
-from curvox.training.module import SpeakerModule
-from curvox.training.state_tree import read_state
+from curvox.training.run.checkpoints import read_state
+from curvox.training.step.module import SpeakerModule
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -20,7 +20,7 @@ from curvox.embedder import load_embedder
 from curvox.errors import TrainingError
 from curvox.geometry import Hypersphere, create_space
 from curvox.training import build_model, read_vitals, recipe_from, train, with_loss
-from curvox.training.vital_signs import embedding_signs, gradient_signs, item_signs, kept_weights, update_ratio
+from curvox.training.run.watch import embedding_signs, gradient_signs, item_signs, kept_weights, update_ratio
 
 
 def test_embedding_signs__match_plain_loops() -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from curvox.training import recipe_from, train
-from curvox.training.module import SpeakerModule
+from curvox.training.step.module import SpeakerModule
 
 Step = Callable[[SpeakerModule, dict[str, Tensor]], Tensor]
 

@@ -11,9 +11,7 @@ from curvox.bench.trials import TEST
 from curvox.corpora import Corpus, TrialList
 from curvox.errors import CurvoxError, RecipeError
 from curvox.hierarchy import tree_paths
-from curvox.training import build_model
-from curvox.training.augmenting import build_augmentation
-from curvox.training.building import sketch_model
+from curvox.training import build_augmentation, build_model, sketch_model
 
 
 def check_settings(cells: Sequence[Cell]) -> None:

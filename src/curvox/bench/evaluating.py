@@ -26,8 +26,7 @@ from curvox.diagnosis import VitalHistory
 from curvox.diagnosis.live import LiveWatch
 from curvox.embedder import Embedder, embed_and_measure, load_embedder, model_folder
 from curvox.scoring import score_pairs
-from curvox.training import EpochRecord, read_facts, read_history, read_recipe, read_vitals
-from curvox.training.averaging import AVERAGED
+from curvox.training import AVERAGED, EpochRecord, read_facts, read_history, read_recipe, read_vitals
 
 if TYPE_CHECKING:
     from curvox.hierarchy import TreeMeasures

@@ -10,8 +10,7 @@ from typing import Any
 import yaml
 
 from curvox.errors import RecipeError
-from curvox.training import override
-from curvox.training.recipe_file import laid_over
+from curvox.training import laid_over, override
 
 _KEY = re.compile(r"\w+(\.\w+)*")
 

@@ -12,9 +12,7 @@ from pydantic import Field, ValidationError
 from curvox.bench.grids import expand_grid
 from curvox.bench.trials import TEST
 from curvox.errors import CurvoxError, RecipeError, nearest, require_name
-from curvox.training import Recipe, recipe_from
-from curvox.training.recipe import Options, Section
-from curvox.training.recipe_file import laid_over, load_tree, read_tree
+from curvox.training import Recipe, Section, laid_over, load_tree, read_tree, recipe_from
 
 NAME = r"^\w[\w.\-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -25,7 +23,7 @@ class SettingSection(Section):
     """One setting: its title for people, and what it changes of the base."""
 
     title: Annotated[str, Field(min_length=1)]
-    recipe: Options = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
 
 
 class GridSection(SettingSection):

@@ -141,7 +141,7 @@ def _training_speakers(run: Path) -> frozenset[str] | None:
     """Return the names of the speakers the run was trained on, None where nothing says them."""
     from curvox.cli.runs import run_folder, training_corpus
     from curvox.errors import CheckpointError, InputError
-    from curvox.training.checkpoints import read_training_state
+    from curvox.training import read_training_state
 
     try:
         return frozenset(training_corpus(run, None).speakers)

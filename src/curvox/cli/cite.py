@@ -10,8 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from curvox.reports import EvaluationReport
-    from curvox.training import Recipe
-    from curvox.training.recipe import TrainingRecipe
+    from curvox.training import Recipe, TrainingRecipe
 
 OF_OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("sub_centres", lambda count: count != 1, "deng2020subcenter"),

@@ -80,7 +80,7 @@ def _decode(corpus: Corpus, output: Path, sampling_rate_hz: int, threads: int | 
     from rich.console import Console
 
     from curvox.cli.progress import counting
-    from curvox.training.flac_corpus import BAD_FILES, convert_to_flac
+    from curvox.training import BAD_FILES, convert_to_flac
 
     with counting(Console(stderr=True), "decoding recordings") as progress:
         made = convert_to_flac(corpus, output, sampling_rate_hz=sampling_rate_hz, threads=threads, progress=progress)

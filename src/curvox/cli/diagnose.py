@@ -120,8 +120,7 @@ def diagnose_loss(
     """
     from curvox.diagnosis import diagnose as diagnose_batch
     from curvox.diagnosis import diagnose_run
-    from curvox.training import probe_loss, small_recipe
-    from curvox.training.processes import compares_items
+    from curvox.training import compares_items, probe_loss, small_recipe
 
     folder = runs / f"probe-{loss.name}"
     place = output or folder / "diagnosis"

@@ -29,9 +29,8 @@ def train(
     from rich.console import Console
 
     from curvox.cli.progress import counting
-    from curvox.training import read_recipe
+    from curvox.training import is_first_process, read_recipe
     from curvox.training import train as run_training
-    from curvox.training.launching import is_first_process
 
     changes = list(overrides or [])
     if data is not None:

@@ -15,7 +15,7 @@ from curvox.metrics import Evaluation
 
 if TYPE_CHECKING:
     from curvox.reports.comparison import Comparison
-    from curvox.training.history import EpochRecord
+    from curvox.training import EpochRecord
 
 _PACKAGES = ("curvox", "torch", "lightning", "numpy", "matplotlib")
 

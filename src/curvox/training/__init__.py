@@ -1,17 +1,86 @@
-"""Training: orchestration only; no formula lives here."""
+"""Training: orchestration only; no formula lives here.
 
-from curvox.training.augmenting import build_augmentation
-from curvox.training.building import Build, Prepare, build_encoder, build_model, with_loss
-from curvox.training.history import EpochRecord, read_history
-from curvox.training.observe import observe_run
-from curvox.training.prepared import PreparedData, Recordings
-from curvox.training.probe import probe_loss, small_recipe
-from curvox.training.recipe import Recipe
-from curvox.training.recipe_file import dump_recipe, override, read_recipe, recipe_from
-from curvox.training.run import RunFacts, RunResult, read_facts, train, what_is_trained
-from curvox.training.vital_log import read_vitals
+A recipe says what to do (``recipe``), a corpus becomes batches (``data``), a batch a step (``step``), steps a run in a
+folder (``run``), and a run is looked into afterwards (``observing``). Names are imported when they are asked for, so
+that reading a recipe needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curvox.training.data.augmenting import build_augmentation
+    from curvox.training.data.crops import BAD_FILES
+    from curvox.training.data.flac_corpus import convert_to_flac
+    from curvox.training.data.loading import open_corpus
+    from curvox.training.data.prepared import PreparedData, Recordings
+    from curvox.training.observing.observe import observe_run, probe_loss, small_recipe
+    from curvox.training.observing.observed import observed_model
+    from curvox.training.recipe.reading import (
+        dump_recipe,
+        laid_over,
+        load_tree,
+        override,
+        read_recipe,
+        read_tree,
+        recipe_from,
+    )
+    from curvox.training.recipe.recipe import Recipe, Section, TrainingRecipe
+    from curvox.training.run.callbacks import AVERAGED
+    from curvox.training.run.checkpoints import read_training_state
+    from curvox.training.run.logs import EpochRecord, read_history, read_vitals
+    from curvox.training.run.train import RunFacts, RunResult, read_facts, train, what_is_trained
+    from curvox.training.run.trainer import is_first_process
+    from curvox.training.step.building import Build, Prepare, build_encoder, build_model, sketch_model, with_loss
+    from curvox.training.step.processes import compares_items
+
+_PACKAGE = "curvox.training"
+_HOMES = {
+    "AVERAGED": "run.callbacks",
+    "BAD_FILES": "data.crops",
+    "Build": "step.building",
+    "EpochRecord": "run.logs",
+    "Prepare": "step.building",
+    "PreparedData": "data.prepared",
+    "Recipe": "recipe.recipe",
+    "Recordings": "data.prepared",
+    "RunFacts": "run.train",
+    "RunResult": "run.train",
+    "Section": "recipe.recipe",
+    "TrainingRecipe": "recipe.recipe",
+    "build_augmentation": "data.augmenting",
+    "build_encoder": "step.building",
+    "build_model": "step.building",
+    "compares_items": "step.processes",
+    "convert_to_flac": "data.flac_corpus",
+    "dump_recipe": "recipe.reading",
+    "is_first_process": "run.trainer",
+    "laid_over": "recipe.reading",
+    "load_tree": "recipe.reading",
+    "observe_run": "observing.observe",
+    "observed_model": "observing.observed",
+    "open_corpus": "data.loading",
+    "override": "recipe.reading",
+    "probe_loss": "observing.observe",
+    "read_facts": "run.train",
+    "read_history": "run.logs",
+    "read_recipe": "recipe.reading",
+    "read_training_state": "run.checkpoints",
+    "read_tree": "recipe.reading",
+    "read_vitals": "run.logs",
+    "recipe_from": "recipe.reading",
+    "sketch_model": "step.building",
+    "small_recipe": "observing.observe",
+    "train": "run.train",
+    "what_is_trained": "run.train",
+    "with_loss": "step.building",
+}
 
 __all__ = [
+    "AVERAGED",
+    "BAD_FILES",
     "Build",
     "EpochRecord",
     "Prepare",
@@ -20,20 +89,42 @@ __all__ = [
     "Recordings",
     "RunFacts",
     "RunResult",
+    "Section",
+    "TrainingRecipe",
     "build_augmentation",
     "build_encoder",
     "build_model",
+    "compares_items",
+    "convert_to_flac",
     "dump_recipe",
+    "is_first_process",
+    "laid_over",
+    "load_tree",
     "observe_run",
+    "observed_model",
+    "open_corpus",
     "override",
     "probe_loss",
     "read_facts",
     "read_history",
     "read_recipe",
+    "read_training_state",
+    "read_tree",
     "read_vitals",
     "recipe_from",
+    "sketch_model",
     "small_recipe",
     "train",
     "what_is_trained",
     "with_loss",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{_PACKAGE}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""A run from recipe to folder: its checkpoints, its logs, its end."""

@@ -1,0 +1,1 @@
+"""One training step: the model and what it is trained with, and what stops it."""
