@@ -25,7 +25,6 @@ from rich.console import Console
 from torch import Tensor
 
 from curvox.training import Recipe, build_model, override, read_recipe, recipe_from, train
-from curvox.training.step.building import compiled
 
 SPEAKERS = 1000
 OPTIONS = {
@@ -76,7 +75,9 @@ def _steps(recipe: Recipe, batch: int) -> dict[str, Callable[[], None]]:
         embedder.train()
         with torch.no_grad():
             features = embedder.features(0.1 * torch.randn(batch, samples))[0]
-        encode: Callable[[Tensor], Tensor] = compiled(embedder.encoder) if with_compile else embedder.encoder
+        encode: Callable[[Tensor], Tensor] = (
+            torch.compile(embedder.encoder.forward, dynamic=False) if with_compile else embedder.encoder
+        )
         optimizer = torch.optim.Adam([*embedder.encoder.parameters(), *loss.parameters()])
 
         def step() -> None:

@@ -14,7 +14,8 @@ from curvox.tables import Entry, Table
 if TYPE_CHECKING:
     from curvox.losses.combined import WeightedLoss
     from curvox.losses.contract import AbstractLoss, LossOutput
-    from curvox.losses.description import create_loss
+    from curvox.losses.description import create_loss, takes_tree
+    from curvox.losses.sharding import as_sharded, has_centres, shard_centres, sharded_parameters
 
 _ROOM = "curvox.losses"
 
@@ -72,11 +73,17 @@ _CONTRACT = {
     "AbstractLoss": f"{_ROOM}.contract",
     "LossOutput": f"{_ROOM}.contract",
     "WeightedLoss": f"{_ROOM}.combined",
+    "as_sharded": f"{_ROOM}.sharding",
     "create_loss": f"{_ROOM}.description",
+    "has_centres": f"{_ROOM}.sharding",
+    "shard_centres": f"{_ROOM}.sharding",
+    "sharded_parameters": f"{_ROOM}.sharding",
+    "takes_tree": f"{_ROOM}.description",
 }
 _HOMES = _CONTRACT | {entry.attribute: entry.module for entry in LOSSES.entries.values()}
 
-__all__ = ["LOSSES", "AbstractLoss", "LossOutput", "WeightedLoss", "create_loss"]
+__all__ = ["LOSSES", "AbstractLoss", "LossOutput", "WeightedLoss", "create_loss", "takes_tree"]
+__all__ += ["as_sharded", "has_centres", "shard_centres", "sharded_parameters"]
 __all__ += [entry.attribute for entry in LOSSES.entries.values()]
 
 

@@ -70,13 +70,9 @@ class Augmentation:
     def open(
         self, *, sampling_rate_hz: int, seed: int, cache: Path, progress: Callable[[int, int], None] | None = None
     ) -> Augmenter:
-        """Decode or simulate what the stages need.
+        """Decode what the stages need into ``cache``, or simulate it from ``seed``.
 
-        Args:
-            sampling_rate_hz: of the waveforms that are to be changed.
-            seed: of the simulated rooms.
-            cache: folder where decoded recordings are kept.
-            progress: called with (recordings done, of how many) while they are decoded, for rooms and noise in turn.
+        ``progress`` is called with (recordings done, of how many), for rooms and noise in turn.
 
         Raises:
             AudioError: a recording cannot be read.
@@ -103,8 +99,7 @@ class Augmenter:
     recordings: NoiseRecordings | None = None
 
     def with_copies(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the batch twice, the copies that will be changed behind the crops that stay clean, where options say
-        so; else as it is."""
+        """Return the batch and behind it the copies to be changed, where options say so; else the batch as it is."""
         return {name: torch.cat([part, part]) for name, part in batch.items()} if self.options.beside_clean else batch
 
     def change_waveforms(
@@ -134,22 +129,20 @@ class Augmenter:
         return items // 2 if self.options.beside_clean else 0
 
     def _changed(self, waveforms: Tensor, seeds: Sequence[int], speakers: Sequence[int] | None) -> Tensor:
-        options, rate_hz = self.options, self.sampling_rate_hz
-        if options.rooms is not None and self.responses is not None:
-            probability = options.rooms.probability
+        stages, rate_hz = self.options, self.sampling_rate_hz
+        if stages.rooms is not None and self.responses is not None:
+            probability = stages.rooms.probability
             waveforms = reverberate(waveforms, seeds, responses=self.responses, probability=probability)
-        if options.recorded_noise is not None and self.recordings is not None:
-            waveforms = add_recorded_noise(waveforms, seeds, recordings=self.recordings, options=options.recorded_noise)
-        if options.waveforms is not None:
-            waveforms = augment(
-                waveforms, seeds, sampling_rate_hz=rate_hz, options=options.waveforms, speakers=speakers
-            )
-        if options.clipping is not None:
-            waveforms = clip_peaks(waveforms, seeds, options=options.clipping)
-        if options.telephone is not None:
-            waveforms = through_telephone(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.telephone)
-        if options.codecs is not None:
-            waveforms = through_codecs(waveforms, seeds, sampling_rate_hz=rate_hz, options=options.codecs)
+        if stages.recorded_noise is not None and self.recordings is not None:
+            waveforms = add_recorded_noise(waveforms, seeds, recordings=self.recordings, options=stages.recorded_noise)
+        if (noise := stages.waveforms) is not None:
+            waveforms = augment(waveforms, seeds, sampling_rate_hz=rate_hz, options=noise, speakers=speakers)
+        if stages.clipping is not None:
+            waveforms = clip_peaks(waveforms, seeds, options=stages.clipping)
+        if stages.telephone is not None:
+            waveforms = through_telephone(waveforms, seeds, sampling_rate_hz=rate_hz, options=stages.telephone)
+        if stages.codecs is not None:
+            waveforms = through_codecs(waveforms, seeds, sampling_rate_hz=rate_hz, options=stages.codecs)
         return waveforms
 
 

@@ -18,9 +18,11 @@ from curvox.errors import AudioError
 from curvox.files import locked
 from curvox.training.data.prepared import PreparedData
 
-# ``bad_files.tsv`` of a run: what could not be read, noted by all workers and processes, and counted together.
-
 BAD_FILES = "bad_files.tsv"
+"""Of a run: what could not be read, noted by all workers and processes, and counted together."""
+
+_TRIES = 20
+_RAISED = re.compile(r"^curvox\.[\w.]+Error: ", re.MULTILINE)
 
 
 class BadFiles:
@@ -44,11 +46,10 @@ class BadFiles:
         """
         if bad.utterance in self._noted:
             return
-        if self.path is not None and not self._append(bad):
-            self._noted[bad.utterance] = bad
-            return
+        added = self.path is None or self._append(bad, self.path)
         self._noted[bad.utterance] = bad
-        check_share(len(self.read()), self.recordings, self.allowed_share, bad)
+        if added:
+            check_share(len(self.read()), self.recordings, self.allowed_share, bad)
 
     def read(self) -> tuple[BadRecording, ...]:
         """Return what has been noted so far, by anybody."""
@@ -59,19 +60,14 @@ class BadFiles:
         lines = self.path.read_text(encoding="utf-8").splitlines()[1:]
         return tuple(BadRecording(*cells) for line in lines if len(cells := line.split("\t")) == 3)
 
-    def _append(self, bad: BadRecording) -> bool:
+    def _append(self, bad: BadRecording, path: Path) -> bool:
         """Add a line unless the utterance has one; say whether it was added."""
-        assert self.path is not None
-        with locked(self.path.with_name(f".{self.path.name}.lock")):
+        with locked(path.with_name(f".{path.name}.lock")):
             known = self.read()
             if any(row.utterance == bad.utterance for row in known):
                 return False
-            write_bad_files(self.path, [*known, bad])
+            write_bad_files(path, [*known, bad])
             return True
-
-
-_TRIES = 20
-_RAISED = re.compile(r"^curvox\.[\w.]+Error: ", re.MULTILINE)
 
 
 class CropDataset(Dataset):

@@ -11,17 +11,14 @@ from pathlib import Path, PurePosixPath
 from curvox.audio import FlacFile, write_flac_files
 from curvox.corpora import BadRecording, Corpus, Utterance, write_bad_files, write_manifest
 from curvox.errors import CorpusError, OutputExistsError
+from curvox.training.data.crops import BAD_FILES
 
-BAD_FILES = "bad_files.tsv"
 _MANIFEST = "manifest.tsv"
 
 
 @dataclass(frozen=True)
 class FlacCorpus:
-    """What was made: the corpus, where its manifest is, how many files were there already, and what could not be read.
-
-    ``bad_files`` is all that was left out.
-    """
+    """What was made: the corpus, its manifest, how many files were there already, what was left out as unreadable."""
 
     corpus: Corpus
     manifest: Path
@@ -43,9 +40,7 @@ def convert_to_flac(
     cannot be read are left out of the manifest and listed in ``folder``/bad_files.tsv.
 
     Args:
-        corpus: its recordings may be anything that `read_audio` reads.
         folder: new, or that of an interrupted conversion.
-        sampling_rate_hz: of all files.
         threads: how many recordings are decoded at a time; default as many as there are processors, at most 16.
         progress: called with (recordings done, recordings in all).
 

@@ -35,8 +35,6 @@ from curvox.training.data.prepared import PreparedData, Recordings, choose_recor
 from curvox.training.data.sources import Waveforms, open_sources, read_source_corpus
 from curvox.training.recipe.recipe import DataRecipe
 
-# Remote shards fetched before the batches come to them.
-
 
 class ShardPrefetch:
     """Keeps the next ``ahead`` shards of a plan coming into the cache, in a thread of the main process.
@@ -108,8 +106,7 @@ def prepare_data(
         AudioError: more recordings cannot be read than ``allowed_bad_share`` allows.
     """
     corpus = open_corpus(recipe, seed, cache)
-    splits = corpus.split(recipe.train_split), corpus.split(recipe.dev_split)
-    train, dev = splits if recipe.most_recordings is None else (_some(s, recipe.most_recordings, seed) for s in splits)
+    train, dev = (_some(corpus.split(name), recipe, seed) for name in (recipe.train_split, recipe.dev_split))
     labels_above = speaker_labels(train, levels)
     trials = _dev_trials(recipe, corpus, dev, seed)
     needed = {*map(str, trials.enrolments), *map(str, trials.tests)}
@@ -127,24 +124,25 @@ def prepare_data(
             f"the dev trials must hold both classes, got {int(labels.sum())} same-speaker and "
             f"{int((~labels).sum())} different-speaker trials"
         )
-    dropped = len(trials) - len(labels)
     return PreparedData(
         train_items,
         dev_items,
         enrolments,
         tests,
         labels,
-        dropped,
-        sources.bad,
+        dropped_trials=len(trials) - len(labels),
+        unreadable=sources.bad,
         speeds=tuple(recipe.speeds),
         labels_above=labels_above,
     )
 
 
-def _some(corpus: Corpus, most: int, seed: int) -> Corpus:
-    """At most ``most`` recordings of a corpus, of whole speakers."""
+def _some(corpus: Corpus, recipe: DataRecipe, seed: int) -> Corpus:
+    """Return at most ``most_recordings`` of a corpus, of whole speakers."""
+    if recipe.most_recordings is None:
+        return corpus
     speakers = np.unique([u.speaker for u in corpus.utterances], return_inverse=True)[1]
-    rows = choose_recordings(speakers, most, seed)
+    rows = choose_recordings(speakers, recipe.most_recordings, seed)
     return Corpus(corpus.root, tuple(corpus.utterances[row] for row in rows), corpus.name)
 
 
@@ -261,53 +259,35 @@ class PlannedBatches(Sampler):
             yield from (crops[first : first + size] for first in range(0, len(crops), size))
 
 
-def _plan(items: Recordings, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
+def _plan(data: PreparedData, recipe: DataRecipe, seed: int, epoch: int) -> EpochPlan:
+    items, together = data.train, recipe.recordings_per_speaker
+    lengths = items.lengths_samples
+    numbers = {
+        "crop_samples": recipe.crop_samples,
+        "batch_size": recipe.batch_size,
+        "seed": seed,
+        "epoch": epoch,
+        "max_crops_per_utterance": recipe.max_crops_per_utterance,
+    }
+    most = recipe.crops_per_epoch
     if isinstance(items.store, ShardStore):
-        return shard_epoch_plan(
-            items.store.shards[items.places],
-            items.lengths_samples,
-            crop_samples=crop_samples,
-            batch_size=recipe.batch_size,
-            lanes=recipe.shard_lanes or default_lanes(recipe.batch_size),
-            window=recipe.shard_window,
-            seed=seed,
-            epoch=epoch,
-            max_crops_per_utterance=recipe.max_crops_per_utterance,
+        shards = items.store.shards[items.places]
+        plan = shard_epoch_plan(shards, lengths, lanes=_lanes(recipe), window=recipe.shard_window, **numbers)
+    elif together is not None:
+        speakers, sessions = items.speakers, items.sessions
+        plan = speaker_epoch_plan(
+            speakers, lengths, sessions, recordings_per_speaker=together, crops_per_epoch=most, **numbers
         )
-    if recipe.recordings_per_speaker is not None:
-        return speaker_epoch_plan(
-            items.speakers,
-            items.lengths_samples,
-            items.sessions,
-            crop_samples=crop_samples,
-            batch_size=recipe.batch_size,
-            recordings_per_speaker=recipe.recordings_per_speaker,
-            seed=seed,
-            epoch=epoch,
-            crops_per_epoch=recipe.crops_per_epoch,
-            max_crops_per_utterance=recipe.max_crops_per_utterance,
-        )
-    return epoch_plan(
-        items.speakers,
-        items.lengths_samples,
-        crop_samples=crop_samples,
-        batch_size=recipe.batch_size,
-        seed=seed,
-        epoch=epoch,
-        balance=recipe.balance,
-        crops_per_epoch=recipe.crops_per_epoch,
-        max_crops_per_utterance=recipe.max_crops_per_utterance,
-    )
-
-
-def _plan_with_speeds(data: PreparedData, recipe: DataRecipe, crop_samples: int, seed: int, epoch: int) -> EpochPlan:
-    plan = _plan(data.train, recipe, crop_samples, seed, epoch)
+    else:
+        plan = epoch_plan(items.speakers, lengths, balance=recipe.balance, crops_per_epoch=most, **numbers)
     if len(data.speeds) == 1:
         return plan
-    cuts = [cut_samples(crop_samples, speed) for speed in data.speeds]
-    together = recipe.recordings_per_speaker or 1
-    lengths = data.train.lengths_samples
-    return plan_speeds(plan, lengths, cuts_samples=cuts, seed=seed, epoch=epoch, together=together)
+    cuts = [cut_samples(recipe.crop_samples, speed) for speed in data.speeds]
+    return plan_speeds(plan, lengths, cuts_samples=cuts, together=together or 1, seed=seed, epoch=epoch)
+
+
+def _lanes(recipe: DataRecipe) -> int:
+    return recipe.shard_lanes or default_lanes(recipe.batch_size)
 
 
 def training_loader(
@@ -327,21 +307,21 @@ def training_loader(
     Raises:
         RecipeError: the number of processes does not divide that of the lanes of shards.
     """
-    crop_samples = recipe.crop_samples
     prefetch = _prefetch(data.train, recipe, processes)
-    plan = functools.partial(_plan_with_speeds, data, recipe, crop_samples, seed)
-    batches = PlannedBatches(plan, rank, processes, parts, prefetch)
-    dataset = CropDataset(data, crop_samples, BadFiles(bad_files, data.recordings, recipe.allowed_bad_share))
-    persistent = recipe.workers > 0
+    batches = PlannedBatches(functools.partial(_plan, data, recipe, seed), rank, processes, parts, prefetch)
     return CropLoader(
-        dataset, batch_sampler=batches, collate_fn=_as_is, num_workers=recipe.workers, persistent_workers=persistent
+        CropDataset(data, recipe.crop_samples, BadFiles(bad_files, data.recordings, recipe.allowed_bad_share)),
+        batch_sampler=batches,
+        collate_fn=_as_is,
+        num_workers=recipe.workers,
+        persistent_workers=recipe.workers > 0,
     )
 
 
 def _prefetch(items: Recordings, recipe: DataRecipe, processes: int) -> ShardPrefetch | None:
     if not isinstance(items.store, ShardStore):
         return None
-    lanes = recipe.shard_lanes or default_lanes(recipe.batch_size)
+    lanes = _lanes(recipe)
     if lanes % processes:
         raise RecipeError(
             f"data.shard_lanes must be a multiple of the {processes} processes, so that each reads shards of its own, "

@@ -44,7 +44,7 @@ class Sources:
 
 
 def read_source_corpus(recipe: DataRecipe, cache: Path | None) -> Corpus:
-    """Read the recipe's corpus, of a folder of shards its labels; the index of a remote one is copied into ``cache``.
+    """Read the recipe's corpus; of a folder of shards its labels, with a remote index copied into ``cache``.
 
     Raises:
         RecipeError: none is named, or the recipe asks for what shards do not have.
@@ -101,12 +101,13 @@ def open_sources(
     Raises:
         AudioError: more recordings cannot be read than ``allowed_bad_share`` allows.
     """
+    opening = _Opening(recipe, corpus, cache, progress, "skip" if recipe.allowed_bad_share else "raise")
     if is_shard_folder(str(recipe.path)):
-        sources = _from_shards(recipe, corpus, train, dev, cache, progress)
+        sources = opening.shards(train, dev)
     elif recipe.storage == "files":
-        sources = _from_files(recipe, corpus, train, dev, cache, progress)
+        sources = opening.files(train, dev)
     else:
-        store = _decoded(recipe, corpus, [*train, *dev], cache, progress)
+        store = opening.decode([*train, *dev])
         places = np.arange(len(train) + len(dev))
         split = Waveforms(store, places[: len(train)]), Waveforms(store, places[len(train) :])
         sources = Sources(*split, _named(store.failures, [*train, *dev]))
@@ -115,71 +116,55 @@ def open_sources(
     return sources
 
 
-def _decoded(
-    recipe: DataRecipe, corpus: Corpus, utterances: Sequence[Utterance], cache: Path, progress: Progress | None
-) -> WaveformStore:
-    return WaveformStore.build(
-        [corpus.path_of(u) for u in utterances],
-        sampling_rate_hz=recipe.sampling_rate_hz,
-        segments=[(u.start_s, u.segment_s) for u in utterances],
-        cache=cache,
-        on_error=_on_error(recipe),
-        progress=progress,
-    )
+@dataclass(frozen=True)
+class _Opening:
+    recipe: DataRecipe
+    corpus: Corpus
+    cache: Path
+    progress: Progress | None
+    on_error: str
 
+    def decode(self, utterances: Sequence[Utterance]) -> WaveformStore:
+        return WaveformStore.build(
+            [self.corpus.path_of(u) for u in utterances],
+            sampling_rate_hz=self.recipe.sampling_rate_hz,
+            segments=[(u.start_s, u.segment_s) for u in utterances],
+            cache=self.cache,
+            on_error=self.on_error,
+            progress=self.progress,
+        )
 
-def _from_files(
-    recipe: DataRecipe,
-    corpus: Corpus,
-    train: Sequence[Utterance],
-    dev: Sequence[Utterance],
-    cache: Path,
-    progress: Progress | None,
-) -> Sources:
-    files = RecordingFiles.open(
-        corpus.root,
-        [u.path for u in train],
-        sampling_rate_hz=recipe.sampling_rate_hz,
-        segments=[(u.start_s, u.segment_s) for u in train],
-        durations_s=[u.duration_s for u in train],
-        progress=progress,
-        on_error=_on_error(recipe),
-    )
-    decoded = _decoded(recipe, corpus, dev, cache, progress)
-    bad = *_named(files.failures, train), *_named(decoded.failures, dev)
-    return Sources(Waveforms(files, np.arange(len(train))), Waveforms(decoded, np.arange(len(dev))), bad)
+    def files(self, train: Sequence[Utterance], dev: Sequence[Utterance]) -> Sources:
+        files = RecordingFiles.open(
+            self.corpus.root,
+            [u.path for u in train],
+            sampling_rate_hz=self.recipe.sampling_rate_hz,
+            segments=[(u.start_s, u.segment_s) for u in train],
+            durations_s=[u.duration_s for u in train],
+            progress=self.progress,
+            on_error=self.on_error,
+        )
+        decoded = self.decode(dev)
+        bad = *_named(files.failures, train), *_named(decoded.failures, dev)
+        return Sources(Waveforms(files, np.arange(len(train))), Waveforms(decoded, np.arange(len(dev))), bad)
 
-
-def _from_shards(
-    recipe: DataRecipe,
-    corpus: Corpus,
-    train: Sequence[Utterance],
-    dev: Sequence[Utterance],
-    cache: Path,
-    progress: Progress | None,
-) -> Sources:
-    store = shard_store(recipe, cache)
-    row = {u.utterance: number for number, u in enumerate(corpus.utterances)}
-    places = [np.array([row[u.utterance] for u in part], dtype=np.int64) for part in (train, dev)]
-    # In the order of the shards, so that a remote one is fetched once.
-    order = np.argsort(places[1], kind="stable")
-    decoded = WaveformStore.copy(
-        store,
-        places[1][order].tolist(),
-        names=[dev[place].path for place in order],
-        state=store.index.fingerprint,
-        cache=cache,
-        progress=progress,
-        on_error=_on_error(recipe),
-    )
-    back = np.empty(len(dev), dtype=np.int64)
-    back[order] = np.arange(len(dev))
-    bad = _named(decoded.failures, [dev[place] for place in order])
-    return Sources(Waveforms(store, places[0]), Waveforms(decoded, back), bad)
-
-
-def _on_error(recipe: DataRecipe) -> str:
-    return "skip" if recipe.allowed_bad_share else "raise"
+    def shards(self, train: Sequence[Utterance], dev: Sequence[Utterance]) -> Sources:
+        store = shard_store(self.recipe, self.cache)
+        row = {u.utterance: number for number, u in enumerate(self.corpus.utterances)}
+        places = [np.array([row[u.utterance] for u in part], dtype=np.int64) for part in (train, dev)]
+        # In the order of the shards, so that a remote one is fetched once.
+        order = np.argsort(places[1], kind="stable")
+        decoded = WaveformStore.copy(
+            store,
+            places[1][order].tolist(),
+            names=[dev[place].path for place in order],
+            state=store.index.fingerprint,
+            cache=self.cache,
+            progress=self.progress,
+            on_error=self.on_error,
+        )
+        bad = _named(decoded.failures, [dev[place] for place in order])
+        return Sources(Waveforms(store, places[0]), Waveforms(decoded, np.argsort(order)), bad)
 
 
 def _named(failures: Sequence[Failure], utterances: Sequence[Utterance]) -> tuple[BadRecording, ...]:

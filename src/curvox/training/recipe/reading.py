@@ -124,23 +124,18 @@ def dump_recipe(recipe: Recipe) -> str:
 
 
 def _set(tree: Any, keys: list[str], value: Any, whole: str) -> None:
-    for depth, key in enumerate(keys[:-1]):
+    for depth, key in enumerate(keys):
+        place: Any = key
         if isinstance(tree, list):
-            tree = tree[_list_index(key, tree, whole)]
+            place = _list_index(key, tree, whole)
         elif not isinstance(tree, dict):
-            raise RecipeError(f'override "{whole}": "{keys[depth - 1]}" is a single value, it has no parts')
+            raise RecipeError(f'override "{whole}": {".".join(keys[:depth])} is a single value, it has no parts')
+        elif depth < len(keys) - 1:
+            tree.setdefault(key, {})
+        if depth == len(keys) - 1:
+            tree[place] = value
         else:
-            if not isinstance(tree.get(key, {}), (dict, list)):
-                raise RecipeError(
-                    f'override "{whole}": {".".join(keys[: depth + 1])} is a single value, it has no parts'
-                )
-            tree = tree.setdefault(key, {})
-    if isinstance(tree, list):
-        tree[_list_index(keys[-1], tree, whole)] = value
-    elif isinstance(tree, dict):
-        tree[keys[-1]] = value
-    else:
-        raise RecipeError(f'override "{whole}": "{keys[-2]}" is a single value, it has no parts')
+            tree = tree[place]
 
 
 def _list_index(key: str, items: list[Any], whole: str) -> int:

@@ -11,158 +11,17 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from curvox.audio import FilterBank
 from curvox.embedder import Embedder
 from curvox.encoders import ENCODERS
 from curvox.errors import InputError, MissingExtraError, RecipeError
-from curvox.losses import LOSSES, AbstractLoss, create_loss
-from curvox.losses.description import takes_tree
-from curvox.losses.sharding import has_centres
-from curvox.training.data.loading import PreparedData
+from curvox.losses import LOSSES, AbstractLoss, create_loss, has_centres, takes_tree
+from curvox.training.data.prepared import PreparedData
 from curvox.training.recipe.reading import check_options
 from curvox.training.recipe.recipe import MarginRecipe, OptimizerRecipe, Recipe, ScheduleRecipe
 from curvox.training.step.processes import compares_items, shard_optimizer_state
-
-# torch.compile for the encoder: whether it can be had, and how.
-
-
-def compiled(encoder: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Return the encoder as a function of features (B, T, n_mels) that is compiled when first called.
-
-    It is compiled for the shapes it gets, which in training are always the same.
-    """
-    return torch.compile(encoder.forward, dynamic=False)
-
-
-def check_compiler() -> None:
-    """Refuse a machine without the C++ compiler that torch.compile calls.
-
-    Raises:
-        RecipeError: there is none.
-    """
-    name = os.environ.get("CXX", "g++")
-    if shutil.which(name) is None:
-        raise RecipeError(
-            f"training.compile needs a C++ compiler, and {name} is not there: install it, name another one in the "
-            "environment variable CXX, or leave training.compile out"
-        )
-
-
-# The levels above the speaker that a recipe's loss asks for: from columns of the manifest to whole numbers.
-
-Labels = Mapping[str, Sequence[str]]
-"""For each level the label of each class, "" where it is unknown."""
-
-
-def levels_of(loss: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the levels that a recipe's ``loss``, or a part of it, names, each once.
-
-    Raises:
-        RecipeError: a loss that needs levels names none.
-    """
-    found: list[str] = []
-    name = loss.get("name")
-    if isinstance(name, str) and name in LOSSES and takes_tree(name):
-        levels = loss.get("levels")
-        if not isinstance(levels, list) or not levels or not all(isinstance(level, str) for level in levels):
-            raise RecipeError(
-                f'the loss "{name}" needs levels, columns of the manifest above the speaker, from the root down, such '
-                f"as levels: [language, gender]; got {levels!r}"
-            )
-        found += levels
-    parts = loss.get("parts")
-    for part in parts if isinstance(parts, list) else ():
-        found += levels_of(part) if isinstance(part, Mapping) else ()
-    return tuple(dict.fromkeys(found))
-
-
-def sketched_labels(levels: Sequence[str], classes: int) -> dict[str, list[str]]:
-    """Made-up labels, to check a loss before the manifest is read: two at each level, by turns."""
-    return {level: [str(number % 2) for number in range(classes)] for level in levels}
-
-
-def numbered_labels(labels: Labels) -> dict[str, list[int]]:
-    """Number the labels of each level in their alphabetical order; -1 is unknown."""
-    numbers = {level: {label: i for i, label in enumerate(sorted({*of} - {""}))} for level, of in labels.items()}
-    return {level: [numbers[level].get(label, -1) for label in of] for level, of in labels.items()}
-
-
-# The optimiser of a recipe: one group for the encoder, one for the loss's own parameters.
-
-
-def build_optimizer(options: OptimizerRecipe, encoder: nn.Module, loss: nn.Module) -> torch.optim.Optimizer:
-    """Build the optimiser over ``encoder`` and whatever ``loss`` has beside it.
-
-    Raises:
-        MissingExtraError: the optimiser needs a package that is not installed.
-    """
-    shared = {id(p) for p in encoder.parameters()}
-    centres = [p for p in loss.parameters() if id(p) not in shared]
-    groups: list[dict[str, Any]] = [
-        {"params": list(encoder.parameters()), "lr": options.learning_rate},
-        # one by one: a step of all at once cannot mix parameters that are sharded with some that are not
-        {
-            "params": centres,
-            "lr": options.learning_rate * options.centre_learning_rate_factor,
-            "foreach": False,
-        },
-    ]
-    optimizer = _construct(options, groups)
-    # A checkpoint holds whole tensors, whatever is sharded here.
-    optimizer.register_load_state_dict_pre_hook(lambda own, state: shard_optimizer_state(state, own))
-    return optimizer
-
-
-def _construct(options: OptimizerRecipe, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    if options.name == "sgd":
-        return torch.optim.SGD(
-            groups, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=options.momentum > 0
-        )
-    if options.name == "riemannian_adam":
-        optimizer = load_riemannian_adam()(groups, weight_decay=options.weight_decay)
-        optimizer.register_load_state_dict_post_hook(_count_in_whole_numbers)
-        return optimizer
-    cls = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
-    return cls(groups, weight_decay=options.weight_decay)
-
-
-def _count_in_whole_numbers(optimizer: torch.optim.Optimizer) -> None:
-    """Undo what Adam does to a state that it reads: with steps in float32 a resumed run would round differently."""
-    for state in optimizer.state.values():
-        state["step"] = int(state["step"])
-
-
-def check_optimizer(options: OptimizerRecipe, loss: nn.Module) -> None:
-    """Refuse an optimiser that is not installed, or that would carry parameters off their manifold."""
-    if options.name == "riemannian_adam":
-        load_riemannian_adam()
-        return
-    bound = [name for name, p in loss.named_parameters() if hasattr(p, "manifold")]
-    if bound:
-        raise RecipeError(
-            f"the loss keeps parameters on a manifold (first: {bound[0]}), which {options.name} knows nothing of; "
-            "set training.optimizer.name=riemannian_adam"
-        )
-
-
-def load_riemannian_adam() -> type[torch.optim.Adam]:
-    """Return geoopt's Riemannian Adam (Bécigneul and Ganea 2019, arXiv:1810.00760); plain parameters go as by Adam.
-
-    Raises:
-        MissingExtraError: geoopt is not installed.
-    """
-    try:
-        with warnings.catch_warnings():  # geoopt scripts its functions, which torch has deprecated
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from geoopt.optim import RiemannianAdam
-    except ImportError as error:
-        raise MissingExtraError(
-            f'training.optimizer.name = riemannian_adam needs geoopt: pip install "curvox[riemannian]" ({error})'
-        ) from error
-    return RiemannianAdam
-
 
 Build = Callable[[Recipe, int], tuple[Embedder, AbstractLoss]]
 """From a recipe and the number of training speakers to the embedder and its loss, which share the space."""
@@ -170,8 +29,11 @@ Build = Callable[[Recipe, int], tuple[Embedder, AbstractLoss]]
 Prepare = Callable[[PreparedData], PreparedData]
 """From the decoded data to what is trained on, such as a choice of the recordings or other labels."""
 
-# How many there are is known only after decoding; enough for whatever a loss asks of their number.
+# How many speakers there are is known only after decoding; these are enough for any loss.
 _SKETCH_SPEAKERS = 1000
+
+Labels = Mapping[str, Sequence[str]]
+"""For each level the label of each class, "" where it is unknown."""
 
 
 def build_model(recipe: Recipe, speakers: int, labels: Labels | None = None) -> tuple[Embedder, AbstractLoss]:
@@ -193,17 +55,18 @@ def with_loss(make_loss: Callable[[int, int], AbstractLoss], described: dict | N
     """Return how to build the recipe's encoder with a loss of your own.
 
     Args:
-        make_loss: from the embedding's dimension and the number of speakers to the loss; the recipe's is not
-            looked at.
+        make_loss: from the embedding's dimension and the number of speakers to the loss; the recipe's is ignored.
         described: what ``model.yaml`` says of the loss; None: the name of its class.
     """
 
     def build(recipe: Recipe, speakers: int) -> tuple[Embedder, AbstractLoss]:
-        filter_bank = build_filter_bank(recipe.features, recipe.data.sampling_rate_hz)
+        rate_hz = recipe.data.sampling_rate_hz
+        features = check_options(FilterBank, recipe.features, where="features", given={"sampling_rate_hz"})
+        filter_bank = FilterBank(sampling_rate_hz=rate_hz, **features)
         encoder = build_encoder(recipe.encoder, filter_bank.n_mels)
         loss = make_loss(encoder.embedding_dim, speakers)
         description = {
-            "features": {"sampling_rate_hz": recipe.data.sampling_rate_hz, **recipe.features},
+            "features": {"sampling_rate_hz": rate_hz, **recipe.features},
             "encoder": {"n_mels": filter_bank.n_mels, **recipe.encoder},
             "training": {
                 "recipe": recipe.name,
@@ -216,12 +79,21 @@ def with_loss(make_loss: Callable[[int, int], AbstractLoss], described: dict | N
     return build
 
 
+def build_encoder(options: Mapping[str, Any], n_mels: int) -> Any:
+    """Build the encoder that ``options["name"]`` names."""
+    if not isinstance(options, Mapping) or not isinstance(options.get("name"), str):
+        raise RecipeError(f"encoder: expected a mapping with a name, got {options!r}")
+    cls = ENCODERS.load(options["name"])
+    rest = {key: value for key, value in options.items() if key != "name"}
+    return cls(n_mels=n_mels, **check_options(cls, rest, where="encoder", given={"n_mels"}))
+
+
 def first_model(
     recipe: Recipe, speakers: int, build: Build, labels: Labels | None = None
 ) -> tuple[Embedder, AbstractLoss]:
     """Build embedder and loss with the weights that the recipe's seed draws; leaves the random state seeded.
 
-    Without ``labels`` of the classes a loss that asks for levels gets made-up ones.
+    Without ``labels`` of the classes a loss that asks for levels gets made-up ones, two at each level.
     """
     pl.seed_everything(recipe.seed, workers=True, verbose=False)
     return _built(recipe, speakers, build, labels)
@@ -230,11 +102,12 @@ def first_model(
 def _built(recipe: Recipe, speakers: int, build: Build, labels: Labels | None = None) -> tuple[Embedder, AbstractLoss]:
     if build is not build_model:
         return build(recipe, speakers)
-    return build_model(recipe, speakers, labels or sketched_labels(levels_of(recipe.loss), speakers))
+    by_turns = [str(number % 2) for number in range(speakers)]
+    return build_model(recipe, speakers, labels or dict.fromkeys(levels_of(recipe.loss), by_turns))
 
 
 def sketch_model(recipe: Recipe, build: Build) -> Embedder:
-    """Build once for nothing but the checks: decoding takes minutes, a misspelt key must not wait for it.
+    """Build once to check the recipe, before minutes of decoding.
 
     Raises:
         InputError: ``build`` does not return an embedder and a loss that share a space.
@@ -268,35 +141,109 @@ def _check_model(recipe: Recipe, embedder: Embedder, loss: AbstractLoss, name: s
             f'the loss "{name}" compares the recordings of a whole batch, so it cannot be computed in parts; leave '
             "training.accumulate_batches out"
         )
-    if recipe.training.compile:
-        check_compiler()
+    compiler = os.environ.get("CXX", "g++")
+    if recipe.training.compile and shutil.which(compiler) is None:
+        raise RecipeError(
+            f"training.compile needs a C++ compiler, and {compiler} is not there: install it, name another one in the "
+            "environment variable CXX, or leave training.compile out"
+        )
     if recipe.training.shard_classes and not has_centres(loss):
         raise RecipeError(
             f'the loss "{name}" has no class centres to spread over processes; leave training.shard_classes out'
         )
-    check_optimizer(recipe.training.optimizer, loss)
+    _check_optimizer(recipe.training.optimizer, loss)
 
 
-def build_filter_bank(options: Mapping[str, Any], sampling_rate_hz: int) -> FilterBank:
-    """Build the front end from the recipe's ``features``."""
-    checked = check_options(FilterBank, options, where="features", given={"sampling_rate_hz"})
-    return FilterBank(sampling_rate_hz=sampling_rate_hz, **checked)
+def levels_of(loss: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the levels that a recipe's ``loss``, or a part of it, names, each once.
+
+    Raises:
+        RecipeError: a loss that needs levels names none.
+    """
+    found: list[str] = []
+    name = loss.get("name")
+    if isinstance(name, str) and name in LOSSES and takes_tree(name):
+        levels = loss.get("levels")
+        if not isinstance(levels, list) or not levels or not all(isinstance(level, str) for level in levels):
+            raise RecipeError(
+                f'the loss "{name}" needs levels, columns of the manifest above the speaker, from the root down, such '
+                f"as levels: [language, gender]; got {levels!r}"
+            )
+        found += levels
+    parts = loss.get("parts")
+    for part in parts if isinstance(parts, list) else ():
+        found += levels_of(part) if isinstance(part, Mapping) else ()
+    return tuple(dict.fromkeys(found))
 
 
-def build_encoder(options: Mapping[str, Any], n_mels: int) -> Any:
-    """Build the encoder that ``options["name"]`` names."""
-    name, rest = _named(options, "encoder")
-    cls = ENCODERS.load(name)
-    return cls(n_mels=n_mels, **check_options(cls, rest, where="encoder", given={"n_mels"}))
+def numbered_labels(labels: Labels) -> dict[str, list[int]]:
+    """Number the labels of each level in their alphabetical order; -1 is unknown."""
+    numbers = {level: {label: i for i, label in enumerate(sorted({*of} - {""}))} for level, of in labels.items()}
+    return {level: [numbers[level].get(label, -1) for label in of] for level, of in labels.items()}
 
 
-def _named(options: Any, where: str) -> tuple[str, Mapping[str, Any]]:
-    if not isinstance(options, Mapping) or not isinstance(options.get("name"), str):
-        raise RecipeError(f"{where}: expected a mapping with a name, got {options!r}")
-    return options["name"], {key: value for key, value in options.items() if key != "name"}
+def build_optimizer(options: OptimizerRecipe, encoder: nn.Module, loss: nn.Module) -> torch.optim.Optimizer:
+    """Build the optimiser over ``encoder`` and whatever ``loss`` has beside it.
+
+    Raises:
+        MissingExtraError: the optimiser needs a package that is not installed.
+    """
+    shared = {id(p) for p in encoder.parameters()}
+    centres = [p for p in loss.parameters() if id(p) not in shared]
+    groups: list[dict[str, Any]] = [
+        {"params": list(encoder.parameters()), "lr": options.learning_rate},
+        # One by one: a step of all at once cannot mix parameters that are sharded with some that are not.
+        {"params": centres, "lr": options.learning_rate * options.centre_learning_rate_factor, "foreach": False},
+    ]
+    optimizer = _new_optimizer(options, groups)
+    # A checkpoint holds whole tensors, whatever is sharded here.
+    optimizer.register_load_state_dict_pre_hook(lambda own, state: shard_optimizer_state(state, own))
+    return optimizer
 
 
-# What changes over a run, as pure functions of the step: learning rate and margin.
+def _new_optimizer(options: OptimizerRecipe, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    if options.name == "sgd":
+        return torch.optim.SGD(
+            groups, momentum=options.momentum, weight_decay=options.weight_decay, nesterov=options.momentum > 0
+        )
+    if options.name == "riemannian_adam":
+        optimizer = _riemannian_adam()(groups, weight_decay=options.weight_decay)
+        optimizer.register_load_state_dict_post_hook(_count_in_whole_numbers)
+        return optimizer
+    cls = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+    return cls(groups, weight_decay=options.weight_decay)
+
+
+def _count_in_whole_numbers(optimizer: torch.optim.Optimizer) -> None:
+    """Undo what Adam does to a state that it reads: with steps in float32 a resumed run would round differently."""
+    for state in optimizer.state.values():
+        state["step"] = int(state["step"])
+
+
+def _check_optimizer(options: OptimizerRecipe, loss: nn.Module) -> None:
+    """Refuse an optimiser that is not installed, or that would carry parameters off their manifold."""
+    if options.name == "riemannian_adam":
+        _riemannian_adam()
+        return
+    bound = [name for name, p in loss.named_parameters() if hasattr(p, "manifold")]
+    if bound:
+        raise RecipeError(
+            f"the loss keeps parameters on a manifold (first: {bound[0]}), which {options.name} knows nothing of; "
+            "set training.optimizer.name=riemannian_adam"
+        )
+
+
+def _riemannian_adam() -> type[torch.optim.Adam]:
+    """Return geoopt's Riemannian Adam (Bécigneul and Ganea 2019, arXiv:1810.00760); plain parameters go as by Adam."""
+    try:
+        with warnings.catch_warnings():  # geoopt scripts its functions, which torch has deprecated
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from geoopt.optim import RiemannianAdam
+    except ImportError as error:
+        raise MissingExtraError(
+            f'training.optimizer.name = riemannian_adam needs geoopt: pip install "curvox[riemannian]" ({error})'
+        ) from error
+    return RiemannianAdam
 
 
 def learning_rate_factor(

@@ -20,14 +20,13 @@ from curvox.audio import change_speeds
 from curvox.embedder import DevResult, Embedder, batches_by_length, pad
 from curvox.errors import CheckpointError, InputError
 from curvox.geometry import widen
-from curvox.losses import AbstractLoss, LossOutput
-from curvox.losses.sharding import shard_centres, sharded_parameters
+from curvox.losses import AbstractLoss, LossOutput, shard_centres, sharded_parameters
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
 from curvox.training.data.augmenting import Augmenter
 from curvox.training.data.loading import PlannedBatches, PreparedData
 from curvox.training.recipe.recipe import Recipe
-from curvox.training.step.building import build_optimizer, compiled, learning_rate_factor, margin_scale
+from curvox.training.step.building import build_optimizer, learning_rate_factor, margin_scale
 from curvox.training.step.guard import (
     StepUnderWay,
     check_embeddings,
@@ -109,7 +108,8 @@ class SpeakerModule(pl.LightningModule):
         self.averaged: DevResult | None = None
         self.watched = False
         # A function beside the encoder, not a wrapper around it, so that the names in a checkpoint stay.
-        self._compiled = compiled(embedder.encoder) if recipe.training.compile else None
+        # It is compiled for the shapes it gets, which in training are always the same.
+        self._compiled = torch.compile(embedder.encoder.forward, dynamic=False) if recipe.training.compile else None
         self.last_step: StepRecord | None = None
         self.seconds_before = 0.0
         self._started = time.monotonic()

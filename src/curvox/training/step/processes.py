@@ -12,8 +12,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial
 
 from curvox.geometry import widen
-from curvox.losses import AbstractLoss
-from curvox.losses.sharding import as_sharded
+from curvox.losses import AbstractLoss, as_sharded
 
 
 def compares_items(loss: AbstractLoss) -> bool:
