@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from curvox.audio import UnreachableError, cut_samples, from_int16
+from curvox.audio import cut_samples, from_int16
 from curvox.corpora import BadRecording, check_share, write_bad_files
 from curvox.errors import AudioError
 from curvox.files import locked
@@ -22,7 +20,6 @@ BAD_FILES = "bad_files.tsv"
 """Of a run: what could not be read, noted by all workers and processes, and counted together."""
 
 _TRIES = 20
-_RAISED = re.compile(r"^curvox\.[\w.]+Error: ", re.MULTILINE)
 
 
 class BadFiles:
@@ -135,15 +132,3 @@ class CropDataset(Dataset):
     def _note(self, item: int, error: AudioError) -> None:
         path = self.recordings.store.name(int(self.recordings.places[item]))
         self.bad_files.add(BadRecording(path, self.recordings.utterances[item], str(error)))
-
-
-class CropLoader(DataLoader):
-    """A loader whose errors are those of the worker that met them, without its stack."""
-
-    def __iter__(self) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        batches = super().__iter__()
-        try:
-            yield from batches
-        except (AudioError, UnreachableError) as error:
-            pieces = _RAISED.split(str(error))
-            raise type(error)(pieces[-1].rstrip()) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
 
-from curvox.audio import ShardStore, cut_samples
+from curvox.audio import ShardStore, UnreachableError, cut_samples
 from curvox.corpora import (
     Corpus,
     EpochPlan,
@@ -29,11 +30,13 @@ from curvox.corpora import (
     speaker_epoch_plan,
     speaker_labels,
 )
-from curvox.errors import CurvoxError, InputError, RecipeError
-from curvox.training.data.crops import BadFiles, CropDataset, CropLoader
+from curvox.errors import AudioError, CurvoxError, InputError, RecipeError
+from curvox.training.data.crops import BadFiles, CropDataset
 from curvox.training.data.prepared import PreparedData, Recordings, choose_recordings
 from curvox.training.data.sources import Waveforms, open_sources, read_source_corpus
 from curvox.training.recipe.recipe import DataRecipe
+
+_RAISED = re.compile(r"^curvox\.[\w.]+Error: ", re.MULTILINE)
 
 
 class ShardPrefetch:
@@ -259,6 +262,24 @@ class PlannedBatches(Sampler):
             yield from (crops[first : first + size] for first in range(0, len(crops), size))
 
 
+class CropLoader(DataLoader):
+    """A loader whose errors are those of the worker that met them, without its stack."""
+
+    @property
+    def planned(self) -> PlannedBatches:
+        """The batches that it loads."""
+        assert isinstance(self.batch_sampler, PlannedBatches)
+        return self.batch_sampler
+
+    def __iter__(self) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        batches = super().__iter__()
+        try:
+            yield from batches
+        except (AudioError, UnreachableError) as error:
+            pieces = _RAISED.split(str(error))
+            raise type(error)(pieces[-1].rstrip()) from error
+
+
 def _plan(data: PreparedData, recipe: DataRecipe, seed: int, epoch: int) -> EpochPlan:
     items, together = data.train, recipe.recordings_per_speaker
     lengths = items.lengths_samples
@@ -299,7 +320,7 @@ def training_loader(
     processes: int,
     parts: int = 1,
     bad_files: Path | None = None,
-) -> DataLoader:
+) -> CropLoader:
     """Return the loader of training batches; each process gets its part of every batch, in ``parts`` further ones.
 
     What turns out to be unreadable on the way is replaced, and noted in ``bad_files`` by all processes.

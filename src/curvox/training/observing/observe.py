@@ -20,7 +20,6 @@ from curvox.training.observing.observed import (
     embed_recordings,
     observed_model,
     observed_step,
-    planned,
     recording_facts,
 )
 from curvox.training.recipe.reading import read_recipe, recipe_from
@@ -63,7 +62,7 @@ def observe_run(
     """
     run = Path(folder)
     recipe = _recipe(run, data)
-    say = _Console(console)
+    say = (console or Console(quiet=True)).print
     parts = _Parts()
     say("reading recordings")
     place = Path(cache or run.absolute().parent / ".cache")
@@ -108,15 +107,6 @@ class _Parts:
             return None
 
 
-class _Console:
-    def __init__(self, console: Console | None):
-        self.console = console
-
-    def __call__(self, text: str) -> None:
-        if self.console is not None:
-            self.console.print(text, highlight=False)
-
-
 def _recipe(run: Path, data: str | Path | None) -> Recipe:
     path = run / "recipe.yaml"
     if not path.is_file():
@@ -144,7 +134,7 @@ def _embedded(recipe: Recipe, data: PreparedData, model: ObservedModel, most: in
 def _steps_per_epoch(recipe: Recipe, data: PreparedData | None) -> int | None:
     if data is None:
         return None
-    return len(planned(training_loader(data, recipe.data, seed=recipe.seed, rank=0, processes=1)))
+    return len(training_loader(data, recipe.data, seed=recipe.seed, rank=0, processes=1))
 
 
 # A loss that was never trained, tried on a small encoder: what comes of it shows in a minute.

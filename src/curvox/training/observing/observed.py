@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from curvox.audio import RecordingQuality, measure_quality
 from curvox.diagnosis import EmbeddedSet, RecordingFacts, StepProbe
@@ -148,8 +147,6 @@ def _folder(run: Path, name: str) -> Path | None:
         return None
 
 
-# Recordings of a run as its model embeds them, and what is known of them without a model.
-
 LONGEST_S = 10.0
 MOST_MEASURED = 1000
 _DIGESTED_S = 1.0
@@ -163,7 +160,9 @@ def embed_recordings(embedder: Embedder, items: Recordings, rows: np.ndarray) ->
         CheckpointError: embeddings are not finite.
     """
     longest = round(LONGEST_S * embedder.sampling_rate_hz)
-    waveforms = [_middle(items.waveform(int(row)), longest) for row in rows]
+    waveforms = [items.waveform(int(row)) for row in rows]
+    starts = [max(0, (len(waveform) - longest) // 2) for waveform in waveforms]
+    waveforms = [waveform[start : start + longest] for waveform, start in zip(waveforms, starts, strict=True)]
     return EmbeddedSet(
         _raw_embeddings(embedder, waveforms),
         torch.from_numpy(items.speakers[rows]),
@@ -180,8 +179,11 @@ def recording_facts(data: PreparedData, splits: tuple[str, str]) -> RecordingFac
 
     Quality is measured of at most `MOST_MEASURED` of them, at even distances.
     """
-    parts = [(items, row, split) for items, split in zip((data.train, data.dev), splits, strict=True)
-             for row in range(len(items.utterances))]  # fmt: skip
+    parts = [
+        (items, row, split)
+        for items, split in zip((data.train, data.dev), splits, strict=True)
+        for row in range(len(items.utterances))
+    ]
     measured = set(evenly(len(parts), MOST_MEASURED).tolist())
     rate_hz = data.train.store.sampling_rate_hz
     heard = [_heard(items.waveform(row), rate_hz) if i in measured else None for i, (items, row, _) in enumerate(parts)]
@@ -232,11 +234,6 @@ def _known(numbers: np.ndarray, names: tuple[str, ...], rows: np.ndarray) -> Ten
     return torch.from_numpy(some.astype(np.int64))
 
 
-def _middle(waveform: np.ndarray, longest: int) -> np.ndarray:
-    start = max(0, (len(waveform) - longest) // 2)
-    return waveform[start : start + longest]
-
-
 @torch.no_grad()
 def _raw_embeddings(embedder: Embedder, waveforms: list[np.ndarray]) -> Tensor:
     was_training = embedder.training
@@ -255,9 +252,6 @@ def _raw_embeddings(embedder: Embedder, waveforms: list[np.ndarray]) -> Tensor:
     return raw
 
 
-# One training step of a run, for the doctor: the batch that comes next, the optimiser as the run has it.
-
-
 def observed_step(recipe: Recipe, data: PreparedData, model: ObservedModel) -> StepProbe:
     """Measure the training step that would come next in the run, without augmentation and at the peak learning rate.
 
@@ -273,19 +267,22 @@ def observed_step(recipe: Recipe, data: PreparedData, model: ObservedModel) -> S
             "of these recordings; give the corpus, and the prepare, that it was trained with"
         )
     loader = training_loader(data, recipe.data, seed=recipe.seed, rank=0, processes=1)
-    batches = planned(loader)
+    batches = loader.planned
     epoch, place = divmod(model.step, len(batches))
     warmup = recipe.training.margin_warmup
     loss.set_margin_scale(margin_scale(model.step, warmup=warmup, steps_per_epoch=len(batches)))
     module = SpeakerModule(embedder, loss, recipe, data, loader, Augmenter(Augmentation(), embedder.sampling_rate_hz))
     batch = loader.dataset.__getitems__(batches.plan(epoch).crops(place))  # pyright: ignore
     features = module.batch_features(batch)
+    optimizer = build_optimizer(recipe.training.optimizer, embedder, loss)
+    for state in () if model.state is None else model.state.get("optimizer_states", [])[:1]:
+        optimizer.load_state_dict(state)
     probe = probe_step(
         lambda: embedder.encoder(features),
         embedder.encoder,
         loss,
         batch["speakers"],
-        _optimizer(recipe, model, module),
+        lambda: optimizer,
         learning_rate=recipe.training.optimizer.learning_rate,
         items=tuple(data.train.utterances[item] for item in batch["items"].tolist()),
         initial=model.initial,
@@ -298,23 +295,8 @@ def observed_step(recipe: Recipe, data: PreparedData, model: ObservedModel) -> S
     return probe
 
 
-def planned(loader: DataLoader) -> PlannedBatches:
-    """The batches behind a training loader."""
-    assert isinstance(loader.batch_sampler, PlannedBatches)
-    return loader.batch_sampler
-
-
 def share_with_positives(data: PreparedData, batches: PlannedBatches) -> float:
     """Share of the batches of the first epoch in which some speaker comes twice, at one speed."""
     plan = batches.plan(0)
     speakers = np.sort(data.classes(plan.indices, plan.speeds), axis=1)
     return float((speakers[:, 1:] == speakers[:, :-1]).any(axis=1).mean())
-
-
-def _optimizer(recipe: Recipe, model: ObservedModel, module: SpeakerModule) -> Callable[[], torch.optim.Optimizer]:
-    """The optimiser of the run, with its state where the checkpoint has it."""
-    optimizer = build_optimizer(recipe.training.optimizer, module.embedder, module.loss)
-    states = [] if model.state is None else model.state.get("optimizer_states", [])
-    if states:
-        optimizer.load_state_dict(states[0])
-    return lambda: optimizer

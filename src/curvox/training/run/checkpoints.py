@@ -1,15 +1,20 @@
-"""Checkpoints as folders: written as one act, never pickled; resumed, and started from by another run."""
+"""Checkpoints as folders: written as one act, never pickled; resumed, and started from by another run.
+
+The state of a training is nested dicts, lists and tuples of tensors, numbers, strings and None. Its tensors go into
+safetensors, the rest into JSON, which knows neither tuples nor keys that are not strings: these are written as objects
+with one marker key, and a tensor as the name of its entry.
+"""
 
 from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric.plugins import CheckpointIO
 from torch import Tensor
 
@@ -22,17 +27,10 @@ from curvox.files import replace_folder, replace_text, settle_folder, tensors_fr
 from curvox.records import read_tree
 from curvox.training.step.module import SpeakerModule, different_tensors
 
-# Training state as two files, tensors in safetensors and the rest in JSON, instead of a pickle.
-#
-# A state is nested dicts, lists and tuples of tensors, numbers, strings and None. JSON knows neither tuples nor keys
-# that are not strings, so these are written as objects with one marker key; a tensor is written as the name of its
-# entry.
-
 TENSORS, REST = "training.safetensors", "training.json"
 _TENSOR, _TUPLE, _PAIRS, _FLOAT = "$tensor", "$tuple", "$pairs", "$float"
 _AGAIN = "take the whole folder of one run"
 _LARGEST_BYTES = 1 << 30
-_NON_FINITE = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
 
 
 def write_state(state: Any, folder: Path) -> None:
@@ -63,20 +61,17 @@ def _encode(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
         tensors[where] = value
         return {_TENSOR: where}
     if isinstance(value, dict):
-        plain = all(isinstance(key, str) and not key.startswith("$") for key in value)
-        if plain:
+        if all(isinstance(key, str) and not key.startswith("$") for key in value):
             return {key: _encode(item, f"{where}.{key}", tensors) for key, item in value.items()}
         pairs = [[_encode(k, where, tensors), _encode(v, f"{where}.{k}", tensors)] for k, v in value.items()]
         return {_PAIRS: pairs}
     if isinstance(value, (list, tuple)):
         items = [_encode(item, f"{where}.{i}", tensors) for i, item in enumerate(value)]
         return {_TUPLE: items} if isinstance(value, tuple) else items
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return {_FLOAT: str(value)}
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, (torch.Size,)):
-        return {_TUPLE: list(value)}
     raise CheckpointError(
         f"training state holds a {type(value).__name__} at {where}, which cannot be written as plain data"
     )
@@ -94,8 +89,18 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
     if _PAIRS in value:
         return {_decode(key, tensors): _decode(item, tensors) for key, item in value[_PAIRS]}
     if _FLOAT in value:
-        return _NON_FINITE[value[_FLOAT]]
+        return float(value[_FLOAT])
     return {key: _decode(item, tensors) for key, item in value.items()}
+
+
+def write_checkpoint(path: Path, model: Embedder, state: dict[str, Any]) -> None:
+    """Put a folder with the model and the state of its training in the place of ``path``."""
+
+    def write(folder: Path) -> None:
+        write_embedder(model, folder)
+        write_state(state, folder)
+
+    replace_folder(path, write)
 
 
 class FolderCheckpointIO(CheckpointIO):
@@ -105,14 +110,8 @@ class FolderCheckpointIO(CheckpointIO):
         self.model: Embedder | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        model = self.model
-        assert model is not None, "the run sets the model before it trains"
-
-        def write(folder: Path) -> None:
-            write_embedder(model, folder)
-            write_state(checkpoint, folder)
-
-        replace_folder(Path(path), write)
+        assert self.model is not None, "the run sets the model before it trains"
+        write_checkpoint(Path(path), self.model, checkpoint)
 
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
@@ -141,9 +140,6 @@ def read_training_state(folder: Path) -> dict[str, Any]:
     if "speakers" not in state["curvox"]:
         raise CheckpointError(f"{folder} was written by an older version, which kept no names of speakers; train anew")
     return state
-
-
-# Fine-tuning: training that starts from the weights of an earlier run.
 
 
 @dataclass(frozen=True)
@@ -215,15 +211,12 @@ def _first_classes(
     weights: Mapping[str, Tensor], own: Mapping[str, Tensor], there: int, here: int
 ) -> dict[str, Tensor]:
     """Cut what the loss keeps for each of ``there`` classes, along the first dimension, to the first ``here``."""
-    return {
+    cut = {
         name: tensor[:here]
-        if name.startswith("loss.")
-        and name in own
-        and _shape(tensor)[:1] == (there,)
-        and own[name].shape[:1] == (here,)
-        else tensor
         for name, tensor in weights.items()
+        if name.startswith("loss.") and name in own and tensor.shape[:1] == (there,) and own[name].shape[:1] == (here,)
     }
+    return {**weights, **cut}
 
 
 def _check_speakers(start: Start, names: tuple[str, ...]) -> None:
@@ -241,7 +234,7 @@ def _check_speakers(start: Start, names: tuple[str, ...]) -> None:
 
 
 def _check_labels(start: Start, here: Mapping[str, Sequence[str]]) -> None:
-    """Refuse prototypes that would become those of other nodes."""
+    """Refuse to use what was learnt of a node for another one."""
     for level, labels in here.items():
         there = list(start.labels.get(level, ()))[: len(labels)]
         if there and (wrong := [i for i, pair in enumerate(zip(there, labels, strict=True)) if len({*pair}) > 1]):

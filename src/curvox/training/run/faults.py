@@ -1,4 +1,8 @@
-"""What ends a training from outside, in words: the disk, the memory, a worker or another process that is gone."""
+"""What ends a training from outside, in words: the disk, the memory, a worker or another process that is gone.
+
+A process that waits for another one in a collective may wait for long: NCCL by its timeout. torchrun and srun watch the
+processes that they have started; those that Lightning has started are watched here.
+"""
 
 from __future__ import annotations
 
@@ -82,11 +86,6 @@ def check_logs(trainer: pl.Trainer) -> None:
         if thread is not None and not thread.is_alive():
             raise OSError(f"{logger.log_dir}: nothing more can be written there, the disk may be full")
 
-
-# Processes that train together notice at once when one of them is gone, say why, and do not wait for it.
-#
-# A process that waits for another one in a collective may wait for long: NCCL by its timeout. Processes that torchrun or
-# srun have started are watched by these; those that Lightning has started are watched here.
 
 _LOOK_EVERY_S = 0.05
 _PATIENCE_S = 30.0

@@ -28,35 +28,29 @@ def read_history(run: str | Path) -> tuple[EpochRecord, ...]:
     """Return the epochs of a run; after a resume the later log wins."""
     losses: dict[int, float] = {}
     eers: dict[int, float] = {}
-    for log in log_files(run):
-        with log.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if not row["epoch"]:
-                    continue
-                epoch = int(row["epoch"]) + 1
-                if row.get("train/loss_epoch"):
-                    losses[epoch] = float(row["train/loss_epoch"])
-                if row.get("dev/eer"):
-                    eers[epoch] = float(row["dev/eer"])
+    for row in _rows(Path(run)):
+        if row["epoch"]:
+            epoch = int(row["epoch"]) + 1
+            if row.get("train/loss_epoch"):
+                losses[epoch] = float(row["train/loss_epoch"])
+            if row.get("dev/eer"):
+                eers[epoch] = float(row["dev/eer"])
     return tuple(EpochRecord(e, losses.get(e), eers.get(e)) for e in sorted(losses.keys() | eers.keys()))
 
 
-def log_files(run: str | Path) -> list[Path]:
-    """Return the logs of a run, that of the last resume last."""
-    return sorted(Path(run, "logs").glob("version_*/metrics.csv"), key=lambda p: int(p.parent.name.split("_")[1]))
+def _rows(run: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of all logs of a run, those of the last resume last."""
+    for log in sorted(run.glob("logs/version_*/metrics.csv"), key=lambda path: int(path.parent.name.split("_")[1])):
+        with log.open(newline="", encoding="utf-8") as file:
+            # The last line of a run that is under way may be half written.
+            yield from (row for row in csv.DictReader(file) if None not in row.values() and row.get("step"))
 
-
-# The vital signs of a run, read back from its logs.
 
 PREFIX = "vital/"
 """What the names of the vital signs begin with in the logs."""
 
 # What the training step logs itself.
-_LOGGED = {
-    "loss": "train/loss_step",
-    "learning_rate": "train/learning_rate",
-    "margin_scale": "train/margin_scale",
-}
+_LOGGED = {"loss": "train/loss_step", "learning_rate": "train/learning_rate", "margin_scale": "train/margin_scale"}
 
 
 def read_vitals(run: Path, recipe: Recipe, steps_per_epoch: int | None) -> VitalHistory:
@@ -95,13 +89,6 @@ def read_vitals(run: Path, recipe: Recipe, steps_per_epoch: int | None) -> Vital
     epochs = tuple(EpochVitals(e.epoch, e.loss, e.dev_eer) for e in read_history(run))
     total = recipe.training.total_steps(steps_per_epoch)
     return VitalHistory(np.array(steps, dtype=np.int64), signs, epochs, steps_per_epoch, total)
-
-
-def _rows(run: Path) -> Iterator[dict[str, str]]:
-    for log in log_files(run):
-        with log.open(newline="", encoding="utf-8") as file:
-            # The last line of a run that is under way may be half written.
-            yield from (row for row in csv.DictReader(file) if None not in row.values() and row.get("step"))
 
 
 def _value(row: dict[str, str], name: str) -> float | None:

@@ -14,7 +14,6 @@ import lightning.pytorch as pl
 import torch
 from rich.console import Console
 
-from curvox.corpora import BadRecording
 from curvox.embedder import DevResult
 from curvox.errors import OutputExistsError, RecipeError
 from curvox.files import replace_text, settle_folder
@@ -34,32 +33,8 @@ from curvox.training.step.module import SpeakerModule
 
 # Keeping freed memory for the next training step.
 
-# Names and numbers of glibc's malloc.h.
-M_TRIM_THRESHOLD = -1
-M_MMAP_THRESHOLD = -3
-
-
-def keep_freed_memory() -> bool:
-    """Tell glibc to keep large freed blocks instead of returning them to the kernel; return whether it took effect.
-
-    Every step allocates and frees the same activations. By default each block above 32 MB is mapped and faulted in
-    again, page by page, each time; ``benchmarks/train_step.py --memory glibc`` shows what that costs. Elsewhere than on
-    glibc this does nothing.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return False
-    return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
-
-
-Progress = Callable[[int, int], None]
-_SHOWN = 20
-
-
 RESULT = "run.json"
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -94,7 +69,7 @@ def train(
     resume: bool = False,
     cache: str | Path | None = None,
     console: Console | None = None,
-    decoding_progress: Progress | None = None,
+    decoding_progress: Callable[[int, int], None] | None = None,
     build: Build = build_model,
     prepare: Prepare | None = None,
     watch_every: int = 10,
@@ -152,14 +127,17 @@ def train(
     if trainer.is_global_zero and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / "recipe.yaml", dump_recipe(recipe))
-    bad_files = _note_unreadable(recipe, data, folder, trainer.is_global_zero)
+    bad_files = BadFiles(folder / BAD_FILES, data.recordings, recipe.data.allowed_bad_share)
+    for bad in data.unreadable if trainer.is_global_zero else ():
+        bad_files.add(bad)
     started = time.monotonic()
     if resume and not resumes:
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
     _fit(trainer, module, folder, resumes, stopping)
-    result = _result(folder, module, trainer, bad_files.read(), module.seconds_before + time.monotonic() - started)
+    result = _result(folder, module, module.seconds_before + time.monotonic() - started, bad_files)
     if trainer.is_global_zero:
-        _record(result)
+        tree = {**to_plain(result), "folder": folder.name, "torch": torch.__version__}
+        replace_text(folder / RESULT, to_json(tree))
     return result
 
 
@@ -183,11 +161,6 @@ def _fit(trainer: pl.Trainer, module: SpeakerModule, folder: Path, resumes: bool
     except NotFiniteError as error:
         write_death(folder, error.death)
         raise
-
-
-def _record(result: RunResult) -> None:
-    tree = {**to_plain(result), "folder": result.folder.name, "torch": torch.__version__}
-    replace_text(result.folder / RESULT, to_json(tree))
 
 
 def read_facts(run: Path) -> RunFacts:
@@ -249,32 +222,18 @@ def what_is_trained(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(exclude={"data": {"workers", "cache_gb", "allowed_bad_share"}, "training": where})
 
 
-def _note_unreadable(recipe: Recipe, data: PreparedData, folder: Path, is_first: bool) -> BadFiles:
-    """Begin the run's list of unreadable recordings with those known from the start."""
-    bad_files = BadFiles(folder / BAD_FILES, data.recordings, recipe.data.allowed_bad_share)
-    for bad in data.unreadable if is_first else ():
-        bad_files.add(bad)
-    return bad_files
-
-
-def _result(
-    folder: Path,
-    module: SpeakerModule,
-    trainer: pl.Trainer,
-    unreadable: tuple[BadRecording, ...],
-    seconds: float,
-) -> RunResult:
+def _result(folder: Path, module: SpeakerModule, seconds: float, bad_files: BadFiles) -> RunResult:
     data = module.data
     return RunResult(
         folder=folder,
         best=module.best,
         averaged=module.averaged,
-        steps=trainer.global_step,
+        steps=module.global_step,
         seconds=round(seconds, 1),
         parameters=sum(p.numel() for p in module.embedder.parameters()),
         speakers=len(data.train.speaker_names),
         speech_s=round(data.train.duration_s, 1),
-        unreadable=tuple(f"{bad.path}: {bad.reason}" for bad in unreadable),
+        unreadable=tuple(f"{bad.path}: {bad.reason}" for bad in bad_files.read()),
     )
 
 
@@ -287,3 +246,20 @@ def _report_unreadable(data: PreparedData, console: Console) -> None:
             console.print(f"  {bad.path}: {bad.reason}", highlight=False, markup=False)
         if len(data.unreadable) > _SHOWN:
             console.print(f"  and {len(data.unreadable) - _SHOWN} more, see {BAD_FILES} of the run", highlight=False)
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep large freed blocks instead of returning them to the kernel; return whether it took effect.
+
+    Every step allocates and frees the same activations. By default each block above 32 MB is mapped and faulted in
+    again, page by page, each time; ``benchmarks/train_step.py --memory glibc`` shows what that costs. Elsewhere than on
+    glibc this does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    trim_threshold, mmap_threshold = -1, -3  # of malloc.h
+    return bool(mallopt(mmap_threshold, 1 << 30)) and bool(mallopt(trim_threshold, (1 << 31) - 1))

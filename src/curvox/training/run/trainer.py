@@ -28,8 +28,6 @@ from curvox.training.run.checkpoints import FolderCheckpointIO
 from curvox.training.run.faults import FOLLOWER_CODE, CompanionWatch, ends_as_follower, fault_in_words, how_to_go_on
 from curvox.training.step.module import SpeakerModule
 
-# How the processes of a training were started: by Lightning itself, by torchrun, or by srun.
-
 _RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK")
 """Each is 0 in the first process of a training, where it is set at all; Lightning, torchrun and srun set some."""
 
@@ -46,28 +44,8 @@ def cluster_environments() -> list[ClusterEnvironment]:
     return [SLURMEnvironment(auto_requeue=False)]
 
 
-def check_started_processes(world_size: int) -> None:
-    """Refuse to train in another number of processes than torchrun or srun has started.
-
-    Raises:
-        RecipeError: they would train one beside the other, in one folder.
-    """
-    if TorchElasticEnvironment.detect():
-        starter, started = "torchrun", int(os.environ["WORLD_SIZE"])
-    elif SLURMEnvironment.detect():
-        starter, started = "srun", int(os.environ["SLURM_NTASKS"])
-    else:
-        return
-    if started != world_size:
-        raise RecipeError(
-            f"{starter} has started {started} processes, but training.nodes x training.devices = {world_size}: set "
-            "training.nodes to the number of machines and training.devices to the processes on each"
-        )
-
-
-# A training that is asked to end writes a checkpoint first: by a signal, as clusters send before the time is up.
-
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""Sent by clusters before the time is up."""
 
 
 class StopOnSignal(pl.Callback):
@@ -136,10 +114,9 @@ class StopOnSignal(pl.Callback):
     def _stop(self, trainer: pl.Trainer, number: int) -> None:
         if not is_first_process():
             raise SystemExit(0)
-        name = signal.Signals(number).name
         raise TrainingInterruptedError(
-            f"stopped by {name} after step {trainer.global_step} of {self.run}, which is in last/: continue it with "
-            "--resume",
+            f"stopped by {signal.Signals(number).name} after step {trainer.global_step} of {self.run}, which is in "
+            "last/: continue it with --resume",
             number,
         )
 
@@ -162,12 +139,23 @@ def make_trainer(
             f"training.precision = {training.precision} cannot be had on this device, which would compute in "
             f"{trainer.precision}; ask for that"
         )
-    check_started_processes(trainer.world_size)
-    _check_parts(recipe, trainer.world_size)
+    _check_processes(recipe, trainer.world_size)
     return trainer
 
 
-def _check_parts(recipe: Recipe, processes: int) -> None:
+def _check_processes(recipe: Recipe, processes: int) -> None:
+    """Refuse another number of processes than torchrun or srun has started, or than divides the batch."""
+    for starter, environment, count in (
+        ("torchrun", TorchElasticEnvironment, "WORLD_SIZE"),
+        ("srun", SLURMEnvironment, "SLURM_NTASKS"),
+    ):
+        if environment.detect():
+            if (started := int(os.environ[count])) != processes:
+                raise RecipeError(
+                    f"{starter} has started {started} processes, but training.nodes x training.devices = {processes}: "
+                    "set training.nodes to the number of machines and training.devices to the processes on each"
+                )
+            break
     size, parts = recipe.data.batch_size, recipe.training.accumulate_batches
     if size % processes:
         raise RecipeError(f"data.batch_size must be a multiple of the {processes} processes, got {size}")

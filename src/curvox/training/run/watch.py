@@ -24,10 +24,8 @@ from curvox.training.step.processes import gradient_norm
 if TYPE_CHECKING:
     from curvox.diagnosis.live import LiveWatch
 
-# The vital signs of one training step, from what the step computes anyway: embeddings, gradients, weights.
-
-# Pairs are counted among the first recordings of a batch; batches of whole speakers have them side by side.
 MOST_RECORDINGS = 1024
+"""Pairs are counted among the first recordings of a batch; batches of whole speakers have them side by side."""
 ACTIVE_ABOVE = 0.01
 """A recording is active when its gradient is longer than this share of the batch's mean."""
 
@@ -82,16 +80,9 @@ def gradient_signs(encoder: nn.Module, loss: nn.Module) -> dict[str, float]:
 
 
 @torch.no_grad()
-def kept_weights(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
-    """A copy of the weights, for `update_ratio`."""
-    return [p.detach().clone() for p in parameters]
-
-
-@torch.no_grad()
 def update_ratio(before: list[Tensor], parameters: Iterable[nn.Parameter]) -> float:
-    """Norm of the change since `kept_weights` over the norm before it."""
-    now = [p.detach() for p in parameters]
-    change = nn.utils.get_total_norm([new - old for new, old in zip(now, before, strict=True)])
+    """Norm of the change of weights since ``before`` over the norm before it."""
+    change = nn.utils.get_total_norm([new - old for new, old in zip(parameters, before, strict=True)])
     return float(change) / max(float(nn.utils.get_total_norm(before)), 1e-30)
 
 
@@ -146,7 +137,7 @@ class VitalWatch(pl.Callback):
         }
         if step.embeddings.grad is not None:
             self._signs |= item_signs(step.embeddings.grad)
-        self._before = kept_weights(module.embedder.encoder.parameters())
+        self._before = [p.detach().clone() for p in module.embedder.encoder.parameters()]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -24,7 +24,7 @@ from curvox.losses import AbstractLoss, LossOutput, shard_centres, sharded_param
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
 from curvox.training.data.augmenting import Augmenter
-from curvox.training.data.loading import PlannedBatches, PreparedData
+from curvox.training.data.loading import CropLoader, PlannedBatches, PreparedData
 from curvox.training.recipe.recipe import Recipe
 from curvox.training.step.building import build_optimizer, learning_rate_factor, margin_scale
 from curvox.training.step.guard import (
@@ -44,25 +44,6 @@ from curvox.training.step.processes import (
     mesh_of_processes,
     shard_weights,
 )
-
-# A step's batch computed in parts: where a run stands that goes on with another number of them.
-
-
-def count_parts(loops: dict[str, Any], before: int, now: int) -> None:
-    """Turn Lightning's count of batches, in the state of its ``loops``, from one number of parts a step to another.
-
-    A checkpoint is written after whole steps only; the batch it is written in is counted as processed, but not yet as
-    completed.
-    """
-    if before == now:
-        return
-    progress = loops["fit_loop"]["epoch_loop.batch_progress"]
-    for counts in (progress["total"], progress["current"]):
-        missing = counts["processed"] - counts["completed"]
-        steps = counts["processed"] // before
-        counts.update(dict.fromkeys(("ready", "started", "processed"), steps * now))
-        counts["completed"] = steps * now - missing
-
 
 DEV_BATCH_S = 40.0
 
@@ -92,7 +73,7 @@ class SpeakerModule(pl.LightningModule):
         loss: AbstractLoss,
         recipe: Recipe,
         data: PreparedData,
-        loader: DataLoader,
+        loader: CropLoader,
         augmenter: Augmenter,
     ):
         super().__init__()
@@ -116,9 +97,8 @@ class SpeakerModule(pl.LightningModule):
 
     @property
     def batches(self) -> PlannedBatches:
-        """The sampler behind the training loader."""
-        assert isinstance(self.loader.batch_sampler, PlannedBatches)
-        return self.loader.batch_sampler
+        """The training batches."""
+        return self.loader.planned
 
     @property
     def steps_per_epoch(self) -> int:
@@ -164,7 +144,7 @@ class SpeakerModule(pl.LightningModule):
         check_loss(under_way, embeddings, output)
         kept = embeddings if self.watched else embeddings.detach()
         self.last_step = StepRecord(under_way, kept, output.value.detach())
-        self._log_step(output, len(embeddings))
+        self._log_step(output, under_way.learning_rate, len(embeddings))
         return output.value
 
     def _under_way(self, batch: dict[str, Tensor], batch_idx: int) -> StepUnderWay:
@@ -234,14 +214,11 @@ class SpeakerModule(pl.LightningModule):
         factors = [self.data.speeds[number] for number in batch["speeds"].tolist()]
         return change_speeds(batch["waveforms"], factors, n_samples=self.recipe.data.crop_samples)
 
-    def _log_step(self, output: LossOutput, items: int) -> None:
+    def _log_step(self, output: LossOutput, learning_rate: float, items: int) -> None:
         self.log("train/loss", output.value.detach(), on_step=True, on_epoch=True, batch_size=items)
-        for name, value in output.parts.items():
+        signs = {**output.parts, "learning_rate": learning_rate, "margin_scale": self.loss.margin_scale}
+        for name, value in signs.items():
             self.log(f"train/{name}", value, on_step=True, batch_size=items)
-        optimizer = self.optimizers()
-        assert isinstance(optimizer, torch.optim.Optimizer)
-        self.log("train/learning_rate", optimizer.param_groups[0]["lr"], on_step=True, batch_size=items)
-        self.log("train/margin_scale", self.loss.margin_scale, on_step=True, batch_size=items)
 
     def on_train_epoch_start(self) -> None:
         # Lightning tells samplers the epoch, but not batch samplers.
@@ -276,31 +253,27 @@ class SpeakerModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         if self.trainer.sanity_checking:
             return
-        self.latest = self._gathered_dev_result()
+        self.latest = self._dev_result()
         self.log("dev/eer", self.latest.eer, sync_dist=False)
 
     def measure_dev(self) -> DevResult:
-        """Return how the present weights do on the dev trials, beside Lightning's own validation; all processes call
-        it."""
+        """Return how the present weights do on the dev trials, beside Lightning's validation; all processes call it."""
         was_training = self.training
         self.eval()
         with torch.no_grad():
             self.on_validation_epoch_start()
             for number, positions in enumerate(self.val_dataloader()):
                 self.validation_step(positions, number)
-            result = self._gathered_dev_result()
+            result = self._dev_result()
         self.train(was_training)
         return result
 
-    def _gathered_dev_result(self) -> DevResult:
+    def _dev_result(self) -> DevResult:
         points = torch.from_numpy(self._dev_points).to(self.device)
         if self.trainer.world_size > 1:
             # Each process has filled its own rows and left the others zero.
             points = self.trainer.strategy.reduce(points, reduce_op="sum")
-        return self._dev_result(points.cpu().numpy())
-
-    def _dev_result(self, points: np.ndarray) -> DevResult:
-        data = self.data
+        points, data = points.cpu().numpy(), self.data
         try:
             scores = score_pairs(self.embedder.space, points, data.dev_enrolments, data.dev_tests)
         except InputError as error:
@@ -316,19 +289,14 @@ class SpeakerModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         training = self.recipe.training
-        options = training.optimizer
-        optimizer = build_optimizer(options, self.embedder, self.loss)
-        steps, total = self.steps_per_epoch, self.total_steps
-
-        def factor(step: int) -> float:
-            return learning_rate_factor(
-                step,
-                schedule=training.schedule,
-                learning_rate=options.learning_rate,
-                steps_per_epoch=steps,
-                total_steps=total,
-            )
-
+        optimizer = build_optimizer(training.optimizer, self.embedder, self.loss)
+        factor = partial(
+            learning_rate_factor,
+            schedule=training.schedule,
+            learning_rate=training.optimizer.learning_rate,
+            steps_per_epoch=self.steps_per_epoch,
+            total_steps=self.total_steps,
+        )
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -340,8 +308,8 @@ class SpeakerModule(pl.LightningModule):
         checkpoint["curvox"] = {
             "epoch": epoch,
             "batch": batch,
-            "best": None if self.best is None else vars(self.best),
-            "averaged": None if self.averaged is None else vars(self.averaged),
+            "best": vars(self.best) if self.best else None,
+            "averaged": vars(self.averaged) if self.averaged else None,
             "data": self.data.fingerprint,
             "parts": self.batches.parts,
             "seconds": self.seconds_before + time.monotonic() - self._started,
@@ -365,7 +333,7 @@ class SpeakerModule(pl.LightningModule):
         self.batches.stand_at(state["epoch"], state["batch"])
         count_parts(checkpoint["loops"], state.get("parts", 1), self.batches.parts)
         self.best, self.averaged = (
-            None if (d := state.get(key)) is None else DevResult(**d) for key in ("best", "averaged")
+            None if state.get(key) is None else DevResult(**state[key]) for key in ("best", "averaged")
         )
         self.seconds_before = state["seconds"]
 
@@ -377,6 +345,22 @@ def different_tensors(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) 
         for name in weights.keys() | own.keys()
         if name not in weights or name not in own or weights[name].shape != own[name].shape
     )
+
+
+def count_parts(loops: dict[str, Any], before: int, now: int) -> None:
+    """Turn Lightning's count of batches, in the state of its ``loops``, from one number of parts a step to another.
+
+    A checkpoint is written after whole steps only; the batch it is written in is counted as processed, but not yet as
+    completed.
+    """
+    if before == now:
+        return
+    progress = loops["fit_loop"]["epoch_loop.batch_progress"]
+    for counts in (progress["total"], progress["current"]):
+        missing = counts["processed"] - counts["completed"]
+        steps = counts["processed"] // before
+        counts.update(dict.fromkeys(("ready", "started", "processed"), steps * now))
+        counts["completed"] = steps * now - missing
 
 
 class _Positions(torch.utils.data.Dataset):
