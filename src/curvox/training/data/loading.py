@@ -100,9 +100,8 @@ def prepare_data(
 ) -> PreparedData:
     """Read the corpus, open the waveforms of both splits and read or draw the dev trials.
 
-    ``levels`` are columns of the manifest above the speaker, whose labels are looked up for the training speakers.
-
-    What is decoded, and of remote shards what is needed, is kept in ``cache`` and reused by the next run.
+    ``levels`` are columns of the manifest above the speaker, whose labels are looked up for the training speakers. What
+    is decoded, and of remote shards what is needed, is kept in ``cache`` for the next run.
 
     Raises:
         CorpusError: the manifest or the trials are wrong.

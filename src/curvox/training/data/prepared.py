@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -76,8 +77,7 @@ class Recordings:
         return from_int16(self.store[int(self.places[item])])
 
     def chosen(self, rows: Sequence[int] | np.ndarray) -> Recordings:
-        """Return the recordings of these rows with all their labels; speakers who are left without any are left out,
-        and the classes of the others numbered anew in their order."""
+        """Return the recordings of these rows with their labels, and number the speakers who still have some anew."""
         rows = np.asarray(rows, dtype=np.int64)
         left, numbers = np.unique(self.speakers[rows], return_inverse=True)
         return replace(
@@ -93,9 +93,10 @@ class Recordings:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """What training needs: recordings of both splits, dev trials as positions, what could not be read, and the speeds
-    that training recordings are played at. ``labels_above`` holds, for each level above the speaker that the loss asks
-    for, the label of each training speaker."""
+    """Recordings of both splits, dev trials as positions, what could not be read, the speeds of training recordings.
+
+    ``labels_above`` holds, for each level above the speaker that the loss asks for, the label of each training speaker.
+    """
 
     train: Recordings
     dev: Recordings
@@ -119,8 +120,7 @@ class PreparedData:
 
     @property
     def class_labels(self) -> dict[str, list[str]]:
-        """For each level of ``labels_above`` the label of each class, "" where it is unknown; a speaker has the same at
-        every speed.
+        """The label of each class at each level of ``labels_above``, "" where it is unknown, alike at every speed.
 
         Raises:
             InputError: a training speaker has no entry.
@@ -144,18 +144,12 @@ class PreparedData:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of what a resumed run must find again: utterances, class numbers, sessions and lengths."""
-        facts = [
-            (
-                items.utterances,
-                items.speaker_names,
-                items.speakers.tolist(),
-                items.sessions.tolist(),
-                items.lengths_samples.tolist(),
-            )
-            for items in (self.train, self.dev)
-        ]
+        facts: list[Any] = []
+        for items in (self.train, self.dev):
+            numbers = (items.speakers.tolist(), items.sessions.tolist(), items.lengths_samples.tolist())
+            facts.append((items.utterances, items.speaker_names, *numbers))
         if self.labels_above:
-            facts = [*facts, sorted((level, labels) for level, labels in self.class_labels.items())]
+            facts.append(sorted(self.class_labels.items()))
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from curvox.diagnosis import EmbeddedSet, RunObservation
 from curvox.errors import CheckpointError, CurvoxError, require_positive
 from curvox.losses import AbstractLoss
-from curvox.training.data.loading import prepare_data, training_loader
+from curvox.training.data.loading import training_loader
 from curvox.training.data.prepared import PreparedData, choose_recordings
 from curvox.training.observing.observed import (
     ObservedModel,
@@ -26,7 +26,7 @@ from curvox.training.recipe.reading import read_recipe, recipe_from
 from curvox.training.recipe.recipe import Recipe
 from curvox.training.run.logs import read_vitals
 from curvox.training.run.train import train
-from curvox.training.step.building import Build, Prepare, asked_levels, build_model, with_loss
+from curvox.training.step.building import Build, Prepare, build_model, data_for, with_loss
 from curvox.training.step.guard import NotFiniteError, read_death
 
 Part = TypeVar("Part")
@@ -66,7 +66,7 @@ def observe_run(
     parts = _Parts()
     say("reading recordings")
     place = Path(cache or run.absolute().parent / ".cache")
-    prepared = parts.get(lambda: _prepared(recipe, place, build, prepare), "recordings", "train", "dev", "step")
+    prepared = parts.get(lambda: data_for(recipe, build, prepare, cache=place), "recordings", "train", "dev", "step")
     model = parts.get(lambda: observed_model(run, recipe, build), "loss", "train", "dev", "step")
     say("embedding")
     train = dev = step = None
@@ -118,12 +118,6 @@ def _recipe(run: Path, data: str | Path | None) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": str(data)})})
 
 
-def _prepared(recipe: Recipe, cache: Path, build: Build, prepare: Prepare | None) -> PreparedData:
-    levels = asked_levels(recipe, build)
-    data = prepare_data(recipe.data, seed=recipe.seed, cache=cache, levels=levels)
-    return data if prepare is None else prepare(data)
-
-
 def _embedded(recipe: Recipe, data: PreparedData, model: ObservedModel, most: int) -> tuple[EmbeddedSet, EmbeddedSet]:
     """Both splits, whole recordings: crops as they are trained on are so short that labels seem wrong which are not."""
     splits = [(items, choose_recordings(items.speakers, most, recipe.seed)) for items in (data.train, data.dev)]
@@ -136,8 +130,6 @@ def _steps_per_epoch(recipe: Recipe, data: PreparedData | None) -> int | None:
         return None
     return len(training_loader(data, recipe.data, seed=recipe.seed, rank=0, processes=1))
 
-
-# A loss that was never trained, tried on a small encoder: what comes of it shows in a minute.
 
 WATCH_EVERY = 4
 

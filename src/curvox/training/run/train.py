@@ -20,15 +20,14 @@ from curvox.files import replace_text, settle_folder
 from curvox.records import read_record, to_json, to_plain
 from curvox.training.data.augmenting import Augmenter, build_augmentation
 from curvox.training.data.crops import BAD_FILES, BadFiles
-from curvox.training.data.loading import PreparedData, prepare_data, training_loader
+from curvox.training.data.loading import PreparedData, training_loader
 from curvox.training.recipe.reading import dump_recipe, read_recipe
 from curvox.training.recipe.recipe import Recipe
 from curvox.training.run.callbacks import CheckpointKeeper, ProgressDisplay, WeightAverager
 from curvox.training.run.checkpoints import FolderCheckpointIO, Start, apply_start, read_start
 from curvox.training.run.trainer import StopOnSignal, fit, is_first_process, make_trainer
 from curvox.training.run.watch import VitalWatch
-from curvox.training.step.building import Build, Prepare, asked_levels, build_model, first_model, sketch_model
-from curvox.training.step.guard import FAILURE, NotFiniteError, write_death
+from curvox.training.step.building import Build, Prepare, build_model, data_for, first_model, sketch_model
 from curvox.training.step.module import SpeakerModule
 
 # Keeping freed memory for the next training step.
@@ -115,9 +114,7 @@ def train(
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
     keep_freed_memory()
     cache = Path(cache or folder.parent / ".cache")
-    levels = asked_levels(recipe, build)
-    data = prepare_data(recipe.data, seed=recipe.seed, cache=cache, progress=decoding_progress, levels=levels)
-    data = data if prepare is None else prepare(data)
+    data = data_for(recipe, build, prepare, cache=cache, progress=decoding_progress)
     _report_unreadable(data, console)
     augmenter = augmentation.open(
         sampling_rate_hz=recipe.data.sampling_rate_hz, seed=recipe.seed, cache=cache, progress=decoding_progress
@@ -133,7 +130,7 @@ def train(
     started = time.monotonic()
     if resume and not resumes:
         console.print(f"{folder} has no checkpoint yet: starting from the beginning", highlight=False)
-    _fit(trainer, module, folder, resumes, stopping)
+    fit(trainer, module, folder, resumes, stopping)
     result = _result(folder, module, module.seconds_before + time.monotonic() - started, bad_files)
     if trainer.is_global_zero:
         tree = {**to_plain(result), "folder": folder.name, "torch": torch.__version__}
@@ -150,17 +147,6 @@ def _callbacks(recipe: Recipe, folder: Path, console: Console, watch_every: int)
         ProgressDisplay(console),
         VitalWatch(console, every_steps=watch_every, stop_on_failure=recipe.training.stop_on_failure),
     ]
-
-
-def _fit(trainer: pl.Trainer, module: SpeakerModule, folder: Path, resumes: bool, stopping: StopOnSignal) -> None:
-    """Run the trainer; how the run died is written down, and forgotten when it lives on."""
-    if trainer.is_global_zero:
-        (folder / FAILURE).unlink(missing_ok=True)
-    try:
-        fit(trainer, module, folder / "last", resumes, stopping)
-    except NotFiniteError as error:
-        write_death(folder, error.death)
-        raise
 
 
 def read_facts(run: Path) -> RunFacts:

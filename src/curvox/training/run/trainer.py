@@ -26,6 +26,7 @@ from curvox.errors import RecipeError, TrainingError, TrainingInterruptedError
 from curvox.training.recipe.recipe import Recipe
 from curvox.training.run.checkpoints import FolderCheckpointIO
 from curvox.training.run.faults import FOLLOWER_CODE, CompanionWatch, ends_as_follower, fault_in_words, how_to_go_on
+from curvox.training.step.guard import FAILURE, NotFiniteError, write_death
 from curvox.training.step.module import SpeakerModule
 
 _RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK")
@@ -207,31 +208,37 @@ _NOISE = (
 )
 
 
-def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool, stopping: StopOnSignal) -> None:
-    """Run the trainer, of which ``stopping`` is a callback.
+def fit(trainer: pl.Trainer, module: SpeakerModule, run: Path, resume: bool, stopping: StopOnSignal) -> None:
+    """Run the trainer, of which ``stopping`` is a callback; how a run dies is written down, and forgotten on a resume.
 
     An interrupt, or a fault from outside, becomes an error that says how to go on.
     """
+    last = run / "last"
     on_interrupt = signal.getsignal(signal.SIGINT)
-    companions = CompanionWatch(last.parent)
+    companions = CompanionWatch(run)
+    if trainer.is_global_zero:
+        (run / FAILURE).unlink(missing_ok=True)
     trainer.callbacks.append(companions)  # pyright: ignore[reportAttributeAccessIssue]
     try:
         with warnings.catch_warnings(), stopping.listening(), companions.watching(trainer):
             for message in _NOISE:
                 warnings.filterwarnings("ignore", message=message)
             trainer.fit(module, ckpt_path=str(last) if resume else None)
+    except NotFiniteError as error:
+        write_death(run, error.death)
+        raise
     except (SystemExit, KeyboardInterrupt) as stop:
         # The first is what Lightning makes of Ctrl-C, after it has switched further ones off; the second was faster.
         if not trainer.interrupted or (isinstance(stop, SystemExit) and stop.code == 0):
             raise
         signal.signal(signal.SIGINT, on_interrupt)
         raise TrainingInterruptedError(
-            f"interrupted in step {trainer.global_step} of {last.parent}: {how_to_go_on(last)}"
+            f"interrupted in step {trainer.global_step} of {run}: {how_to_go_on(last)}"
         ) from stop
     except (OSError, RuntimeError) as error:
         if (fault := fault_in_words(error, trainer.world_size, companions.cause)) is None:
             raise
-        said = f"stopped in step {trainer.global_step} of {last.parent}: {fault}. {how_to_go_on(last)}"
+        said = f"stopped in step {trainer.global_step} of {run}: {fault}. {how_to_go_on(last)}"
         if ends_as_follower(trainer, error):
             print(said, file=sys.stderr, flush=True)
             raise SystemExit(FOLLOWER_CODE) from error

@@ -7,6 +7,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -18,6 +19,7 @@ from curvox.embedder import Embedder
 from curvox.encoders import ENCODERS
 from curvox.errors import InputError, MissingExtraError, RecipeError
 from curvox.losses import LOSSES, AbstractLoss, create_loss, has_centres, takes_tree
+from curvox.training.data.loading import prepare_data
 from curvox.training.data.prepared import PreparedData
 from curvox.training.recipe.reading import check_options
 from curvox.training.recipe.recipe import MarginRecipe, OptimizerRecipe, Recipe, ScheduleRecipe
@@ -46,9 +48,18 @@ def build_model(recipe: Recipe, speakers: int, labels: Labels | None = None) -> 
     return build(recipe, speakers)
 
 
-def asked_levels(recipe: Recipe, build: Build) -> tuple[str, ...]:
-    """Return the levels above the speaker that the recipe's loss asks for; none where ``build`` makes another."""
-    return levels_of(recipe.loss) if build is build_model else ()
+def data_for(
+    recipe: Recipe,
+    build: Build,
+    prepare: Prepare | None,
+    *,
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> PreparedData:
+    """Prepare the data of a recipe, with labels at the levels that its loss asks for; see `prepare_data`."""
+    levels = levels_of(recipe.loss) if build is build_model else ()
+    data = prepare_data(recipe.data, seed=recipe.seed, cache=cache, progress=progress, levels=levels)
+    return data if prepare is None else prepare(data)
 
 
 def with_loss(make_loss: Callable[[int, int], AbstractLoss], described: dict | None = None) -> Build:
