@@ -10,7 +10,10 @@ import pytest
 from process_runs import assert_same_end, on_one, on_two, on_two_nodes
 from watched_training import noted
 
-CUT_AT = 7
+from curvox.training.run.checkpoints import read_state
+
+CUT_AT = 4
+CUT_AGAIN_AT = 7
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +50,11 @@ def whole(tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def test_training__of_two_processes_goes_on_as_one(
+def test_training__of_two_processes_goes_on_as_one_and_that_as_two_nodes(
     tree: dict[str, Any], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two compute what one computes, side by side; one is killed within an epoch, and one goes on from there."""
+    """Two compute what one computes, side by side; one of them is killed. One goes on from there, is cut off within an
+    epoch, and two end what it began."""
     end = on_two(tree, tmp_path, cut_at=CUT_AT)
     assert end.codes != (0,)
     assert "process 2 of this training was ended by SIGKILL" in end.said[0]
@@ -58,29 +62,27 @@ def test_training__of_two_processes_goes_on_as_one(
     assert "last is whole: continue it with --resume" in end.said[0]
     assert "dmesg" not in end.said[0]
     expected = noted(whole / "rank0.txt")
-    first, second = noted(tmp_path / "rank0.txt"), noted(tmp_path / "rank1.txt")
-    for step in range(CUT_AT):
-        assert first[step] + second[step] == expected[step]
-        assert len(first[step]) == len(second[step])
-    (tmp_path / "rank0.txt").unlink()
-    result = on_one(tree, tmp_path, monkeypatch, resume=True)
-    assert result is not None
-    assert noted(tmp_path / "rank0.txt") == {step: expected[step] for step in range(CUT_AT - 1, 10)}
-    assert_same_end(tmp_path, whole)
+    assert side_by_side(tmp_path) == {step: expected[step] for step in range(CUT_AT)}
 
-
-def test_training__of_one_process_goes_on_as_two_nodes(
-    tree: dict[str, Any], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert on_one(tree, tmp_path, monkeypatch, cut_at=CUT_AT) is None
     (tmp_path / "rank0.txt").unlink()
+    first = read_state(tmp_path / "run" / "last")["global_step"]
+    assert on_one(tree, tmp_path, monkeypatch, cut_at=CUT_AGAIN_AT, resume=True) is None
+    assert noted(tmp_path / "rank0.txt") == {step: expected[step] for step in range(first, CUT_AGAIN_AT)}
+
+    for notes in ("rank0.txt", "rank1.txt"):
+        (tmp_path / notes).unlink()
     end = on_two_nodes(tree, tmp_path, resume=True)
     assert end.codes == (0, 0), end.said
     best = [json.loads((tmp_path / f"best{rank}.json").read_text()) for rank in range(2)]
     assert best[0] == best[1] == json.loads((tmp_path / "run" / "run.json").read_text())["best"]["eer"]
-    expected = noted(whole / "rank0.txt")
-    first, second = noted(tmp_path / "rank0.txt"), noted(tmp_path / "rank1.txt")
-    in_epoch = [seed for notes in (first, second) for step in range(5, 10) for seed in notes.get(step, [])]
-    assert len(set(in_epoch)) == len(in_epoch)
-    assert {step: first[step] + second[step] for step in first} == {s: expected[s] for s in range(CUT_AT - 1, 10)}
+    computed = side_by_side(tmp_path)
+    assert computed == {step: expected[step] for step in range(CUT_AGAIN_AT - 1, 10)}
+    assert len({seed for seeds in computed.values() for seed in seeds}) == sum(map(len, computed.values()))
     assert_same_end(tmp_path, whole)
+
+
+def side_by_side(folder: Path) -> dict[int, list[int]]:
+    """Return the batch of each step, of which both processes have computed the same number of crops."""
+    first, second = noted(folder / "rank0.txt"), noted(folder / "rank1.txt")
+    assert all(len(first[step]) == len(second[step]) for step in first if step in second)
+    return {step: first[step] + second[step] for step in first.keys() & second.keys()}

@@ -21,7 +21,7 @@ from curvox.errors import (
     TrainingError,
 )
 from curvox.metrics import equal_error_rate
-from curvox.training import Recipe, read_history, read_recipe, recipe_from, train
+from curvox.training import Recipe, RunResult, read_history, read_recipe, recipe_from, train
 from curvox.training.run.checkpoints import read_state
 from curvox.training.step.module import SpeakerModule
 
@@ -67,13 +67,8 @@ def test_dev_eer__is_what_the_checkpoint_gives_on_the_same_files(
     assert again.threshold == pytest.approx(model.dev.threshold, abs=1e-4)
 
 
-def test_run__twice_gives_the_same_weights(tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path) -> None:
-    train(recipe_from(tiny_tree), tmp_path / "again")
-    torch.testing.assert_close(weights(tmp_path / "again" / "last"), weights(tiny_run / "last"), rtol=0, atol=0)
-
-
-def test_epochs__differ_in_their_crops(
-    tiny_tree: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_run__twice_gives_the_same_weights_and_other_crops_in_each_epoch(
+    tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[int, list[int]] = {0: [], 1: []}
     original = SpeakerModule.embed_batch
@@ -84,6 +79,7 @@ def test_epochs__differ_in_their_crops(
 
     monkeypatch.setattr(SpeakerModule, "embed_batch", embed_batch)
     train(recipe_from(tiny_tree), tmp_path / "run")
+    torch.testing.assert_close(weights(tmp_path / "run" / "last"), weights(tiny_run / "last"), rtol=0, atol=0)
     assert len(seen[0]) == len(seen[1]) > 0
     assert not set(seen[0]) & set(seen[1])
 
@@ -111,38 +107,44 @@ def interrupted(recipe: Recipe, folder: Path, step: int, monkeypatch: pytest.Mon
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-@pytest.mark.parametrize("stop_at", ["epoch end", "mid-epoch"])
-def test_resume__equals_an_uninterrupted_run(
-    stop_at: str, tiny_tree: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    augmented = {**tiny_tree, "augmentation": {"waveforms": {}, "features": {}}}
-    recipe = change(
-        augmented, "training.epochs=3", "training.checkpoint_every_steps=2", "training.margin_warmup.end_epoch=2.0"
+@pytest.fixture(scope="module")
+def short(tiny_tree: dict[str, Any]) -> Recipe:
+    """5 steps an epoch, everything that depends on the step switched on."""
+    return change(
+        {**tiny_tree, "augmentation": {"waveforms": {}, "features": {}}},
+        "data.crops_per_epoch=41",
+        "training.checkpoint_every_steps=2",
+        "training.margin_warmup.end_epoch=1.5",
     )
-    whole = train(recipe, tmp_path / "whole")
-    per_epoch = whole.steps // 3
-    assert per_epoch >= 5
-    step = per_epoch if stop_at == "epoch end" else per_epoch + 3
-    interrupted(recipe, tmp_path / "broken", step, monkeypatch)
-    stored = read_state(tmp_path / "broken" / "last")["global_step"]
-    assert stored == (per_epoch if stop_at == "epoch end" else step - (step % 2))
-    resumed = train(recipe, tmp_path / "broken", resume=True)
-    assert resumed.steps == whole.steps
-    assert resumed.best == whole.best
-    first, second = read_state(tmp_path / "whole" / "last"), read_state(tmp_path / "broken" / "last")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(short: Recipe, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return train(short, tmp_path_factory.mktemp("uninterrupted") / "run")
+
+
+@pytest.mark.parametrize(
+    ("step", "stored"), [(1, None), (5, 5), (8, 8)], ids=["before the first checkpoint", "epoch end", "mid-epoch"]
+)
+def test_resume__equals_an_uninterrupted_run(
+    step: int,
+    stored: int | None,
+    short: Recipe,
+    uninterrupted: RunResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    interrupted(short, tmp_path / "run", step, monkeypatch)
+    last = tmp_path / "run" / "last"
+    assert (read_state(last)["global_step"] if last.exists() else None) == stored
+    resumed = train(short, tmp_path / "run", resume=True)
+    assert resumed.steps == uninterrupted.steps == 10
+    assert resumed.best == uninterrupted.best
+    first, second = read_state(uninterrupted.folder / "last"), read_state(last)
     torch.testing.assert_close(second["state_dict"], first["state_dict"], rtol=0, atol=0)
     torch.testing.assert_close(second["optimizer_states"], first["optimizer_states"], rtol=0, atol=0)
     assert second["lr_schedulers"] == first["lr_schedulers"]
-    assert [r.epoch for r in read_history(tmp_path / "broken")] == [1, 2, 3]
-
-
-def test_resume__before_the_first_checkpoint_starts_from_the_beginning(
-    tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    interrupted(recipe_from(tiny_tree), tmp_path / "run", 1, monkeypatch)
-    assert not (tmp_path / "run" / "last").exists()
-    train(recipe_from(tiny_tree), tmp_path / "run", resume=True)
-    torch.testing.assert_close(weights(tmp_path / "run" / "last"), weights(tiny_run / "last"), rtol=0, atol=0)
+    assert [r.epoch for r in read_history(tmp_path / "run")] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_resume__before_the_first_checkpoint_starts_from_the_beginning(
             "training.optimizer.name=sgd",
             "training.optimizer.clip_gradient_norm=1.0",
         ),
-        ("data.workers=1", "data.balance=speaker", "data.crops_per_epoch=24"),
+        ("data.workers=1", "data.balance=speaker"),
         ("loss={name: combined}", "training.optimizer.name=adamw"),
         ("loss={name: ham_softmax, space: {name: poincare_ball, lift: exp_map}}",),
     ],
@@ -163,7 +165,7 @@ def test_resume__before_the_first_checkpoint_starts_from_the_beginning(
 def test_run__with_other_settings_ends_finite(
     overrides: tuple[str, ...], tiny_tree: dict[str, Any], tmp_path: Path
 ) -> None:
-    result = train(change(tiny_tree, "training.epochs=1", *overrides), tmp_path / "run")
+    result = train(change(tiny_tree, "training.epochs=1", "data.crops_per_epoch=24", *overrides), tmp_path / "run")
     assert result.best is not None
     assert all(torch.isfinite(w).all() for w in weights(tmp_path / "run" / "last").values())
 

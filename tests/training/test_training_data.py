@@ -32,7 +32,7 @@ def test_run__refuses_unreadable_recordings_unless_allowed(
     folder = with_damaged_recording(voices, tmp_path / "voices", share)
     with pytest.raises(error, match=r"empty|truncated|cut"):
         train(change(tiny_tree, f"data.path={folder}", "training.epochs=1"), tmp_path / "strict")
-    allowed = change(tiny_tree, f"data.path={folder}", "training.epochs=1", "data.allowed_bad_share=0.1")
+    allowed = change(tiny_tree, f"data.path={folder}", "training.max_steps=1", "data.allowed_bad_share=0.1")
     result = train(allowed, tmp_path / "lenient")
     assert len(result.unreadable) == 1
     assert "1 recordings could not be read" in capsys.readouterr().err
@@ -80,7 +80,7 @@ def test_run__takes_a_corpus_without_splits(tiny_tree: dict[str, Any], voices: P
     with pytest.raises(InputError, match="lower"):
         train(change(tiny_tree, *data, "data.batch_size=500", "data.holdout_dev_speakers=4"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    result = train(change(tiny_tree, *data, "data.holdout_dev_speakers=4"), tmp_path / "run")
+    result = train(change(tiny_tree, *data, "data.holdout_dev_speakers=4", "training.max_steps=2"), tmp_path / "run")
     assert result.speakers == 10
     assert result.best is not None
 

@@ -142,6 +142,6 @@ def test_watch__goes_on_after_a_warning(
         return (Finding("overfitting", "warning", (evidence,)),) if step == 2 else ()
 
     monkeypatch.setattr(LiveWatch, "feed", feed)
-    said = heard(tiny_tree, tmp_path / "run", "training.stop_on_failure=true")
+    said = heard(tiny_tree, tmp_path / "run", "training.stop_on_failure=true", "training.max_steps=4")
     assert "step 3, warning: Train and dev go apart: a number 25 % (healthy: above 1)" in said
     assert "STOPPED" not in said
