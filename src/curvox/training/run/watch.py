@@ -12,9 +12,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from curvox.diagnosis import CAUSES, Finding
 from curvox.diagnosis import embedding_measures as measures
-from curvox.diagnosis.text import measured
 from curvox.errors import TrainingError
 from curvox.geometry import AbstractSpace, widen
 from curvox.training.run.logs import PREFIX
@@ -22,6 +20,7 @@ from curvox.training.step.module import SpeakerModule
 from curvox.training.step.processes import gradient_norm
 
 if TYPE_CHECKING:
+    from curvox.diagnosis import Finding
     from curvox.diagnosis.live import LiveWatch
 
 MOST_RECORDINGS = 1024
@@ -172,6 +171,9 @@ class VitalWatch(pl.Callback):
 
 def in_words(finding: Finding, step: int) -> str:
     """Return a finding of a running training in two lines: what is so and by which numbers, and what to do."""
+    from curvox.diagnosis import CAUSES
+    from curvox.diagnosis.text import measured
+
     cause = CAUSES[finding.cause]
     numbers = "; ".join(f"{e.measure} {measured(e)} (healthy: {e.healthy})" for e in finding.evidence[:3])
     recipe = f" In the recipe: {cause.recipe}" if cause.recipe else ""

@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 from curvox.diagnosis import Death
-from curvox.diagnosis.origin import Origin, find_origin
 from curvox.embedder import Embedder
 from curvox.errors import InputError, TrainingError
 from curvox.geometry import widen
 from curvox.losses import AbstractLoss, LossOutput
 from curvox.records import read_record, write_record
 from curvox.training.step.processes import full_tensors, gradient_norm
+
+if TYPE_CHECKING:
+    from curvox.diagnosis.origin import Origin
 
 FAILURE = "failure.json"
 
@@ -179,6 +181,8 @@ def _died(step: StepUnderWay, kind: Kind, message: str, rows: Sequence[int] = ()
 
 def _origin(step: StepUnderWay) -> tuple[Origin | None, str]:
     """Return where the numbers were lost, and the same in a sentence."""
+    from curvox.diagnosis.origin import find_origin  # which only a run that dies needs
+
     if step.recompute is None:
         return None, ""
     parts = nn.ModuleDict({"encoder": step.embedder.encoder, "loss": step.loss})
