@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 from shard_folders import make_shards, served
 
-from curvox.audio import ShardStore, UnreachableError, WaveformStore, check_cache, retrying
-from curvox.audio.shard_index import INDEX, MEMBERS
-from curvox.audio.shard_writing import member_name
+from curvox.audio import ShardStore, UnreachableError, WaveformStore, check_cache
+from curvox.audio.sources import remote
+from curvox.audio.sources.shard_index import INDEX, MEMBERS
+from curvox.audio.sources.shards import member_name
 from curvox.errors import AudioError, CorpusError, InputError
 
 
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying, "WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
 
 
 def remote_store(url: str, cache: Path, **options) -> ShardStore:

@@ -117,7 +117,7 @@ def detect_format(path: str | Path) -> str:
     if any(f.name.startswith("cuts.") for f in files) and any(f.match("recording.*.tar") for f in files):
         raise CorpusError(f"{path} is a folder of lhotse Shar; curvox.corpora.unpack_shar turns it into a corpus")
     names = {f.name for f in files}
-    from curvox.audio.shard_index import INDEX  # late, as the room's door brings soundfile
+    from curvox.audio.sources.shard_index import INDEX  # late, as the room's door brings soundfile
 
     if INDEX in names:
         return "shards"

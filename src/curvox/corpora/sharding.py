@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from curvox.audio.decoding import Segment
-from curvox.audio.shard_index import LABELS, Shard, sha256_of, write_index
-from curvox.audio.shard_writing import Member, check_codec, encode_member, write_shard
+from curvox.audio.sources.shard_index import LABELS, Shard, sha256_of, write_index
+from curvox.audio.sources.shards import Member, check_codec, encode_member, write_shard
+from curvox.audio.sources.source import Segment
 from curvox.corpora.bad_files import BadRecording, check_share, write_bad_files
 from curvox.corpora.corpus import Corpus, Utterance
 from curvox.corpora.places import absolute

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from curvox.audio.shard_index import INDEX, LABELS, read_head, sha256_of
+from curvox.audio.sources.shard_index import INDEX, LABELS, read_head, sha256_of
 from curvox.corpora.places import absolute
 from curvox.corpora.problems import Draft
 from curvox.corpora.tsv import read_tsv

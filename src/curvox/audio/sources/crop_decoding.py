@@ -1,4 +1,4 @@
-"""A crop of a recording, decoded from its file or its bytes: the same samples as of the whole recording."""
+"""Decode a crop from a file or from bytes: the same samples as of the whole recording."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from curvox.audio.container import missing_end
-from curvox.audio.reading import read_audio
-from curvox.audio.samples import to_int16
+from curvox.audio.reading.containers import missing_end
+from curvox.audio.reading.files import read_audio, to_int16
 from curvox.errors import AudioError
 
 # A seek in these gives the samples that decoding the whole gives. In Ogg and MP3 the decoder remembers what came before

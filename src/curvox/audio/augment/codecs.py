@@ -15,9 +15,16 @@ import soundfile
 import torch
 from torch import Tensor
 
-from curvox.audio.option_ranges import check_ranges
-from curvox.audio.streams import Seed, chosen, item_streams, uniform
-from curvox.audio.waveform_batches import levels, picked, require_batch
+from curvox.audio.augment.batches import (
+    Seed,
+    check_ranges,
+    chosen,
+    item_streams,
+    levels,
+    picked,
+    require_batch,
+    uniform,
+)
 from curvox.errors import InputError, MissingExtraError
 
 _PURPOSE = 8

@@ -1,4 +1,4 @@
-"""Recordings decoded once and for all into 16-bit FLAC files, in threads, a file appearing whole or not at all."""
+"""Decode recordings once and for all into 16-bit FLAC files, in threads."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 
 import soundfile
 
-from curvox.audio.reading import read_audio
-from curvox.audio.samples import to_int16
+from curvox.audio.reading.files import read_audio, to_int16
 from curvox.errors import AudioError, InputError, OutputExistsError
 from curvox.files import whole_file
 

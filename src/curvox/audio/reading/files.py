@@ -13,8 +13,15 @@ import numpy as np
 import soundfile
 import soxr
 
-from curvox.audio.av_decoding import EXTRA, AvFile, can_decode, container_of
-from curvox.audio.container import damage_in_ogg, kind_of_bytes, missing_end
+from curvox.audio.reading.containers import (
+    EXTRA,
+    AvFile,
+    can_decode,
+    container_of,
+    damage_in_ogg,
+    kind_of_bytes,
+    missing_end,
+)
 from curvox.errors import AudioError, InputError, require_non_negative, require_positive
 
 AUDIO_SUFFIXES = frozenset(
@@ -60,8 +67,8 @@ def read_audio(
 
     WAV, FLAC, Ogg Vorbis, Ogg Opus and MP3 (and whatever else libsndfile knows), of any rate and any number of
     channels; MP4 and M4A, WebM and Matroska, AAC, WMA and AMR where PyAV is installed, see
-    :class:`~curvox.audio.av_decoding.AvFile`. Channels are averaged; another sampling rate is converted by soxr in high
-    quality.
+    :class:`~curvox.audio.reading.containers.AvFile`. Channels are averaged; another sampling rate is converted by
+    soxr in high quality.
 
     Args:
         path: the file; its content decides the format, not its suffix (but headerless ``.raw`` is refused).
@@ -309,3 +316,18 @@ def _reason(error: Exception) -> str:
         reason = error.error_string.removeprefix("Error : ").rstrip(".")
         return "libsndfile: no stream of MP3 frames" if "does not exist" in reason else f"libsndfile: {reason}"
     return str(error)
+
+
+# Samples as 16-bit integers: what a model is trained on is what it is asked about later.
+
+_FULL_SCALE = 32768
+
+
+def to_int16(waveform: np.ndarray) -> np.ndarray:
+    """Round samples in [-1, 1] to little-endian 16-bit integers; what overshoots saturates, as in any 16-bit file."""
+    return np.clip(np.rint(waveform * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")
+
+
+def from_int16(samples: np.ndarray) -> np.ndarray:
+    """Return 16-bit samples as float32 in [-1, 1)."""
+    return samples.astype(np.float32) * np.float32(1 / _FULL_SCALE)

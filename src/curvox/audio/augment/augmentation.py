@@ -13,9 +13,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from curvox.audio.option_ranges import check_ranges, require_count
-from curvox.audio.streams import Seed, chosen, item_streams, uniform
-from curvox.audio.waveform_batches import amplitude, column, fast_length, few_at_a_time, picked, require_batch
+from curvox.audio.augment.batches import (
+    Seed,
+    amplitude,
+    check_ranges,
+    chosen,
+    column,
+    fast_length,
+    few_at_a_time,
+    item_streams,
+    picked,
+    require_batch,
+    require_count,
+    uniform,
+)
 from curvox.errors import InputError, require_positive
 
 _PURPOSE = 1

@@ -1,22 +1,39 @@
-"""Recordings read where they lie, crop by crop, for folders that are too large to decode."""
+"""Read crops from recordings where they lie, for folders that are too large to decode."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from curvox.audio.crop_decoding import crop_of_file
-from curvox.audio.decoding import Failure, Segment
-from curvox.audio.packed_names import PackedNames
-from curvox.audio.reading import FRAME_LENGTH_MS, read_audio_info
-from curvox.audio.retrying import with_retries
-from curvox.audio.waveform_source import AbstractWaveforms, check_crop, place_of
+from curvox.audio.reading.files import FRAME_LENGTH_MS, read_audio_info
+from curvox.audio.sources.crop_decoding import crop_of_file
+from curvox.audio.sources.remote import with_retries
+from curvox.audio.sources.source import AbstractWaveforms, Failure, Segment, check_crop, place_of
 from curvox.errors import AudioError, InputError
+
+# Many names in two arrays, where a list of texts would take several times their memory in every process.
+
+
+class PackedNames:
+    """Texts by their place, as UTF-8 in one array."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        pieces = [name.encode("utf-8", "surrogateescape") for name in names]
+        self._ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+        self._text = np.frombuffer(b"".join(pieces), dtype=np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> str:
+        start = int(self._ends[index - 1]) if index else 0
+        return self._text[start : int(self._ends[index])].tobytes().decode("utf-8", "surrogateescape")
+
 
 STATED_LESS_S = 0.01
 """A length that a manifest states is rounded; so much less of it is counted on."""

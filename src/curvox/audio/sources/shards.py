@@ -1,22 +1,28 @@
-"""Recordings in shards, each read by its offset and decoded when it is asked for."""
+"""Read recordings from shards by their offsets, and write shards."""
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 import threading
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from urllib.parse import quote
 
 import numpy as np
+import soundfile
 
-from curvox.audio.crop_decoding import crop_of_bytes
-from curvox.audio.remote import fetch, is_url
-from curvox.audio.retrying import with_retries
-from curvox.audio.shard_cache import ShardCache
-from curvox.audio.shard_index import INDEX, LABELS, MEMBERS, Shard, read_head, read_index, sha256_of
-from curvox.audio.waveform_source import AbstractWaveforms, check_crop, place_of
+from curvox.audio.reading.files import read_audio, to_int16
+from curvox.audio.sources.crop_decoding import crop_of_bytes
+from curvox.audio.sources.remote import fetch, is_url, with_retries
+from curvox.audio.sources.shard_cache import ShardCache
+from curvox.audio.sources.shard_index import INDEX, LABELS, MEMBERS, Shard, read_head, read_index, sha256_of
+from curvox.audio.sources.source import AbstractWaveforms, Segment, check_crop, place_of
 from curvox.errors import AudioError, CorpusError, InputError
 
 
@@ -175,3 +181,80 @@ def check_cache(shards: tuple[Shard, ...], *, needed_at_once: int, cache_bytes: 
             f"data.cache_gb must hold the {len(largest)} shards that are needed at once, {sum(largest) / 1e9:.3g} GB, "
             f"got {cache_bytes / 1e9:.3g}; raise it, or lower data.shard_window or data.shard_lanes"
         )
+
+
+# Recordings written into tar files one after another, so that each can be read again by its offset.
+
+CODECS = ("flac", "opus", "as-is")
+_OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
+_FORMATS = {"flac": ("FLAC", "PCM_16", ".flac"), "opus": ("OGG", "OPUS", ".opus")}
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Member:
+    """A recording as it lies in a shard: its bytes, its suffix, and how many samples it decodes to."""
+
+    content: bytes
+    suffix: str
+    samples: int
+
+
+def check_codec(codec: str, sampling_rate_hz: int) -> None:
+    """Refuse a codec that there is not, or Opus at a rate that it does not have."""
+    if codec not in CODECS:
+        raise InputError(f'unknown codec "{codec}": choose {", ".join(CODECS)}')
+    if codec == "opus" and sampling_rate_hz not in _OPUS_RATES_HZ:
+        rates = ", ".join(map(str, _OPUS_RATES_HZ))
+        raise InputError(f"Opus has the sampling rates {rates} Hz, got {sampling_rate_hz}; choose one, or codec flac")
+
+
+def encode_member(path: Path, segment: Segment, *, codec: str, sampling_rate_hz: int) -> Member:
+    """Read one recording, or a segment of it, as one channel at ``sampling_rate_hz``, and encode it.
+
+    With ``as-is`` the file is taken byte for byte, once it has been decoded for proof.
+
+    Raises:
+        AudioError: it cannot be read, or not be taken as it is: a segment of a file, or a kind that libsndfile does not
+            read.
+    """
+    waveform = read_audio(path, sampling_rate_hz=sampling_rate_hz, start_s=segment[0], duration_s=segment[1])
+    if codec != "as-is":
+        container, coding, suffix = _FORMATS[codec]
+        stream = io.BytesIO()
+        soundfile.write(stream, to_int16(waveform), sampling_rate_hz, format=container, subtype=coding)
+        return Member(stream.getvalue(), suffix, len(waveform))
+    if segment != (0.0, None):
+        raise AudioError(f'"{path}" holds several utterances, which cannot be cut out as they are; use --codec flac')
+    content = path.read_bytes()
+    try:
+        crop_of_bytes(content, 0, len(waveform), sampling_rate_hz=sampling_rate_hz, what=f'"{path}"')
+    except AudioError as error:
+        raise AudioError(f"{error}; it cannot be taken as it is, use --codec flac") from error
+    return Member(content, path.suffix.lower() or ".audio", len(waveform))
+
+
+def write_shard(file: IO[bytes], members: Iterable[tuple[str, Member]]) -> np.ndarray:
+    """Write ``(utterance, member)`` pairs into an open file, as a tar file.
+
+    Returns:
+        int64 (members, 4): offset and size in bytes, length in samples, CRC-32.
+    """
+    rows: list[tuple[int, int, int, int]] = []
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for utterance, member in members:
+            info = tarfile.TarInfo(member_name(utterance, member.suffix))
+            info.size = len(member.content)
+            tar.addfile(info, io.BytesIO(member.content))
+            padded = -(-info.size // _BLOCK) * _BLOCK
+            rows.append((tar.offset - padded, info.size, member.samples, zlib.crc32(member.content)))
+    return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def member_name(utterance: str, suffix: str) -> str:
+    """Return the name of an utterance in a tar file.
+
+    Slashes stay. Points, and whatever is not at home in every archive, are percent-encoded: WebDataset takes for the
+    key what stands before the first point.
+    """
+    return "/".join(quote(part, safe="").replace(".", "%2E") or "%" for part in utterance.split("/")) + suffix

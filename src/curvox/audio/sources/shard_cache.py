@@ -1,13 +1,12 @@
-"""Remote shards in a bounded local folder, shared by all processes of a machine."""
+"""Keep remote shards in a bounded local folder that all processes of a machine share."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from curvox.audio.remote import fetch
-from curvox.audio.retrying import UnreachableError
-from curvox.audio.shard_index import Shard
+from curvox.audio.sources.remote import UnreachableError, fetch
+from curvox.audio.sources.shard_index import Shard
 from curvox.errors import CurvoxError
 from curvox.files import locked, mark_in_use, remove_unless_in_use
 
