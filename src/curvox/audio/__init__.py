@@ -33,18 +33,18 @@ from curvox.audio.sources.source import AbstractWaveforms, Failure, Segment
 from curvox.audio.sources.store import WaveformStore
 
 if TYPE_CHECKING:
-    from curvox.audio.augment.augmentation import AugmentationOptions, augment
-    from curvox.audio.augment.channel import ClippingOptions, TelephoneOptions, clip_peaks, through_telephone
-    from curvox.audio.augment.codecs import CodecOptions, require_codecs, through_codecs
-    from curvox.audio.augment.noise import NoiseRecordings, RecordedNoiseOptions, add_recorded_noise, noise_files
-    from curvox.audio.augment.rooms import (
+    from curvox.audio.augmentation.channel import ClippingOptions, TelephoneOptions, clip_peaks, through_telephone
+    from curvox.audio.augmentation.codecs import CodecOptions, require_codecs, through_codecs
+    from curvox.audio.augmentation.noise import NoiseRecordings, RecordedNoiseOptions, add_recorded_noise, noise_files
+    from curvox.audio.augmentation.rooms import (
         RecordedRoomOptions,
         RoomResponses,
         SimulatedRoomOptions,
         require_room_simulation,
         reverberate,
     )
-    from curvox.audio.augment.speed import change_speed, change_speeds, cut_samples
+    from curvox.audio.augmentation.speed import change_speed, change_speeds, cut_samples
+    from curvox.audio.augmentation.synthesised import AugmentationOptions, augment
     from curvox.audio.features import FilterBank, MaskOptions, mask_features, subtract_mean
 
 __all__ = [
@@ -102,18 +102,18 @@ __all__ = [
 ]
 
 _TORCH_PARTS = {
-    "augment.augmentation": ("AugmentationOptions", "augment"),
-    "augment.channel": ("ClippingOptions", "TelephoneOptions", "clip_peaks", "through_telephone"),
-    "augment.codecs": ("CodecOptions", "require_codecs", "through_codecs"),
-    "augment.noise": ("NoiseRecordings", "RecordedNoiseOptions", "add_recorded_noise", "noise_files"),
-    "augment.rooms": (
+    "augmentation.synthesised": ("AugmentationOptions", "augment"),
+    "augmentation.channel": ("ClippingOptions", "TelephoneOptions", "clip_peaks", "through_telephone"),
+    "augmentation.codecs": ("CodecOptions", "require_codecs", "through_codecs"),
+    "augmentation.noise": ("NoiseRecordings", "RecordedNoiseOptions", "add_recorded_noise", "noise_files"),
+    "augmentation.rooms": (
         "RecordedRoomOptions",
         "RoomResponses",
         "SimulatedRoomOptions",
         "require_room_simulation",
         "reverberate",
     ),
-    "augment.speed": ("change_speed", "change_speeds", "cut_samples"),
+    "augmentation.speed": ("change_speed", "change_speeds", "cut_samples"),
     "features": ("FilterBank", "MaskOptions", "mask_features", "subtract_mean"),
 }
 

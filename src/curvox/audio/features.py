@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from curvox.audio.augment.batches import Seed, item_streams
+from curvox.audio.augmentation.batches import Seed, item_streams
 from curvox.errors import InputError, require_non_negative, require_positive
 
 _FULL_SCALE = 32768.0

@@ -1,4 +1,4 @@
-"""Read files on other machines through fsspec: s3://, http://, memory:// and whatever else it knows; try again when one is away."""
+"""Read files on other machines through fsspec (s3://, http://, memory:// …), and try again when one is away."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from curvox.audio.sources.shard_index import sha256_of
 from curvox.errors import CurvoxError, InputError, MissingExtraError
 from curvox.files import whole_file
 
-# Disks and networks that are away for a moment: a few more tries, each with a message, then an error that says what to do.
+# Disks and networks may be away for a moment: a few more tries with messages, then an error that says what to do.
 
 Result = TypeVar("Result")
 

@@ -11,7 +11,7 @@ import soxr
 import torch
 from torch import Tensor
 
-from curvox.audio.augment.batches import fast_length, few_at_a_time, require_batch
+from curvox.audio.augmentation.batches import fast_length, few_at_a_time, require_batch
 from curvox.errors import InputError, require_positive
 
 

@@ -15,7 +15,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from curvox.audio.augment.batches import (
+from curvox.audio.augmentation.batches import (
     Seed,
     check_ranges,
     chosen,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curvox.audio.augment.batches import (
+from curvox.audio.augmentation.batches import (
     Seed,
     amplitude,
     check_ranges,

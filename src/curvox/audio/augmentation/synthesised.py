@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from curvox.audio.augment.batches import (
+from curvox.audio.augmentation.batches import (
     Seed,
     amplitude,
     check_ranges,

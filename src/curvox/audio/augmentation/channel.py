@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from curvox.audio.augment.batches import (
+from curvox.audio.augmentation.batches import (
     Seed,
     check_ranges,
     chosen,

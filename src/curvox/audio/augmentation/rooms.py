@@ -1,4 +1,4 @@
-"""Convolve items with responses of rooms, recorded or simulated, each drawn by its own seed, without moving the speech."""
+"""Convolve items with responses of rooms, recorded or simulated, each by its own seed, without moving the speech."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curvox.audio.augment.batches import (
+from curvox.audio.augmentation.batches import (
     Seed,
     check_ranges,
     chosen,
