@@ -10,9 +10,6 @@ from curvox.corpora.corpus import COLUMNS, Corpus, CorpusCounts, Utterance
 from curvox.corpora.csv_manifest import write_csv
 from curvox.corpora.enrolments import (
     ENROLMENT_STYLES,
-    EnrolmentMap,
-    TrialPlan,
-    plan_trials,
     read_enrolments,
     write_enrolments,
 )
@@ -23,7 +20,7 @@ from curvox.corpora.lhotse_bridge import from_lhotse
 from curvox.corpora.lhotse_export import to_lhotse
 from curvox.corpora.preparing import PREPARATIONS, Prepared, prepare_corpus
 from curvox.corpora.problems import CorpusReport, Problem
-from curvox.corpora.reading import check_corpus, detect_format, read_corpus
+from curvox.corpora.reading import CORPORA, check_corpus, detect_format, read_corpus
 from curvox.corpora.sampling import EpochPlan, epoch_plan, shard
 from curvox.corpora.score_files import ScoreList, align, read_scores, write_scores
 from curvox.corpora.shar import unpack_shar
@@ -34,24 +31,11 @@ from curvox.corpora.speed_plan import names_at_speeds, plan_speeds, speaker_of_c
 from curvox.corpora.trial_columns import repeated_trials, same_recordings, trial_columns
 from curvox.corpora.trial_formats import TRIAL_STYLES, read_trials, write_trials
 from curvox.corpora.trial_making import holdout_speakers, make_trials
-from curvox.corpora.trials import TrialList
+from curvox.corpora.trials import EnrolmentMap, TrialList, TrialPlan, plan_trials
 from curvox.corpora.tsv import write_manifest
-from curvox.tables import Entry, Table
 
 if TYPE_CHECKING:
     from curvox.corpora.sharding import ShardingOptions, ShardingReport, shard_corpus
-
-CORPORA = Table(
-    "corpus format",
-    {
-        "tsv": Entry("curvox.corpora.tsv", "read_tsv", "manifest.tsv: one utterance a line, labels in named columns"),
-        "csv": Entry("curvox.corpora.csv_manifest", "read_csv", "manifest.csv: the same columns, separated by commas"),
-        "folders": Entry("curvox.corpora.folders", "read_folders", "a folder per speaker, as VoxCeleb has it"),
-        "kaldi": Entry("curvox.corpora.kaldi", "read_kaldi", "wav.scp and utt2spk, with segments and spk2gender"),
-        "lhotse": Entry("curvox.corpora.lhotse_bridge", "read_lhotse", "lhotse's cuts, or recordings and supervisions"),
-        "shards": Entry("curvox.corpora.shards", "read_shards", "tar files of recordings, from curvox data shard"),
-    },
-)
 
 __all__ = [
     "COLUMNS",

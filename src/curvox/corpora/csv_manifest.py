@@ -18,12 +18,12 @@ from curvox.corpora.problems import Draft
 from curvox.corpora.text_files import each_line, write_text
 from curvox.errors import InputError
 
-MANIFEST = "manifest.csv"
+CSV_MANIFEST = "manifest.csv"
 
 
 def read_csv(path: Path, audio_root: Path | None) -> Draft:
     """Read a folder's ``manifest.csv`` or a .csv file; paths are relative to ``audio_root`` or its folder."""
-    manifest = path / MANIFEST if path.is_dir() else path
+    manifest = path / CSV_MANIFEST if path.is_dir() else path
     folder = absolute(manifest).parent
     draft = Draft(absolute(audio_root) if audio_root else folder, folder.name if path.is_dir() else manifest.stem)
     records = _records(draft, manifest)

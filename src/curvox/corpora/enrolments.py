@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from curvox.corpora.problems import Problem, refuse
 from curvox.corpora.text_files import read_lines, write_text
 from curvox.corpora.trial_lines import MODEL, ONLY_SIDE, SEGMENTS, SIDE, require_ids, tabbed
-from curvox.corpora.trials import TrialList
-from curvox.errors import CorpusError, InputError, nearest
+from curvox.corpora.trials import EnrolmentMap
+from curvox.errors import CorpusError
 from curvox.tables import Entry, Table
 
 _HERE = "curvox.corpora.enrolments"
@@ -24,41 +22,6 @@ ENROLMENT_STYLES = Table(
         "nist": Entry(_HERE, "read_model_table", "a table with the header modelid, segmentid, side (*_enrollment.tsv)"),
     },
 )
-
-
-@dataclass(frozen=True, eq=False)
-class EnrolmentMap:
-    """Models and the ids of the utterances each is made of, in their order.
-
-    Raises:
-        InputError: there is no model, or a model has no utterance or one of them twice.
-    """
-
-    models: Mapping[str, tuple[str, ...]]
-    source: str = "enrolments"
-
-    def __post_init__(self) -> None:
-        if not self.models:
-            raise InputError("an enrolment map needs at least one model")
-        for model, utterances in self.models.items():
-            if not utterances or len(set(utterances)) != len(utterances):
-                raise InputError(f'a model is made of one or more different utterances, "{model}" of {utterances}')
-
-    def __len__(self) -> int:
-        return len(self.models)
-
-    def __contains__(self, model: object) -> bool:
-        return model in self.models
-
-    def __getitem__(self, model: str) -> tuple[str, ...]:
-        """Return the utterances of a model.
-
-        Raises:
-            InputError: there is no such model; the message names the nearest ones.
-        """
-        if model not in self.models:
-            raise InputError(f'unknown model "{model}" in {self.source}: {nearest(model, self.models)}')
-        return self.models[model]
 
 
 @dataclass
@@ -161,41 +124,3 @@ def write_enrolments(enrolments: EnrolmentMap, path: str | Path, *, style: str) 
     else:
         write_text(path, "\n".join(" ".join((model, *utterances)) for model, utterances in models.items()) + "\n")
     return path
-
-
-@dataclass(frozen=True, eq=False)
-class TrialPlan:
-    """What scoring a trial list needs: every name once, and indices.
-
-    ``utterances`` are all to embed, sorted. ``models`` are the enrolments that the trials name, sorted; ``rows[m]`` is
-    int64 (utterances of the model,), places in ``utterances``. ``enrolment_index`` points into ``models`` and
-    ``test_index`` into ``utterances``, int64 (trials,) each.
-    """
-
-    utterances: tuple[str, ...]
-    models: tuple[str, ...]
-    rows: tuple[np.ndarray, ...]
-    enrolment_index: np.ndarray
-    test_index: np.ndarray
-
-
-def plan_trials(trials: TrialList, enrolments: EnrolmentMap | None = None) -> TrialPlan:
-    """Return the utterances, models and indices of a trial list.
-
-    Without ``enrolments`` the enrolment of a trial is an utterance, and makes a model of one.
-
-    Raises:
-        InputError: a trial names a model that the map does not have.
-    """
-    models = tuple(sorted(set(trials.enrolments)))
-    parts = {model: (model,) if enrolments is None else enrolments[model] for model in models}
-    utterances = tuple(sorted({*trials.tests, *(u for part in parts.values() for u in part)}))
-    place = {name: i for i, name in enumerate(utterances)}
-    number = {name: i for i, name in enumerate(models)}
-    return TrialPlan(
-        utterances,
-        models,
-        tuple(np.array([place[u] for u in parts[model]], dtype=np.int64) for model in models),
-        np.array([number[name] for name in trials.enrolments], dtype=np.int64),
-        np.array([place[name] for name in trials.tests], dtype=np.int64),
-    )

@@ -7,14 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from curvox import corpora
 from curvox.corpora.checks import check_rows, in_order
 from curvox.corpora.corpus import Corpus, count
-from curvox.corpora.csv_manifest import MANIFEST as CSV_MANIFEST
+from curvox.corpora.csv_manifest import CSV_MANIFEST
 from curvox.corpora.folders import has_recordings
 from curvox.corpora.problems import CorpusReport, Draft, Problem, refuse
-from curvox.corpora.tsv import MANIFEST
+from curvox.corpora.tsv import TSV_MANIFEST
 from curvox.errors import CorpusError
+from curvox.tables import Entry, Table
+
+CORPORA = Table(
+    "corpus format",
+    {
+        "tsv": Entry("curvox.corpora.tsv", "read_tsv", "manifest.tsv: one utterance a line, labels in named columns"),
+        "csv": Entry("curvox.corpora.csv_manifest", "read_csv", "manifest.csv: the same columns, separated by commas"),
+        "folders": Entry("curvox.corpora.folders", "read_folders", "a folder per speaker, as VoxCeleb has it"),
+        "kaldi": Entry("curvox.corpora.kaldi", "read_kaldi", "wav.scp and utt2spk, with segments and spk2gender"),
+        "lhotse": Entry("curvox.corpora.lhotse_bridge", "read_lhotse", "lhotse's cuts, or recordings and supervisions"),
+        "shards": Entry("curvox.corpora.shards", "read_shards", "tar files of recordings, from curvox data shard"),
+    },
+)
 
 
 def read_corpus(
@@ -83,7 +95,7 @@ def _read(
         raise CorpusError(f"no corpus at {path}: expected a folder or a manifest")
     name = detect_format(path) if format is None else format
     with _no_collection():
-        draft: Draft = corpora.CORPORA.load(name)(path, root)
+        draft: Draft = CORPORA.load(name)(path, root)
         # A recording in a shard is no file of its own.
         return draft, name, in_order(draft.problems + check_rows(draft, check_files=check_files and name != "shards"))
 
@@ -122,7 +134,7 @@ def detect_format(path: str | Path) -> str:
     if INDEX in names:
         return "shards"
     found = {
-        "tsv": MANIFEST in names,
+        "tsv": TSV_MANIFEST in names,
         "csv": CSV_MANIFEST in names,
         "kaldi": {"wav.scp", "utt2spk"} <= names,
         "lhotse": any(_is_jsonl(f) for f in files),
@@ -135,7 +147,7 @@ def detect_format(path: str | Path) -> str:
     if has_recordings(path):
         return "folders"
     raise CorpusError(
-        f"{path} is no corpus: expected {MANIFEST} or {CSV_MANIFEST}, or wav.scp and utt2spk, or lhotse's "
+        f"{path} is no corpus: expected {TSV_MANIFEST} or {CSV_MANIFEST}, or wav.scp and utt2spk, or lhotse's "
         f"*.jsonl(.gz), or a folder of recordings for each speaker; found {', '.join(sorted(names)[:5]) or 'no file'}"
     )
 

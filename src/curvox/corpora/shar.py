@@ -17,7 +17,7 @@ from curvox.corpora.lhotse_bridge import add_cut, read_items, require_lhotse
 from curvox.corpora.places import absolute
 from curvox.corpora.problems import Draft, refuse
 from curvox.corpora.text_files import umask
-from curvox.corpora.tsv import MANIFEST, write_manifest
+from curvox.corpora.tsv import TSV_MANIFEST, write_manifest
 from curvox.errors import CorpusError, OutputExistsError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def unpack_shar(shar_dir: str | Path, folder: str | Path) -> Corpus:
             _unpack(draft, *shard)
         refuse(in_order(draft.problems + check_rows(draft, check_files=True)), f"the Shar folder {source}")
         corpus = Corpus(work, tuple(draft.rows.utterances), target.name)
-        write_manifest(corpus, work / MANIFEST)
+        write_manifest(corpus, work / TSV_MANIFEST)
         os.chmod(work, 0o777 & ~umask())
         os.rename(work, target)
     finally:

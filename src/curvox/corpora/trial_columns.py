@@ -8,8 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from curvox.corpora.corpus import COLUMNS, Corpus, Utterance
-from curvox.corpora.enrolments import EnrolmentMap
-from curvox.corpora.trials import TrialList
+from curvox.corpora.trials import EnrolmentMap, TrialList
 from curvox.errors import require_name
 
 SESSION_GAP = "session gap"

@@ -18,13 +18,13 @@ from curvox.corpora.problems import Draft
 from curvox.corpora.text_files import each_line, write_text
 from curvox.errors import InputError, nearest
 
-MANIFEST = "manifest.tsv"
+TSV_MANIFEST = "manifest.tsv"
 _LEVELS_LINE = "# levels: gender, native_language, speaker, session"
 
 
 def read_tsv(path: Path, audio_root: Path | None) -> Draft:
     """Read a folder's ``manifest.tsv`` or a .tsv file; paths are relative to ``audio_root`` or its folder."""
-    manifest = path / MANIFEST if path.is_dir() else path
+    manifest = path / TSV_MANIFEST if path.is_dir() else path
     folder = absolute(manifest).parent
     draft = Draft(absolute(audio_root) if audio_root else folder, folder.name if path.is_dir() else manifest.stem)
     lines = each_line(manifest, draft.problems)

@@ -14,12 +14,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.enrolments import EnrolmentMap, read_enrolments
+from curvox.corpora.enrolments import read_enrolments
 from curvox.corpora.preparing.genres import SUFFIXES, add_recording
 from curvox.corpora.preparing.metadata import Roster, speaker_list
 from curvox.corpora.preparing.official_trials import add_trials, names_of, read_models
 from curvox.corpora.preparing.preparation import Need, OfficialTrials, Preparation, Work
 from curvox.corpora.preparing.tree import recordings
+from curvox.corpora.trials import EnrolmentMap
 
 DEV, LISTS = "dev/dev.lst", "eval/lists"
 _ARCHIVE = "cn-celeb_v2.tar.gz of openslr.org/82"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from curvox.corpora.enrolments import EnrolmentMap, read_enrolments
+from curvox.corpora.enrolments import read_enrolments
 from curvox.corpora.preparing.preparation import OfficialTrials, Work
 from curvox.corpora.trial_formats import read_trials
+from curvox.corpora.trials import EnrolmentMap
 
 Names = Mapping[str, str]
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.enrolments import EnrolmentMap
 from curvox.corpora.problems import Draft, Row, refuse
-from curvox.corpora.trials import TrialList
+from curvox.corpora.trials import EnrolmentMap, TrialList
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from curvox.corpora.preparing.lhotse_recipes import PREFIX
 from curvox.corpora.preparing.preparation import OfficialTrials, Preparation, Work
 from curvox.corpora.preparing.tree import open_folder
 from curvox.corpora.problems import Draft, refuse
-from curvox.corpora.trial_checks import check_trials
 from curvox.corpora.trial_formats import write_trials
 from curvox.corpora.trial_making import holdout_speakers
-from curvox.corpora.tsv import MANIFEST, write_manifest
+from curvox.corpora.trials import check_trials
+from curvox.corpora.tsv import TSV_MANIFEST, write_manifest
 from curvox.errors import InputError, OutputExistsError
 from curvox.tables import Entry, Table
 
@@ -84,7 +84,7 @@ def prepare_corpus(
     name = name.removeprefix(PREFIX)
     preparation: Preparation = lhotse_preparation(name) if of_lhotse else PREPARATIONS.load(name)
     out = absolute(output)
-    _refuse_existing([out / MANIFEST])
+    _refuse_existing([out / TSV_MANIFEST])
     root = open_folder(preparation, Path(folder))
     work = Work(preparation.title, Draft(root, name))
     preparation.read(work)
@@ -135,7 +135,7 @@ def _write(work: Work, corpus: Corpus, out: Path) -> Prepared:
     for path, official in maps:
         _write_models(path, official)
     # The manifest comes last: where it is, everything is.
-    manifest = write_manifest(corpus, out / MANIFEST)
+    manifest = write_manifest(corpus, out / TSV_MANIFEST)
     return Prepared(
         corpus=corpus,
         manifest=manifest,

@@ -15,22 +15,22 @@ from curvox.corpora.preparing.official_trials import add_trials, names_of
 from curvox.corpora.preparing.preparation import Need, Preparation, Work
 from curvox.corpora.preparing.videos import add_videos
 
-META = "vox1_meta.csv"
-FOLDERS = ("wav", "dev/wav", "test/wav")
+META1 = "vox1_meta.csv"
+FOLDERS1 = ("wav", "dev/wav", "test/wav")
 LISTS = {
     "veri_test2.txt": "vox1_o_cleaned",
     "list_test_all2.txt": "vox1_e_cleaned",
     "list_test_hard2.txt": "vox1_h_cleaned",
 }
-_COLUMNS = {"speaker": "VoxCeleb1 ID", "gender": "Gender", "nationality": "Nationality", "set": "Set"}
+_COLUMNS1 = {"speaker": "VoxCeleb1 ID", "gender": "Gender", "nationality": "Nationality", "set": "Set"}
 _SITE = "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/meta"
 
 
 def read_voxceleb1(work: Work) -> None:
     """Read the folder of VoxCeleb1; a list of trials that is not there is noted."""
-    roster = speaker_table(work, META, _COLUMNS)
+    roster = speaker_table(work, META1, _COLUMNS1)
     work.refuse_problems()
-    add_videos(work, roster, FOLDERS, (".wav", ".flac"))
+    add_videos(work, roster, FOLDERS1, (".wav", ".flac"))
     roster.close(work)
     names = names_of(work)
     for file, name in LISTS.items():
@@ -42,7 +42,7 @@ def read_voxceleb1(work: Work) -> None:
 
 VOXCELEB1 = Preparation(
     "VoxCeleb1",
-    f"wav/id10001/VIDEO/00001.wav and {META}",
-    (Need(FOLDERS, "the unpacked recordings"), Need((META,), f"{_SITE}/{META}")),
+    f"wav/id10001/VIDEO/00001.wav and {META1}",
+    (Need(FOLDERS1, "the unpacked recordings"), Need((META1,), f"{_SITE}/{META1}")),
     read_voxceleb1,
 )

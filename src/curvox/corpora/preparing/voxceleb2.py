@@ -13,16 +13,16 @@ from curvox.corpora.preparing.official_trials import names_of
 from curvox.corpora.preparing.preparation import Need, Preparation, Work
 from curvox.corpora.preparing.videos import add_videos
 
-META = "vox2_meta.csv"
-FOLDERS = tuple(f"{part}{kind}" for part in ("", "dev/", "test/") for kind in ("aac", "wav"))
-_COLUMNS = {"speaker": "VoxCeleb2 ID", "gender": "Gender", "set": "Set"}
+META2 = "vox2_meta.csv"
+FOLDERS2 = tuple(f"{part}{kind}" for part in ("", "dev/", "test/") for kind in ("aac", "wav"))
+_COLUMNS2 = {"speaker": "VoxCeleb2 ID", "gender": "Gender", "set": "Set"}
 
 
 def read_voxceleb2(work: Work) -> None:
     """Read the folder of VoxCeleb2; recordings that have to be converted before they can be used are noted."""
-    roster = speaker_table(work, META, _COLUMNS)
+    roster = speaker_table(work, META2, _COLUMNS2)
     work.refuse_problems()
-    add_videos(work, roster, FOLDERS, (".m4a", ".wav", ".flac"))
+    add_videos(work, roster, FOLDERS2, (".m4a", ".wav", ".flac"))
     roster.close(work)
     names_of(work)
     if m4a := sum(row.utterance.path.lower().endswith(".m4a") for row in work.draft.rows):
@@ -32,10 +32,10 @@ def read_voxceleb2(work: Work) -> None:
 
 VOXCELEB2 = Preparation(
     "VoxCeleb2",
-    f"dev/aac/id00012/VIDEO/00001.m4a, or .wav or .flac, and {META}",
+    f"dev/aac/id00012/VIDEO/00001.m4a, or .wav or .flac, and {META2}",
     (
-        Need(FOLDERS, "the unpacked recordings"),
-        Need((META,), f"https://www.robots.ox.ac.uk/~vgg/data/voxceleb/meta/{META}"),
+        Need(FOLDERS2, "the unpacked recordings"),
+        Need((META2,), f"https://www.robots.ox.ac.uk/~vgg/data/voxceleb/meta/{META2}"),
     ),
     read_voxceleb2,
 )
