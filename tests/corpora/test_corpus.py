@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curvox.corpora import Corpus, CorpusCounts, Utterance
+from curvox.corpora import Corpus, Utterance
+from curvox.corpora.corpus import CorpusCounts
 from curvox.errors import CorpusError, InputError, UnknownNameError
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from curvox.corpora import CORPORA, check_corpus, detect_format, read_corpus
+from curvox.corpora import CORPORA, check_corpus, read_corpus
+from curvox.corpora.formats.reading import detect_format
 from curvox.errors import CorpusError, UnknownNameError
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from curvox.corpora import Corpus, Utterance, check_corpus, detect_format, read_corpus, write_csv
+from curvox.corpora import Corpus, Utterance, check_corpus, read_corpus, write_csv
+from curvox.corpora.formats.reading import detect_format
 from curvox.errors import InputError
 
 

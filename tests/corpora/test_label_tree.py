@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvox.corpora import Corpus, LabelTree, Utterance, check_corpus, path_distance, read_corpus, write_manifest
+from curvox.corpora import Corpus, LabelTree, Utterance, check_corpus, read_corpus, write_manifest
+from curvox.corpora.label_tree import path_distance
 from curvox.errors import CorpusError, InputError, UnknownNameError
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,37 @@ from typing import Any
 
 import numpy as np
 
-from curvox.corpora.nearness import NameIndex
-from curvox.errors import CorpusError, InputError, UnknownNameError
+from curvox.errors import CorpusError, InputError, UnknownNameError, nearest
+
+# The nearest of many names, quickly: difflib over tens of thousands of ids would take seconds.
+
+_REACH = 40
+
+
+class NameIndex:
+    """Names sorted from their front and from their back; only the neighbours of a misspelt name are compared."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._forward = sorted(names)
+        self._backward = sorted(name[::-1] for name in self._forward)
+
+    def hint(self, name: str) -> str:
+        """Return ``did you mean ...?``, or a few neighbouring names when none is close."""
+        front = _neighbours(self._forward, name)
+        back = [found[::-1] for found in _neighbours(self._backward, name[::-1])]
+        hint = nearest(name, {*front, *back})
+        if hint.startswith("did you mean"):
+            return hint
+        if not self._forward:
+            return "none are known"
+        middle = len(front) // 2
+        shown = front[max(0, middle - 1) : middle + 2]
+        return f"none is near; {len(self._forward)} are known, for instance " + ", ".join(f'"{s}"' for s in shown)
+
+
+def _neighbours(ordered: list[str], name: str) -> list[str]:
+    place = bisect_left(ordered, name)
+    return ordered[max(0, place - _REACH) : place + _REACH]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,3 +216,55 @@ class Corpus:
         """Return where the recording of an utterance (or of its id) lies."""
         found = self[utterance] if isinstance(utterance, str) else utterance
         return self.root / found.path
+
+
+# Several corpora as one, such as CN-Celeb1 and 2 to train on.
+
+
+def join_corpora(corpora: Sequence[Corpus], root: str | Path) -> Corpus:
+    """Return the utterances of all ``corpora``, in their order, with paths relative to ``root``.
+
+    Ids and speakers keep their names. What an utterance says of its corpus stays, and where it says nothing the name
+    of its corpus is put there.
+
+    Args:
+        corpora: at least two; either all of them have splits or none.
+        root: a folder that holds the folders of all of them.
+
+    Raises:
+        InputError: fewer than two, a corpus outside ``root``, splits in some of them only, or a name of a speaker or
+            an utterance that two of them share.
+    """
+    if len(corpora) < 2:
+        raise InputError(f"there must be at least two corpora to join, got {len(corpora)}")
+    above = Path(root).resolve()
+    outside = [str(corpus.root) for corpus in corpora if not corpus.root.resolve().is_relative_to(above)]
+    if outside:
+        raise InputError(f"{above} must hold the folders of all corpora, but {', '.join(outside)} lies elsewhere")
+    if len({bool(corpus.splits) for corpus in corpora}) > 1:
+        without = ", ".join(corpus.name for corpus in corpora if not corpus.splits)
+        raise InputError(
+            f"{without} has no splits and others have: prepare it with --dev-speakers, or give its manifest the "
+            'column split, such as "train" in every line'
+        )
+    _refuse_shared("speaker", [set(corpus.speakers) for corpus in corpora])
+    _refuse_shared("utterance", [{u.utterance for u in corpus.utterances} for corpus in corpora])
+    utterances = []
+    for corpus in corpora:
+        way = corpus.root.resolve().relative_to(above)
+        utterances += [
+            replace(u, path=(way / u.path).as_posix(), corpus=u.corpus or corpus.name) for u in corpus.utterances
+        ]
+    return Corpus(Path(root), tuple(utterances), "+".join(corpus.name for corpus in corpora))
+
+
+def _refuse_shared(what: str, names: Sequence[set[str]]) -> None:
+    seen: set[str] = set()
+    for of_one in names:
+        if shared := seen & of_one:
+            first = min(shared)
+            raise InputError(
+                f'{len(shared)} names of a {what} come in two corpora (first: "{first}"); a name must mean one '
+                f"{what} in all of them"
+            )
+        seen |= of_one

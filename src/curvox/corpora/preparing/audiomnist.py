@@ -15,9 +15,7 @@ import re
 from typing import Any
 
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.preparing.metadata import Roster, gender_of
-from curvox.corpora.preparing.preparation import Need, Preparation, Work
-from curvox.corpora.preparing.tree import recordings
+from curvox.corpora.preparing.preparation import Need, Preparation, Roster, Work, gender_of, recordings
 from curvox.errors import CorpusError
 
 META = "data/audioMNIST_meta.txt"

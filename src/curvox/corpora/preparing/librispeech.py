@@ -7,9 +7,7 @@ public domain audio books", ICASSP 2015. The subset goes into a column of its ow
 from __future__ import annotations
 
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.preparing.metadata import Roster, gender_of, numbered_lines
-from curvox.corpora.preparing.preparation import Need, Preparation, Work
-from curvox.corpora.preparing.tree import recordings
+from curvox.corpora.preparing.preparation import Need, Preparation, Roster, Work, gender_of, numbered_lines, recordings
 
 SPEAKERS = "SPEAKERS.TXT"
 SUBSETS = (

@@ -5,19 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curvox.corpora.checks import check_rows, in_order
+from curvox.corpora.checks import absolute, check_rows, in_order
 from curvox.corpora.corpus import Corpus
-from curvox.corpora.enrolments import write_enrolments
-from curvox.corpora.places import absolute
-from curvox.corpora.preparing.lhotse_parts import lhotse_preparation
-from curvox.corpora.preparing.lhotse_recipes import PREFIX
-from curvox.corpora.preparing.preparation import OfficialTrials, Preparation, Work
-from curvox.corpora.preparing.tree import open_folder
+from curvox.corpora.formats.manifest import TSV_MANIFEST, write_manifest
+from curvox.corpora.preparing.lhotse import PREFIX, lhotse_preparation
+from curvox.corpora.preparing.preparation import OfficialTrials, Preparation, Work, open_folder
 from curvox.corpora.problems import Draft, refuse
-from curvox.corpora.trial_formats import write_trials
-from curvox.corpora.trial_making import holdout_speakers
-from curvox.corpora.trials import check_trials
-from curvox.corpora.tsv import TSV_MANIFEST, write_manifest
+from curvox.corpora.trials.list_files import write_enrolments, write_trials
+from curvox.corpora.trials.making import holdout_speakers
+from curvox.corpora.trials.trial_list import check_trials
 from curvox.errors import InputError, OutputExistsError
 from curvox.tables import Entry, Table
 
@@ -25,10 +21,10 @@ _HERE = "curvox.corpora.preparing"
 PREPARATIONS = Table(
     "corpus",
     {
-        "voxceleb1": Entry(f"{_HERE}.voxceleb1", "VOXCELEB1", "VoxCeleb1, with the cleaned trials O, E and H"),
-        "voxceleb2": Entry(f"{_HERE}.voxceleb2", "VOXCELEB2", "VoxCeleb2, as m4a or converted"),
-        "cnceleb1": Entry(f"{_HERE}.cnceleb1", "CNCELEB1", "CN-Celeb1, with its genres, trials and enrolment map"),
-        "cnceleb2": Entry(f"{_HERE}.cnceleb2", "CNCELEB2", "CN-Celeb2, with its genres"),
+        "voxceleb1": Entry(f"{_HERE}.voxceleb", "VOXCELEB1", "VoxCeleb1, with the cleaned trials O, E and H"),
+        "voxceleb2": Entry(f"{_HERE}.voxceleb", "VOXCELEB2", "VoxCeleb2, as m4a or converted"),
+        "cnceleb1": Entry(f"{_HERE}.cnceleb", "CNCELEB1", "CN-Celeb1, with its genres, trials and enrolment map"),
+        "cnceleb2": Entry(f"{_HERE}.cnceleb", "CNCELEB2", "CN-Celeb2, with its genres"),
         "librispeech": Entry(f"{_HERE}.librispeech", "LIBRISPEECH", "LibriSpeech, any of its seven subsets"),
         "vctk": Entry(f"{_HERE}.vctk", "VCTK", "VCTK 0.92, with its accents"),
         "audiomnist": Entry(f"{_HERE}.audiomnist", "AUDIOMNIST", "AudioMNIST, with its accents"),

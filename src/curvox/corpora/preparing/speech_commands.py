@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import re
 
-from curvox.corpora.corpus import Utterance
-from curvox.corpora.nearness import NameIndex
-from curvox.corpora.preparing.metadata import numbered_lines
-from curvox.corpora.preparing.preparation import Need, Preparation, Work
-from curvox.corpora.preparing.tree import recordings
+from curvox.corpora.corpus import NameIndex, Utterance
+from curvox.corpora.preparing.preparation import Need, Preparation, Work, numbered_lines, recordings
 
 LISTS = {"validation_list.txt": "dev", "testing_list.txt": "test"}
 NOISE = "_background_noise_"

@@ -13,9 +13,7 @@ from __future__ import annotations
 import re
 
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.preparing.metadata import Roster, gender_of, numbered_lines
-from curvox.corpora.preparing.preparation import Need, Preparation, Work
-from curvox.corpora.preparing.tree import recordings
+from curvox.corpora.preparing.preparation import Need, Preparation, Roster, Work, gender_of, numbered_lines, recordings
 
 INFO, AUDIO = "speaker-info.txt", "wav48_silence_trimmed"
 _NAME = re.compile(r"(?P<sentence>\w+_\d+)_(?P<mic>mic\d)\.\w+")

@@ -1,18 +1,20 @@
 """Trial lists of several styles, read and written: VoxCeleb, Kaldi, CN-Celeb, NIST's tables and its older keys.
 
 The style is named, never guessed. Each is a line of :data:`TRIAL_STYLES`. Score files have the same styles, with the
-score in the place of the label: :mod:`curvox.corpora.score_files`.
+score in the place of the label: :mod:`curvox.corpora.trials.scores`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from curvox.corpora.problems import Problem, refuse
-from curvox.corpora.text_files import write_text
-from curvox.corpora.trial_lines import (
+from curvox.corpora.text_files import read_lines, write_text
+from curvox.corpora.trials.lines import (
     HEADER_VALUES,
     MODEL,
     ONLY_SIDE,
@@ -27,8 +29,8 @@ from curvox.corpora.trial_lines import (
     tabbed,
     tests_of,
 )
-from curvox.corpora.trials import TrialList
-from curvox.errors import InputError
+from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList
+from curvox.errors import CorpusError, InputError
 from curvox.tables import Entry, Table
 
 _NUMBERS = {"1": True, "0": False}
@@ -40,7 +42,7 @@ CNCELEB = TrialStyle("cnceleb", ("enrolment", "test", "value"), _NUMBERS, ("0", 
 NIST = TrialStyle("nist", ("enrolment", "test", SIDE, "value"), _WORDS, ("nontarget", "target"), header=True)
 NIST_KEY = TrialStyle("nist_key", ("enrolment", "segment", SIDE, "value"), _WORDS, ("nontarget", "target"))
 
-_HERE = "curvox.corpora.trial_formats"
+_HERE = "curvox.corpora.trials.list_files"
 TRIAL_STYLES = Table(
     "trial style",
     {
@@ -143,3 +145,122 @@ def _table(trials: TrialList, words: list[str] | None) -> str:
     cells = [trials.enrolments, trials.tests, sides, *([] if words is None else [words])]
     further = [name for name in trials.columns if name != SIDE]
     return tabbed([*names, *further], [*cells, *(trials.columns[name] for name in further)])
+
+
+# Enrolment maps: which utterances a model is made of, as CN-Celeb, Kaldi and NIST write them.
+
+_ENROLMENTS_HERE = "curvox.corpora.trials.list_files"
+ENROLMENT_STYLES = Table(
+    "enrolment style",
+    {
+        "kaldi": Entry(_ENROLMENTS_HERE, "read_model_lines", "model utterance …, one model a line (spk2utt)"),
+        "cnceleb": Entry(
+            _ENROLMENTS_HERE, "read_model_lines", "model utterance …, one model a line (enroll.lst, enroll.map)"
+        ),
+        "nist": Entry(
+            _ENROLMENTS_HERE, "read_model_table", "a table with the header modelid, segmentid, side (*_enrollment.tsv)"
+        ),
+    },
+)
+
+
+@dataclass
+class _Draft:
+    file: str
+    models: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, number: int, model: str, utterance: str) -> None:
+        utterances = self.models.setdefault(model, [])
+        if utterance in utterances:
+            self.problem(number, f'the utterance "{utterance}" comes twice in the model "{model}"')
+        utterances.append(utterance)
+
+    def problem(self, number: int, message: str) -> None:
+        self.problems.append(Problem(self.file, number, "", message))
+
+
+def read_enrolments(path: str | Path, *, style: str) -> EnrolmentMap:
+    """Read an enrolment map.
+
+    In the style "nist" a model has a line for each of its segments, which need not follow each other; columns beyond
+    ``modelid`` and ``segmentid`` (``segment`` in SRE16) are not kept.
+
+    Args:
+        path: the map; a name that ends with .gz is unpacked.
+        style: its name in :data:`ENROLMENT_STYLES`.
+
+    Raises:
+        CorpusError: the file is missing or empty, or lines are wrong; the message names file and lines.
+        UnknownNameError: there is no such style.
+    """
+    path = Path(path)
+    read: Callable[[_Draft, list[tuple[int, str]], Path], None] = ENROLMENT_STYLES.load(style)
+    lines, problems = read_lines(path)
+    if not lines and not problems:
+        raise CorpusError(f"{path} is empty; expected models and their utterances")
+    draft = _Draft(path.name, problems=problems)
+    read(draft, lines, path)
+    refuse(sorted(draft.problems, key=lambda p: p.line or 0), f"the enrolment map {path}")
+    return EnrolmentMap({model: tuple(utterances) for model, utterances in draft.models.items()}, path.name)
+
+
+def read_model_lines(draft: _Draft, lines: list[tuple[int, str]], path: Path) -> None:
+    """Read lines of a model and its utterances, separated by white space."""
+    if lines and MODEL in lines[0][1].split("\t"):
+        raise CorpusError(f'{path}, line 1: this is the header of style="nist"; read the enrolment map so')
+    where: dict[str, int] = {}
+    for number, line in lines:
+        model, *utterances = line.split() or [""]
+        if not utterances:
+            draft.problem(number, f'expected "model utterance …", got "{line}"')
+        elif where.setdefault(model, number) != number:
+            draft.problem(number, f'the model "{model}" has a line already, line {where[model]}; a model has one line')
+        for utterance in utterances:
+            draft.add(number, model, utterance)
+
+
+def read_model_table(draft: _Draft, lines: list[tuple[int, str]], path: Path) -> None:
+    """Read a table with a line for each segment of a model."""
+    header = lines[0][1].split("\t") if lines else []
+    segment = next((name for name in SEGMENTS if name in header), None)
+    if MODEL not in header or segment is None:
+        message = f'expected the header "{MODEL} {SEGMENTS[0]} {SIDE}" separated by tabs for style="nist"'
+        raise CorpusError(f'{path}, line 1: {message}, got "{lines[0][1] if lines else ""}"')
+    places = header.index(MODEL), header.index(segment)
+    side_place = header.index(SIDE) if SIDE in header else None
+    sides: dict[str, str] = {}
+    for number, line in lines[1:]:
+        cells = line.split("\t")
+        if len(cells) != len(header):
+            draft.problem(number, f"expected {len(header)} fields separated by tabs, got {len(cells)}")
+            continue
+        model, utterance = (cells[place] for place in places)
+        if any(len(text.split()) != 1 or text != text.strip() for text in (model, utterance)):
+            draft.problem(number, f'an id is not empty and holds no white space, got "{model}" and "{utterance}"')
+            continue
+        side = "" if side_place is None else cells[side_place]
+        if sides.setdefault(utterance, side) != side:
+            draft.problem(number, f'the segment "{utterance}" has the sides "{sides[utterance]}" and "{side}"')
+        draft.add(number, model, utterance)
+    if not draft.models and not draft.problems:
+        raise CorpusError(f"{path} has a header and no model")
+
+
+def write_enrolments(enrolments: EnrolmentMap, path: str | Path, *, style: str) -> Path:
+    """Write an enrolment map that :func:`read_enrolments` reads back; it appears complete or not at all.
+
+    Raises:
+        OutputExistsError: ``path`` exists.
+        InputError: an id is empty or holds white space.
+        UnknownNameError: there is no such style.
+    """
+    reader, path = ENROLMENT_STYLES[style].attribute, Path(path)
+    models = enrolments.models
+    require_ids({*models, *(u for utterances in models.values() for u in utterances)}, "an enrolment map")
+    if reader == "read_model_table":
+        rows = [(model, utterance, ONLY_SIDE) for model, utterances in models.items() for utterance in utterances]
+        write_text(path, tabbed((MODEL, SEGMENTS[0], SIDE), tuple(zip(*rows, strict=True))))
+    else:
+        write_text(path, "\n".join(" ".join((model, *utterances)) for model, utterances in models.items()) + "\n")
+    return path

@@ -10,8 +10,7 @@ import numpy as np
 
 from curvox.corpora.problems import refuse
 from curvox.corpora.text_files import write_text
-from curvox.corpora.trial_formats import TRIAL_STYLES, all_styles
-from curvox.corpora.trial_lines import (
+from curvox.corpora.trials.lines import (
     HEADER_VALUES,
     MODEL,
     ONLY_SIDE,
@@ -25,7 +24,8 @@ from curvox.corpora.trial_lines import (
     tabbed,
     tests_of,
 )
-from curvox.corpora.trials import TrialList
+from curvox.corpora.trials.list_files import TRIAL_STYLES, all_styles
+from curvox.corpora.trials.trial_list import TrialList
 from curvox.errors import InputError
 
 Pair = tuple[str, str]

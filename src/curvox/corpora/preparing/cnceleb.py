@@ -11,16 +11,50 @@ say .wav, the files are .flac.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.enrolments import read_enrolments
-from curvox.corpora.preparing.genres import SUFFIXES, add_recording
-from curvox.corpora.preparing.metadata import Roster, speaker_list
-from curvox.corpora.preparing.official_trials import add_trials, names_of, read_models
-from curvox.corpora.preparing.preparation import Need, OfficialTrials, Preparation, Work
-from curvox.corpora.preparing.tree import recordings
-from curvox.corpora.trials import EnrolmentMap
+from curvox.corpora.preparing.preparation import (
+    Need,
+    OfficialTrials,
+    Preparation,
+    Roster,
+    Work,
+    add_trials,
+    names_of,
+    read_models,
+    recordings,
+    speaker_list,
+)
+from curvox.corpora.trials.list_files import read_enrolments
+from curvox.corpora.trials.trial_list import EnrolmentMap
+
+# Recordings of CN-Celeb: their names say the genre, the session and the number, ``singing-01-002.flac``.
+
+SUFFIXES = (".flac", ".wav")
+_NAME = re.compile(r"(?P<genre>[A-Za-z_]+)-(?P<session>\d+)-\d+\.\w+")
+
+
+def add_recording(work: Work, path: str, *, utterance: str, speaker: str, name: str, split: str) -> None:
+    """Take a recording whose file, less its speaker, is called ``name``; a name of another form is a problem."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        work.problem(path, None, f'expected a name as "singing-01-002.flac", got "{name}"; restore it')
+        return
+    work.add(
+        Utterance(
+            utterance=utterance,
+            path=path,
+            corpus=work.draft.name,
+            speaker=speaker,
+            session=f"{found['genre']}-{found['session']}",
+            language="zh",
+            split=split,
+            extra={"genre": found["genre"]},
+        )
+    )
+
 
 DEV, LISTS = "dev/dev.lst", "eval/lists"
 _ARCHIVE = "cn-celeb_v2.tar.gz of openslr.org/82"
@@ -109,4 +143,30 @@ CNCELEB1 = Preparation(
         )
     ),
     read_cnceleb1,
+)
+
+# CN-Celeb2: 2 000 further speakers in the genres of CN-Celeb1, for training.
+#
+# Layout: https://www.openslr.org/82/ (cn-celeb2_v2.tar.gz); L. Li et al., "CN-Celeb: multi-genre speaker recognition",
+# Speech Communication 137, 2022. It has no division of its own, so there are no splits and no trials.
+
+SPEAKERS = "spk.lst"
+
+
+def read_cnceleb2(work: Work) -> None:
+    """Read the folder of CN-Celeb2."""
+    roster = speaker_list(work, SPEAKERS)
+    for speaker, name in recordings(work, "data", depth=2, suffixes=SUFFIXES):
+        if roster.labels(speaker) is not None:
+            known_as = f"{speaker}/{name}"
+            add_recording(work, f"data/{known_as}", utterance=known_as, speaker=speaker, name=name, split="")
+    roster.close(work)
+    names_of(work)
+
+
+CNCELEB2 = Preparation(
+    "CN-Celeb2",
+    f"data/id10000/singing-01-002.flac and {SPEAKERS}",
+    (Need(("data",), "the unpacked recordings"), Need((SPEAKERS,), "cn-celeb2_v2.tar.gz of openslr.org/82")),
+    read_cnceleb2,
 )

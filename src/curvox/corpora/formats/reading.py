@@ -9,22 +9,31 @@ from pathlib import Path
 
 from curvox.corpora.checks import check_rows, in_order
 from curvox.corpora.corpus import Corpus, count
-from curvox.corpora.csv_manifest import CSV_MANIFEST
-from curvox.corpora.folders import has_recordings
+from curvox.corpora.formats.folders import has_recordings
+from curvox.corpora.formats.manifest import CSV_MANIFEST, TSV_MANIFEST
 from curvox.corpora.problems import CorpusReport, Draft, Problem, refuse
-from curvox.corpora.tsv import TSV_MANIFEST
 from curvox.errors import CorpusError
 from curvox.tables import Entry, Table
 
 CORPORA = Table(
     "corpus format",
     {
-        "tsv": Entry("curvox.corpora.tsv", "read_tsv", "manifest.tsv: one utterance a line, labels in named columns"),
-        "csv": Entry("curvox.corpora.csv_manifest", "read_csv", "manifest.csv: the same columns, separated by commas"),
-        "folders": Entry("curvox.corpora.folders", "read_folders", "a folder per speaker, as VoxCeleb has it"),
-        "kaldi": Entry("curvox.corpora.kaldi", "read_kaldi", "wav.scp and utt2spk, with segments and spk2gender"),
-        "lhotse": Entry("curvox.corpora.lhotse_bridge", "read_lhotse", "lhotse's cuts, or recordings and supervisions"),
-        "shards": Entry("curvox.corpora.shards", "read_shards", "tar files of recordings, from curvox data shard"),
+        "tsv": Entry(
+            "curvox.corpora.formats.manifest", "read_tsv", "manifest.tsv: one utterance a line, labels in named columns"
+        ),
+        "csv": Entry(
+            "curvox.corpora.formats.manifest", "read_csv", "manifest.csv: the same columns, separated by commas"
+        ),
+        "folders": Entry("curvox.corpora.formats.folders", "read_folders", "a folder per speaker, as VoxCeleb has it"),
+        "kaldi": Entry(
+            "curvox.corpora.formats.kaldi", "read_kaldi", "wav.scp and utt2spk, with segments and spk2gender"
+        ),
+        "lhotse": Entry(
+            "curvox.corpora.formats.lhotse", "read_lhotse", "lhotse's cuts, or recordings and supervisions"
+        ),
+        "shards": Entry(
+            "curvox.corpora.formats.shards", "read_shards", "tar files of recordings, from curvox data shard"
+        ),
     },
 )
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from curvox.corpora.corpus import COLUMNS, Corpus, Utterance
-from curvox.corpora.trials import EnrolmentMap, TrialList
+from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList
 from curvox.errors import require_name
 
 SESSION_GAP = "session gap"

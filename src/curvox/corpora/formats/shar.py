@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curvox.corpora.checks import check_rows, in_order
+from curvox.corpora.checks import absolute, check_rows, in_order
 from curvox.corpora.corpus import Corpus
-from curvox.corpora.lhotse_bridge import add_cut, read_items, require_lhotse
-from curvox.corpora.places import absolute
+from curvox.corpora.formats.lhotse import add_cut, read_items, require_lhotse
+from curvox.corpora.formats.manifest import TSV_MANIFEST, write_manifest
 from curvox.corpora.problems import Draft, refuse
 from curvox.corpora.text_files import umask
-from curvox.corpora.tsv import TSV_MANIFEST, write_manifest
 from curvox.errors import CorpusError, OutputExistsError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from curvox.corpora.checks import absolute
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.places import absolute
 from curvox.corpora.problems import Draft, Row
 from curvox.errors import CorpusError
 

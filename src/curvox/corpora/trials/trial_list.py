@@ -8,8 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from curvox.corpora.corpus import Corpus
-from curvox.corpora.nearness import NameIndex
+from curvox.corpora.corpus import Corpus, NameIndex
 from curvox.corpora.problems import Problem, refuse
 from curvox.errors import InputError, nearest
 

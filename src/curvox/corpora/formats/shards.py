@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from curvox.audio.decoding import Segment
-from curvox.audio.shard_index import LABELS, Shard, sha256_of, write_index
+from curvox.audio.shard_index import INDEX, LABELS, Shard, read_head, sha256_of, write_index
 from curvox.audio.shard_writing import Member, check_codec, encode_member, write_shard
-from curvox.corpora.bad_files import BadRecording, check_share, write_bad_files
+from curvox.corpora.checks import absolute
 from curvox.corpora.corpus import Corpus, Utterance
-from curvox.corpora.places import absolute
+from curvox.corpora.formats.manifest import read_tsv, write_manifest
+from curvox.corpora.problems import BadRecording, Draft, check_share, write_bad_files
 from curvox.corpora.text_files import umask
-from curvox.corpora.tsv import write_manifest
 from curvox.errors import AudioError, CorpusError, InputError, OutputExistsError, require_positive
 
 Progress = Callable[[int, int], None]
@@ -292,3 +292,25 @@ def _write_json(path: Path, value: Any) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps(value), encoding="utf-8")
     os.replace(partial, path)
+
+
+# A folder of shards, as ``curvox data shard`` writes it, read as a corpus: its labels; no tar file is opened.
+
+
+def read_shards(path: Path, audio_root: Path | None) -> Draft:
+    """Read ``utterances.tsv`` of a folder of shards; the place of an utterance is its row in members.npy.
+
+    Raises:
+        CorpusError: there is no index, the labels are not those it names, or an ``audio_root`` is given.
+    """
+    folder = absolute(path)
+    if audio_root is not None:
+        raise CorpusError(f"{path} is a folder of shards, which hold their recordings; leave audio_root out")
+    head = read_head(folder / INDEX)
+    if not (folder / LABELS).is_file() or sha256_of(folder / LABELS) != head["beside"].get(LABELS):
+        raise CorpusError(f"{folder / LABELS} is missing or is not the one that {INDEX} names; copy the folder again")
+    draft = replace(read_tsv(folder / LABELS, None), name=head["corpus"])
+    wanted = sum(shard["recordings"] for shard in head["shards"])
+    if len(draft.rows) != wanted and not draft.problems:
+        raise CorpusError(f"{folder / LABELS} has {len(draft.rows)} utterances, {INDEX} names {wanted}; copy it again")
+    return draft

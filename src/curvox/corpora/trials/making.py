@@ -11,7 +11,7 @@ import numpy as np
 
 from curvox.corpora.corpus import Corpus, Utterance
 from curvox.corpora.label_tree import UNDISCLOSED
-from curvox.corpora.trials import TrialList
+from curvox.corpora.trials.trial_list import TrialList
 from curvox.errors import InputError
 
 Pair = tuple[str, str]
