@@ -1,4 +1,4 @@
-"""What is wrong with a corpus, line by line, and what a format hands over before it is checked."""
+"""Faults of a corpus, line by line; what a format hands over before it is checked; recordings that cannot be used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from curvox.corpora.corpus import LEVELS, CorpusCounts, Utterance
+from curvox.corpora.corpus import LEVELS, Corpus, CorpusCounts, Utterance
 from curvox.errors import AudioError, CorpusError
 
 SHOWN = 20
@@ -30,11 +30,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class CorpusReport:
-    """What :func:`~curvox.corpora.check_corpus` found: the problems, and how much was readable beside them.
+    """The problems of a corpus, and how much of it could be read, from :func:`~curvox.corpora.check_corpus`.
 
-    ``speakers`` and ``utterances`` count what could be read; ``duration_s`` is None when any length is unknown;
-    ``splits`` maps each split to its counts. ``found`` are the utterances themselves, ids perhaps twice, without
-    those whose recording is missing or lies outside ``root``.
+    ``duration_s`` is None when any length is unknown. ``found`` are the utterances that could be read, ids perhaps
+    twice, without those whose recording is missing or lies outside ``root``.
     """
 
     path: Path
@@ -62,16 +61,12 @@ class Row(NamedTuple):
 
 
 class Rows:
-    """Rows in their order, kept as columns: of a million lines each would be an object of its own otherwise."""
+    """Rows in their order, kept as columns, as a million lines would be a million objects otherwise."""
 
     def __init__(self) -> None:
         self.utterances: list[Utterance] = []
         self._files: list[str] = []
         self._lines = array("q")
-
-    def append(self, row: Row) -> None:
-        """Add a row at the end."""
-        self.add(*row)
 
     def add(self, utterance: Utterance, file: str, line: int | None) -> None:
         """Add an utterance and where it was read."""
@@ -90,9 +85,20 @@ class Rows:
         return (self[number] for number in range(len(self)))
 
 
+def refuse(problems: Iterable[Problem], what: str) -> None:
+    """Raise a `CorpusError` that lists the first problems and how many more there are, if there is any."""
+    if not (problems := list(problems)):
+        return
+    lines = [f"{what} has {len(problems)} problem{'s' if len(problems) > 1 else ''}:"]
+    lines += [f"  {problem}" for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        lines.append(f"  and {len(problems) - SHOWN} more")
+    raise CorpusError("\n".join(lines))
+
+
 @dataclass
 class Draft:
-    """What a format read: rows that are not yet checked against each other, and the problems met on the way."""
+    """Rows as a format read them, not yet checked against each other, and the problems met on the way."""
 
     root: Path
     name: str
@@ -105,26 +111,10 @@ class Draft:
         """Note a problem."""
         self.problems.append(Problem(file, line, column, message))
 
-
-def refuse(problems: Iterable[Problem], what: str) -> None:
-    """Raise one error that lists the first problems and how many more there are; do nothing when there is none.
-
-    Raises:
-        CorpusError: there is at least one problem.
-    """
-    problems = list(problems)
-    if not problems:
-        return
-    lines = [f"{what} has {len(problems)} problem{'s' if len(problems) > 1 else ''}:"]
-    lines += [f"  {problem}" for problem in problems[:SHOWN]]
-    if len(problems) > SHOWN:
-        lines.append(f"  and {len(problems) - SHOWN} more")
-    raise CorpusError("\n".join(lines))
-
-
-# Recordings that cannot be used: the file that lists them, and the share of them that is allowed.
-
-HEADER = "path\tutterance\treason"
+    def corpus(self, what: str) -> Corpus:
+        """Return the corpus, once its rows are checked; refuse it as :func:`refuse` does."""
+        refuse(self.problems, what)
+        return Corpus(self.root, tuple(self.rows.utterances), self.name, self.levels)
 
 
 @dataclass(frozen=True)
@@ -144,15 +134,15 @@ class BadRecording:
 def write_bad_files(path: Path, bad: Iterable[BadRecording]) -> None:
     """Write ``bad_files.tsv``; an earlier one is replaced as a whole."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\n".join([HEADER, *(row.line for row in bad)]) + "\n", encoding="utf-8")
+    partial.write_text("\n".join(["path\tutterance\treason", *(row.line for row in bad)]) + "\n", encoding="utf-8")
     partial.replace(path)
 
 
 def check_share(bad: int, recordings: int, allowed_share: float, latest: BadRecording) -> None:
-    """Refuse more unreadable recordings than ``allowed_share`` of all.
+    """Refuse more unreadable recordings than ``allowed_share`` of all; the message says what is wrong with the latest.
 
     Raises:
-        AudioError: there are more; the message has their number, the share, and what is wrong with the latest.
+        AudioError: there are more.
     """
     if bad > allowed_share * recordings:
         raise AudioError(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from curvox.corpora.checks import absolute
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.problems import Draft, Row
+from curvox.corpora.problems import Draft
 from curvox.errors import CorpusError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".mka", ".wma", ".amr")
@@ -82,4 +82,4 @@ def _add(draft: Draft, path: str) -> None:
     utterance = Utterance(
         utterance="_".join(path.split()), path=path, speaker=speaker, session=between[0] if between else ""
     )
-    draft.rows.append(Row(utterance, path, None))
+    draft.rows.add(utterance, path, None)

@@ -1,7 +1,7 @@
 """A Kaldi data folder: wav.scp and utt2spk; segments, spk2gender, utt2dur and reco2dur where they are there.
 
 Nothing is ever executed: a command in wav.scp (a line that ends with "|") is refused. Further files of the folder are
-not read.
+not read. What is written is sorted as Kaldi wants it: by bytes, as ``LC_ALL=C sort`` does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from curvox.corpora.checks import absolute, place_under
 from curvox.corpora.corpus import COLUMNS, LEVELS, Corpus, Utterance
 from curvox.corpora.formats.manifest import non_negative, positive
-from curvox.corpora.problems import Draft, Row
+from curvox.corpora.problems import Draft
 from curvox.corpora.text_files import read_lines, umask, write_text
 from curvox.errors import CorpusError, InputError, OutputExistsError
 
@@ -23,13 +23,13 @@ Lines = dict[str, tuple[int, str]]
 Span = tuple[str, float, float | None]
 # Kaldi rounds times to hundredths or thousandths.
 _TOLERANCE_S = 0.02
+_HELD = {"utterance", "path", "speaker", "gender", "duration_s", "start_s", "segment_s"}
 
 
 def read_kaldi(path: Path, audio_root: Path | None) -> Draft:
     """Read a Kaldi data folder.
 
-    Relative paths in wav.scp are relative to ``audio_root``, or to the folder; absolute ones must lie inside
-    ``audio_root``.
+    Relative paths in wav.scp are relative to ``audio_root``, or to the folder; absolute ones must lie in it.
     """
     for name in ("wav.scp", "utt2spk"):
         if not (path / name).is_file():
@@ -43,19 +43,14 @@ def read_kaldi(path: Path, audio_root: Path | None) -> Draft:
     for speaker in genders.keys() - {speaker for _, speaker in speakers.values()}:
         draft.add("spk2gender", genders[speaker][0], "speaker", f'the speaker "{speaker}" is not in utt2spk')
     durations_s = _numbers(draft, path / "reco2dur"), _numbers(draft, path / "utt2dur")
+    spans: dict[str, Span] = {name: (name, 0.0, None) for name in recordings}
+    file, declared = "wav.scp", wav_scp
     if (path / "segments").is_file():
-        declared = _table(draft, path / "segments")
+        file, declared = "segments", _table(draft, path / "segments")
         spans = _segments(draft, declared, durations_s[0])
-        _check_names(draft, speakers, "segments", declared)
-    else:
-        spans = {name: _whole(name) for name in recordings}
-        _check_names(draft, speakers, "wav.scp", wav_scp)
+    _check_names(draft, speakers, file, declared)
     _join(draft, recordings, speakers, genders, spans, durations_s)
     return draft
-
-
-def _whole(recording: str) -> Span:
-    return recording, 0.0, None
 
 
 def _check_names(draft: Draft, speakers: Lines, file: str, declared: Lines) -> None:
@@ -136,8 +131,7 @@ def _segments(draft: Draft, table: Lines, recording_s: dict[str, float]) -> dict
             continue
         limit_s = recording_s.get(recording, float("inf"))
         if start_s >= limit_s or (end_s or 0.0) > limit_s + _TOLERANCE_S:
-            message = f"{start} to {end} s reaches past the end of the recording ({limit_s:g} s)"
-            draft.add("segments", line, "", message)
+            draft.add("segments", line, "", f"{start} to {end} s reaches past the end of the recording ({limit_s:g} s)")
             continue
         spans[name] = recording, start_s, None if end_s is None else round(end_s - start_s, 6)
     return spans
@@ -173,12 +167,7 @@ def _join(
             start_s=start_s,
             segment_s=segment_s,
         )
-        draft.rows.append(Row(utterance, "utt2spk", line))
-
-
-# A corpus as a Kaldi data folder, sorted as Kaldi wants it: by bytes, as ``LC_ALL=C sort`` does.
-
-_HELD = {"utterance", "path", "speaker", "gender", "duration_s", "start_s", "segment_s"}
+        draft.rows.add(utterance, "utt2spk", line)
 
 
 def write_kaldi(corpus: Corpus, folder: str | Path) -> tuple[str, ...]:
@@ -225,10 +214,13 @@ def _files(corpus: Corpus) -> tuple[dict[str, dict[str, str]], list[str]]:
     segmented = any(u.start_s or u.segment_s is not None for u in utterances)
     names = _recording_names(utterances) if segmented else {}
     speakers = {u.utterance: u.speaker for u in utterances}
+    own: dict[str, list[str]] = {}
+    for utterance, speaker in _sorted(speakers):
+        own.setdefault(speaker, []).append(utterance)
     files = {
         "wav.scp": {names[u.path] if segmented else u.utterance: str(corpus.root / u.path) for u in utterances},
         "utt2spk": speakers,
-        "spk2utt": _by_speaker(speakers),
+        "spk2utt": {speaker: " ".join(utterances_of_it) for speaker, utterances_of_it in own.items()},
     }
     if segmented:
         files["segments"] = {u.utterance: f"{names[u.path]} {_span(u)}" for u in utterances}
@@ -262,28 +254,18 @@ def _notes(corpus: Corpus) -> list[str]:
 
 def _recording_names(utterances: Iterable[Utterance]) -> Mapping[str, str]:
     """Return a name without white space for each path, no two alike."""
-    names: dict[str, str] = {}
-    taken: set[str] = set()
+    paths: dict[str, str] = {}
     for path in dict.fromkeys(u.path for u in utterances):
         name = "_".join(path.split())
-        while name in taken:
+        while name in paths:
             name += "_"
-        taken.add(name)
-        names[path] = name
-    return names
+        paths[name] = path
+    return {path: name for name, path in paths.items()}
 
 
 def _span(utterance: Utterance) -> str:
-    if utterance.segment_s is None:
-        return f"{utterance.start_s!r} -1"
-    return f"{utterance.start_s!r} {round(utterance.start_s + utterance.segment_s, 6)!r}"
-
-
-def _by_speaker(speakers: Mapping[str, str]) -> dict[str, str]:
-    groups: dict[str, list[str]] = {}
-    for utterance, speaker in _sorted(speakers):
-        groups.setdefault(speaker, []).append(utterance)
-    return {speaker: " ".join(own) for speaker, own in groups.items()}
+    end = -1 if utterance.segment_s is None else round(utterance.start_s + utterance.segment_s, 6)
+    return f"{utterance.start_s!r} {end!r}"
 
 
 def _sorted(lines: Mapping[str, str]) -> list[tuple[str, str]]:

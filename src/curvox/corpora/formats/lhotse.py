@@ -1,4 +1,4 @@
-"""Manifests of lhotse become a corpus, so its hundred recipes are within reach.
+"""Manifests of lhotse become a corpus, so its hundred recipes are within reach, and a corpus becomes lhotse's cuts.
 
 lhotse is imported inside the functions: it is slow to import, brings torch, and is the extra ``curvox[lhotse]``.
 A recording that is a command or an address is refused; nothing is executed and nothing is fetched.
@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curvox.corpora.checks import absolute, check_rows, in_order, place_under
+from curvox.corpora.checks import absolute, check_rows, place_under
 from curvox.corpora.corpus import Corpus, Utterance
-from curvox.corpora.problems import Draft, Row, refuse
+from curvox.corpora.problems import Draft
 from curvox.corpora.text_files import read_lines
 from curvox.errors import CorpusError, MissingExtraError
 
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
 
 # Labels that lhotse has no field for; they travel in the custom fields of a supervision.
 CUSTOM = ("corpus", "session", "native_language", "nationality", "channel", "split")
+# The times of manifests are rounded.
 _TOLERANCE_S = 0.02
 
 
 def require_lhotse() -> None:
-    """Import lhotse.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
+    """Import lhotse; where it is not installed, raise a `MissingExtraError` that says how to install it."""
     try:
         import lhotse  # noqa: F401
     except ImportError as error:
@@ -124,8 +121,8 @@ def add_supervision(
     if segment.recording_id not in recordings:
         draft.add(file, line, "path", f'no recording "{segment.recording_id}" in {recordings_file}')
         return
-    span = segment.start, segment.duration
-    speech = _Speech(segment.id, recordings[segment.recording_id], span, segment.channel, [segment])
+    span_s = segment.start, segment.duration
+    speech = _Speech(segment.id, recordings[segment.recording_id], span_s, segment.channel, [segment])
     _add(draft, speech, file, line, audio_root)
 
 
@@ -137,8 +134,8 @@ def add_cut(draft: Draft, cut: Any, file: str, line: int, audio_root: Path | Non
         got = "one without a recording" if isinstance(cut, (MonoCut, MultiCut)) else f"a {type(cut).__name__}"
         draft.add(file, line, "", f"expected a cut of one recording, got {got}")
         return
-    span = cut.start, cut.duration
-    _add(draft, _Speech(cut.id, cut.recording, span, cut.channel, cut.supervisions), file, line, audio_root)
+    speech = _Speech(cut.id, cut.recording, (cut.start, cut.duration), cut.channel, cut.supervisions)
+    _add(draft, speech, file, line, audio_root)
 
 
 class _Speech(NamedTuple):
@@ -170,7 +167,7 @@ def _add(draft: Draft, speech: _Speech, file: str, line: int, audio_root: Path |
     except CorpusError as error:
         draft.add(file, line, "", str(error))
     else:
-        draft.rows.append(Row(utterance, file, line))
+        draft.rows.add(utterance, file, line)
 
 
 def _path(recording: Recording, channels: int | list[int], audio_root: Path | None) -> str:
@@ -243,14 +240,8 @@ def from_lhotse(
     draft = Draft(absolute(audio_root), name)
     for number, cut in enumerate(cuts, start=1):
         add_cut(draft, cut, name, number, Path(audio_root))
-    refuse(in_order(draft.problems + check_rows(draft, check_files=check_files)), f"the set of cuts {name}")
-    return Corpus(draft.root, tuple(draft.rows.utterances), name)
-
-
-# A corpus becomes lhotse's cuts, so its sharded format and its tools are within reach.
-
-# The times of a manifest are rounded.
-_LHOTSE_EXPORT_TOLERANCE_S = 0.02
+    check_rows(draft, check_files=check_files)
+    return draft.corpus(f"the set of cuts {name}")
 
 
 def to_lhotse(corpus: Corpus) -> CutSet:
@@ -275,7 +266,7 @@ def to_lhotse(corpus: Corpus) -> CutSet:
         recording = recordings[path]
         left_s = recording.duration - utterance.start_s
         duration_s = left_s if utterance.segment_s is None else utterance.segment_s
-        if not 0 < duration_s <= left_s + _LHOTSE_EXPORT_TOLERANCE_S:
+        if not 0 < duration_s <= left_s + _TOLERANCE_S:
             raise CorpusError(
                 f'the utterance "{utterance.utterance}" reaches past the end of its recording: {duration_s:g} s from '
                 f"{utterance.start_s:g} s, in {recording.duration:g} s"
@@ -285,15 +276,28 @@ def to_lhotse(corpus: Corpus) -> CutSet:
 
 
 def _cut(utterance: Utterance, recording: Recording, duration_s: float) -> MonoCut | MultiCut:
-    from lhotse import MonoCut, MultiCut
+    from lhotse import MonoCut, MultiCut, SupervisionSegment
 
-    channels = recording.channel_ids or [0]
-    start_s = utterance.start_s
+    name, start_s, channels = utterance.utterance, utterance.start_s, recording.channel_ids or [0]
     if len(channels) == 1:
-        cut = MonoCut(utterance.utterance, start_s, duration_s, channels[0], recording=recording)
+        cut = MonoCut(name, start_s, duration_s, channels[0], recording=recording)
     else:
-        cut = MultiCut(utterance.utterance, start_s, duration_s, channels, recording=recording)
-    cut.supervisions = [_supervision(utterance, recording.id, duration_s, cut.channel)]
+        cut = MultiCut(name, start_s, duration_s, channels, recording=recording)
+    custom = {label: text for label in CUSTOM if (text := getattr(utterance, label))}
+    custom |= {label: text for label, text in utterance.extra.items() if label != "text"}
+    supervision = SupervisionSegment(
+        id=name,
+        recording_id=recording.id,
+        start=0.0,
+        duration=duration_s,
+        channel=cut.channel,
+        text=utterance.extra.get("text"),
+        language=utterance.language or None,
+        speaker=utterance.speaker,
+        gender=utterance.gender or None,
+        custom=custom,
+    )
+    cut.supervisions = [supervision]
     return cut
 
 
@@ -312,23 +316,4 @@ def _recording(path: Path, name: str) -> Recording:
         sampling_rate=header.samplerate,
         num_samples=header.frames,
         duration=header.frames / header.samplerate,
-    )
-
-
-def _supervision(utterance: Utterance, recording: str, duration_s: float, channel: Any) -> SupervisionSegment:
-    from lhotse import SupervisionSegment
-
-    custom = {name: text for name in CUSTOM if (text := getattr(utterance, name))}
-    custom |= {name: text for name, text in utterance.extra.items() if name != "text"}
-    return SupervisionSegment(
-        id=utterance.utterance,
-        recording_id=recording,
-        start=0.0,
-        duration=duration_s,
-        channel=channel,
-        text=utterance.extra.get("text"),
-        language=utterance.language or None,
-        speaker=utterance.speaker,
-        gender=utterance.gender or None,
-        custom=custom,
     )

@@ -1,8 +1,10 @@
-"""The manifest of openvoices: tab-separated text with a header, one utterance a line.
+"""Manifests: tables of utterances, one a line, separated by tabs (manifest.tsv, as openvoices has it) or by commas.
 
 Required columns: utterance, path, speaker. Known ones beside them: corpus, session, gender, language, native_language,
 nationality, channel, sampling_rate_hz, duration_s, split, start_s, segment_s. Any further column is kept in
-``Utterance.extra``. Fields are not quoted; an empty field means unknown.
+``Utterance.extra``. An empty field means unknown. Fields between tabs are not quoted. In manifest.csv, as spreadsheets
+write it, fields are quoted where they must be, and without ``utterance`` the path is the id, white space in it turned
+to "_".
 """
 
 from __future__ import annotations
@@ -26,14 +28,90 @@ from curvox.corpora.problems import Draft
 from curvox.corpora.text_files import each_line, write_text
 from curvox.errors import InputError, nearest
 
-# Tables of utterances, whatever separates their fields: the columns of the header, then one utterance a row.
-
-REQUIRED = ("utterance", "path", "speaker")
+TSV_MANIFEST, CSV_MANIFEST = "manifest.tsv", "manifest.csv"
+_REQUIRED = ("utterance", "path", "speaker")
 _NOTHING: Mapping[str, str] = {}
 
 
-def check_header(
-    draft: Draft, file: str, header: list[str], required: tuple[str, ...] = REQUIRED, *, line: int = 1
+def read_tsv(path: Path, audio_root: Path | None) -> Draft:
+    """Read a folder's ``manifest.tsv`` or a .tsv file; paths are relative to ``audio_root`` or its folder."""
+    manifest, draft = _manifest_in(path, TSV_MANIFEST, audio_root)
+    lines = each_line(manifest, draft.problems)
+    number, first = next(lines, (0, ""))
+    declared = first if number == 1 and first.startswith("#") else ""
+    number, first = next(lines, (0, "")) if declared else (number, first)
+    header = first.split("\t")
+    if number == 0 and not draft.problems:
+        draft.add(manifest.name, None, "", "the file is empty; expected a header with utterance, path, speaker")
+    elif number == 1 + bool(declared):
+        if len(header) == 1 and (found := [mark for mark in ",; " if mark in first]):
+            message = f'fields must be separated by tabs, here they seem separated by "{found[0]}"'
+            draft.add(manifest.name, number, "", message)
+        elif _check_header(draft, manifest.name, header, line=number):
+            _declare_levels(draft, manifest.name, declared, header)
+            _read_rows(draft, manifest.name, header, ((number, line.split("\t")) for number, line in lines), "tabs")
+    # Without a header that can be used, lines that are not UTF-8 are named all the same.
+    deque(lines, maxlen=0)
+    return draft
+
+
+def _manifest_in(path: Path, name: str, audio_root: Path | None) -> tuple[Path, Draft]:
+    manifest = path / name if path.is_dir() else path
+    folder = absolute(manifest).parent
+    root = absolute(audio_root) if audio_root else folder
+    return manifest, Draft(root, folder.name if path.is_dir() else manifest.stem)
+
+
+def _declare_levels(draft: Draft, file: str, line: str, header: list[str]) -> None:
+    """Take the levels of the label tree from the line before the header, where there is one."""
+    if not line:
+        return
+    word, _, names = line.removeprefix("#").partition(":")
+    levels = tuple(name.strip() for name in names.split(","))
+    if word.strip() != "levels":
+        example = f"# levels: {', '.join(LEVELS)}"
+        draft.add(file, 1, "", f'a line before the header declares the label tree, as "{example}", got "{line}"')
+    elif strangers := [name for name in levels if name not in header]:
+        hints = "; ".join(f'"{name}": {nearest(name, header)}' for name in strangers)
+        draft.add(file, 1, "", f"the levels of the label tree are columns, these are not: {hints}")
+    elif len(set(levels)) < len(levels) or "speaker" not in levels:
+        draft.add(file, 1, "", f"the levels of the label tree are each named once, speaker among them, got {names}")
+    else:
+        draft.levels = levels
+
+
+def read_csv(path: Path, audio_root: Path | None) -> Draft:
+    """Read a folder's ``manifest.csv`` or a .csv file; paths are relative to ``audio_root`` or its folder."""
+    manifest, draft = _manifest_in(path, CSV_MANIFEST, audio_root)
+    records = _csv_records(draft, manifest)
+    line, header = next(records, (0, []))
+    if not line and not draft.problems:
+        draft.add(manifest.name, None, "", "the file is empty; expected a header with path, speaker")
+    elif len(header) == 1 and (found := [mark for mark in "\t;" if mark in header[0]]):
+        draft.add(manifest.name, 1, "", f"fields must be separated by commas, here they seem separated by {found[0]!r}")
+    elif line and _check_header(draft, manifest.name, header, required=("path", "speaker")):
+        _read_rows(draft, manifest.name, header, records, "commas")
+    return draft
+
+
+def _csv_records(draft: Draft, manifest: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line where it ends, fields); fields may hold ends of lines where they are quoted."""
+    at = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal at
+        for at, line in each_line(manifest, draft.problems):  # noqa: B007
+            yield f"{line}\n"
+
+    try:
+        for cells in csv.reader(lines(), strict=True):
+            yield at, cells
+    except csv.Error as error:
+        draft.add(manifest.name, at, "", f"the quoting is broken ({error}); what follows was not read")
+
+
+def _check_header(
+    draft: Draft, file: str, header: list[str], required: tuple[str, ...] = _REQUIRED, *, line: int = 1
 ) -> bool:
     """Note what is wrong with the names of columns, in this line; tell whether nothing is."""
     before = len(draft.problems)
@@ -46,7 +124,7 @@ def check_header(
     for name in COLUMNS:
         if name in header:
             continue
-        near = difflib.get_close_matches(name, strangers, n=1, cutoff=0.6 if name in REQUIRED else 0.8)
+        near = difflib.get_close_matches(name, strangers, n=1, cutoff=0.6 if name in _REQUIRED else 0.8)
         if near:
             draft.add(file, line, near[0], f'unknown column "{near[0]}": did you mean "{name}"? Rename it')
         elif name in required:
@@ -54,17 +132,17 @@ def check_header(
     return len(draft.problems) == before
 
 
-def read_rows(
-    draft: Draft, file: str, header: list[str], rows: Iterable[tuple[int, list[str]]], separator: str = "tabs"
+def _read_rows(
+    draft: Draft, file: str, header: list[str], rows: Iterable[tuple[int, list[str]]], separator: str
 ) -> None:
-    """Add an utterance for each (line, cells) to the draft; without a column of ids, the path is the id."""
+    """Add an utterance for each (line, cells) to the draft."""
     columns = _Columns.of(header)
     for line, cells in rows:
         if len(cells) != len(header):
             hint = " (an empty line)" if not "".join(cells).strip() else ""
             draft.add(file, line, "", f"expected {len(header)} fields separated by {separator}, got {len(cells)}{hint}")
         elif not all(map(str.strip, columns.required(cells))):
-            for name in REQUIRED:
+            for name in _REQUIRED:
                 if name in header and not cells[header.index(name)].strip():
                     draft.add(file, line, name, "the field is empty; it must be filled in")
         else:
@@ -96,19 +174,16 @@ class _Columns:
 
     @staticmethod
     def of(header: list[str]) -> _Columns:
+        place = {name: number for number, name in enumerate(header)}
+        known = [name for name in header if name in COLUMNS and name not in ("path", "utterance")]
+        absent = [name for name in COLUMNS if name not in (*header, "utterance")]
         return _Columns(
-            required=itemgetter(*(header.index(name) for name in REQUIRED if name in header)),
-            path=header.index("path"),
-            name=header.index("utterance") if "utterance" in header else None,
-            known=tuple(
-                (SETTERS[name], NUMBERS.get(name, sys.intern), place)
-                for place, name in enumerate(header)
-                if name in COLUMNS and name not in ("path", "utterance")
-            ),
-            absent=tuple(
-                (SETTERS[name], _DEFAULTS.get(name, "")) for name in COLUMNS if name not in (*header, "utterance")
-            ),
-            extras=tuple((name, place) for place, name in enumerate(header) if name not in COLUMNS),
+            required=itemgetter(*(place[name] for name in _REQUIRED if name in place)),
+            path=place["path"],
+            name=place.get("utterance"),
+            known=tuple((SETTERS[name], _NUMBERS.get(name, sys.intern), place[name]) for name in known),
+            absent=tuple((SETTERS[name], _DEFAULTS.get(name, "")) for name in absent),
+            extras=tuple((name, number) for name, number in place.items() if name not in COLUMNS),
         )
 
     def utterance(self, cells: list[str]) -> Utterance:
@@ -133,7 +208,7 @@ def _without_bad_numbers(draft: Draft, file: str, line: int, header: list[str], 
     kept = list(cells)
     for place, (name, text) in enumerate(zip(header, cells, strict=True)):
         try:
-            NUMBERS.get(name, str)(text)
+            _NUMBERS.get(name, str)(text)
         except ValueError as error:
             draft.add(file, line, name, f'{error}, got "{text}"')
             kept[place] = ""
@@ -142,10 +217,8 @@ def _without_bad_numbers(draft: Draft, file: str, line: int, header: list[str], 
 
 def positive(text: str) -> float | None:
     """Parse a finite number above zero; empty text is None. Raises ValueError saying what was expected."""
-    if not text:
-        return None
-    value = _number(text)
-    if not 0 < value < math.inf:
+    value = _number(text) if text else None
+    if value is not None and not 0 < value < math.inf:
         raise ValueError("expected a finite number above 0")
     return value
 
@@ -169,34 +242,66 @@ def _number(text: str) -> float:
 
 
 def _rate(text: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
+    if text and not (text.isascii() and text.isdigit() and int(text) > 0):
         raise ValueError("expected a whole number of hertz above 0")
-    return int(text)
+    return int(text) if text else None
 
 
 # The same numbers come again and again, of a million lines: each is read and kept once.
 _once = lru_cache(maxsize=2**16)
-NUMBERS: dict[str, Callable[[str], Any]] = {
+_NUMBERS: dict[str, Callable[[str], Any]] = {
     "sampling_rate_hz": _once(_rate),
     "duration_s": _once(positive),
     "start_s": _once(non_negative),
     "segment_s": _once(positive),
 }
-_DEFAULTS = {f.name: f.default for f in fields(Utterance) if f.name in NUMBERS}
-
-# A corpus as rows of text, for manifests of any separator.
+_DEFAULTS = {f.name: f.default for f in fields(Utterance) if f.name in _NUMBERS}
 
 
-def manifest_table(corpus: Corpus) -> Iterator[list[str]]:
+def write_manifest(corpus: Corpus, path: str | Path) -> Path:
+    """Write the manifest of a corpus; it appears complete or not at all.
+
+    Paths stay relative to ``corpus.root``: a manifest outside that folder is read back with ``audio_root=corpus.root``.
+    The columns start_s and segment_s are written when an utterance is a segment, the levels of the label tree when
+    they are not the usual ones.
+
+    Raises:
+        OutputExistsError: ``path`` exists.
+        InputError: a text holds a tab or the end of a line, or a further column has the name of a known one.
+    """
+    lines = [f"# levels: {', '.join(corpus.levels)}"] if corpus.levels != LEVELS else []
+    for cells in _table(corpus):
+        if broken := [text for text in cells if "\t" in text or "\n" in text or text.endswith("\r")]:
+            raise InputError(f"a field of a manifest holds no tab and no end of line, got {broken[0]!r}")
+        lines.append("\t".join(cells))
+    path = Path(path)
+    write_text(path, "\n".join(lines) + "\n")
+    return path
+
+
+def write_csv(corpus: Corpus, path: str | Path) -> Path:
+    """Write a corpus as CSV, as `write_manifest` does with tabs; it appears complete or not at all.
+
+    Raises:
+        OutputExistsError: ``path`` exists.
+        InputError: a text holds the end of a line, or a further column has the name of a known one.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for cells in _table(corpus):
+        if broken := [cell for cell in cells if "\n" in cell or "\r" in cell]:
+            raise InputError(f"a field of a manifest holds no end of line, got {broken[0]!r}")
+        writer.writerow(cells)
+    path = Path(path)
+    write_text(path, text.getvalue())
+    return path
+
+
+def _table(corpus: Corpus) -> Iterator[list[str]]:
     """Yield the names of the columns, then the fields of each utterance; an unknown one is empty.
 
     The columns start_s and segment_s are there when an utterance is a segment, further columns in the order of their
     names.
-
-    Raises:
-        InputError: a further column has the name of a known one.
     """
     extras = sorted({name for u in corpus.utterances for name in u.extra})
     if clash := set(extras) & set(COLUMNS):
@@ -211,128 +316,3 @@ def manifest_table(corpus: Corpus) -> Iterator[list[str]]:
 
 def _text(value: str | float | None) -> str:
     return "" if value is None else value if isinstance(value, str) else repr(value)
-
-
-TSV_MANIFEST = "manifest.tsv"
-_LEVELS_LINE = "# levels: gender, native_language, speaker, session"
-
-
-def read_tsv(path: Path, audio_root: Path | None) -> Draft:
-    """Read a folder's ``manifest.tsv`` or a .tsv file; paths are relative to ``audio_root`` or its folder."""
-    manifest = path / TSV_MANIFEST if path.is_dir() else path
-    folder = absolute(manifest).parent
-    draft = Draft(absolute(audio_root) if audio_root else folder, folder.name if path.is_dir() else manifest.stem)
-    lines = each_line(manifest, draft.problems)
-    number, first = next(lines, (0, ""))
-    declared = first if number == 1 and first.startswith("#") else ""
-    number, first = next(lines, (0, "")) if declared else (number, first)
-    header = first.split("\t")
-    if number == 0 and not draft.problems:
-        draft.add(manifest.name, None, "", "the file is empty; expected a header with utterance, path, speaker")
-    elif number == 1 + bool(declared) and len(header) == 1 and (found := [mark for mark in ",; " if mark in first]):
-        draft.add(
-            manifest.name, number, "", f'fields must be separated by tabs, here they seem separated by "{found[0]}"'
-        )
-    elif number == 1 + bool(declared) and check_header(draft, manifest.name, header, line=number):
-        _declare_levels(draft, manifest.name, declared, header)
-        read_rows(draft, manifest.name, header, ((number, line.split("\t")) for number, line in lines))
-    # Without a header that can be used, lines that are not UTF-8 are named all the same.
-    deque(lines, maxlen=0)
-    return draft
-
-
-def _declare_levels(draft: Draft, file: str, line: str, header: list[str]) -> None:
-    """Take the levels of the label tree from the line before the header, where there is one."""
-    if not line:
-        return
-    word, _, names = line.removeprefix("#").partition(":")
-    levels = tuple(name.strip() for name in names.split(","))
-    if word.strip() != "levels":
-        draft.add(file, 1, "", f'a line before the header declares the label tree, as "{_LEVELS_LINE}", got "{line}"')
-    elif strangers := [name for name in levels if name not in header]:
-        hints = "; ".join(f'"{name}": {nearest(name, header)}' for name in strangers)
-        draft.add(file, 1, "", f"the levels of the label tree are columns, these are not: {hints}")
-    elif len(set(levels)) < len(levels) or "speaker" not in levels:
-        draft.add(file, 1, "", f"the levels of the label tree are each named once, speaker among them, got {names}")
-    else:
-        draft.levels = levels
-
-
-def write_manifest(corpus: Corpus, path: str | Path) -> Path:
-    """Write the manifest of a corpus; it appears complete or not at all.
-
-    Paths stay relative to ``corpus.root``: a manifest outside that folder is read back with ``audio_root=corpus.root``.
-    The columns start_s and segment_s are written when an utterance is a segment, the levels of the label tree when
-    they are not the usual ones.
-
-    Raises:
-        OutputExistsError: ``path`` exists.
-        InputError: a text holds a tab or the end of a line, or a further column has the name of a known one.
-    """
-    path = Path(path)
-    lines = [f"# levels: {', '.join(corpus.levels)}"] if corpus.levels != LEVELS else []
-    lines += ["\t".join(map(_clean, cells)) for cells in manifest_table(corpus)]
-    write_text(path, "\n".join(lines) + "\n")
-    return path
-
-
-def _clean(text: str) -> str:
-    if "\t" in text or "\n" in text or text.endswith("\r"):
-        raise InputError(f"a field of a manifest holds no tab and no end of line, got {text!r}")
-    return text
-
-
-# The manifest as CSV, as spreadsheets write it: commas, fields quoted where they must be, a header.
-#
-# The columns are those of manifest.tsv; without ``utterance`` the path is the id, white space in it turned to "_".
-
-CSV_MANIFEST = "manifest.csv"
-
-
-def read_csv(path: Path, audio_root: Path | None) -> Draft:
-    """Read a folder's ``manifest.csv`` or a .csv file; paths are relative to ``audio_root`` or its folder."""
-    manifest = path / CSV_MANIFEST if path.is_dir() else path
-    folder = absolute(manifest).parent
-    draft = Draft(absolute(audio_root) if audio_root else folder, folder.name if path.is_dir() else manifest.stem)
-    records = _records(draft, manifest)
-    line, header = next(records, (0, []))
-    if not line and not draft.problems:
-        draft.add(manifest.name, None, "", "the file is empty; expected a header with path, speaker")
-    elif len(header) == 1 and (found := [mark for mark in "\t;" if mark in header[0]]):
-        draft.add(manifest.name, 1, "", f"fields must be separated by commas, here they seem separated by {found[0]!r}")
-    elif line and check_header(draft, manifest.name, header, required=("path", "speaker")):
-        read_rows(draft, manifest.name, header, records, "commas")
-    return draft
-
-
-def _records(draft: Draft, manifest: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line where it ends, fields); fields may hold ends of lines where they are quoted."""
-    at = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal at
-        for at, line in each_line(manifest, draft.problems):  # noqa: B007
-            yield f"{line}\n"
-
-    try:
-        for fields in csv.reader(lines(), strict=True):
-            yield at, fields
-    except csv.Error as error:
-        draft.add(manifest.name, at, "", f"the quoting is broken ({error}); what follows was not read")
-
-
-def write_csv(corpus: Corpus, path: str | Path) -> Path:
-    """Write a corpus as CSV, as `write_manifest` does with tabs; it appears complete or not at all.
-
-    Raises:
-        OutputExistsError: ``path`` exists.
-        InputError: a text holds the end of a line, or a further column has the name of a known one.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for cells in manifest_table(corpus):
-        if broken := [cell for cell in cells if "\n" in cell or "\r" in cell]:
-            raise InputError(f"a field of a manifest holds no end of line, got {broken[0]!r}")
-        writer.writerow(cells)
-    write_text(Path(path), text.getvalue())
-    return Path(path)

@@ -1,4 +1,4 @@
-"""The doors: read a corpus, or say everything that is wrong with it."""
+"""Read a corpus of any format, or say everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,33 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from curvox.corpora.checks import check_rows, in_order
+from curvox.corpora.checks import check_rows
 from curvox.corpora.corpus import Corpus, count
 from curvox.corpora.formats.folders import has_recordings
 from curvox.corpora.formats.manifest import CSV_MANIFEST, TSV_MANIFEST
-from curvox.corpora.problems import CorpusReport, Draft, Problem, refuse
+from curvox.corpora.problems import CorpusReport, Draft
 from curvox.errors import CorpusError
 from curvox.tables import Entry, Table
 
+_HERE = "curvox.corpora.formats"
 CORPORA = Table(
     "corpus format",
     {
-        "tsv": Entry(
-            "curvox.corpora.formats.manifest", "read_tsv", "manifest.tsv: one utterance a line, labels in named columns"
-        ),
-        "csv": Entry(
-            "curvox.corpora.formats.manifest", "read_csv", "manifest.csv: the same columns, separated by commas"
-        ),
-        "folders": Entry("curvox.corpora.formats.folders", "read_folders", "a folder per speaker, as VoxCeleb has it"),
-        "kaldi": Entry(
-            "curvox.corpora.formats.kaldi", "read_kaldi", "wav.scp and utt2spk, with segments and spk2gender"
-        ),
-        "lhotse": Entry(
-            "curvox.corpora.formats.lhotse", "read_lhotse", "lhotse's cuts, or recordings and supervisions"
-        ),
-        "shards": Entry(
-            "curvox.corpora.formats.shards", "read_shards", "tar files of recordings, from curvox data shard"
-        ),
+        "tsv": Entry(f"{_HERE}.manifest", "read_tsv", "manifest.tsv: one utterance a line, labels in named columns"),
+        "csv": Entry(f"{_HERE}.manifest", "read_csv", "manifest.csv: the same columns, separated by commas"),
+        "folders": Entry(f"{_HERE}.folders", "read_folders", "a folder per speaker, as VoxCeleb has it"),
+        "kaldi": Entry(f"{_HERE}.kaldi", "read_kaldi", "wav.scp and utt2spk, with segments and spk2gender"),
+        "lhotse": Entry(f"{_HERE}.lhotse", "read_lhotse", "lhotse's cuts, or recordings and supervisions"),
+        "shards": Entry(f"{_HERE}.shards", "read_shards", "tar files of recordings, from curvox data shard"),
     },
 )
 
@@ -58,9 +49,7 @@ def read_corpus(
         UnknownNameError: there is no such format.
         MissingExtraError: the format needs a package that is not installed.
     """
-    draft, _, problems = _read(Path(path), format, audio_root, check_files)
-    refuse(problems, f"the corpus {path}")
-    return Corpus(draft.root, tuple(draft.rows.utterances), draft.name, draft.levels)
+    return _read(Path(path), format, audio_root, check_files)[1].corpus(f"the corpus {path}")
 
 
 def check_corpus(
@@ -74,29 +63,26 @@ def check_corpus(
 
     Raises:
         CorpusError: there is nothing to report on: no such path, or the format cannot be decided.
-        UnknownNameError: there is no such format.
-        MissingExtraError: the format needs a package that is not installed.
+        UnknownNameError, MissingExtraError: as :func:`read_corpus` does.
     """
-    draft, name, problems = _read(Path(path), format, audio_root, check_files)
+    name, draft = _read(Path(path), format, audio_root, check_files)
     found = draft.rows.utterances
-    counts = count(found)
+    total = count(found)
     splits = sorted({u.split for u in found} - {""})
     return CorpusReport(
         path=Path(path),
         format=name,
         root=draft.root,
         found=tuple(u for u in found if u.path not in draft.wrong_paths),
-        problems=problems,
-        speakers=counts.speakers,
-        utterances=counts.utterances,
-        duration_s=counts.duration_s if found else None,
+        problems=tuple(draft.problems),
+        speakers=total.speakers,
+        utterances=total.utterances,
+        duration_s=total.duration_s if found else None,
         splits={split: count(u for u in found if u.split == split) for split in splits},
     )
 
 
-def _read(
-    path: Path, format: str | None, audio_root: str | Path | None, check_files: bool
-) -> tuple[Draft, str, tuple[Problem, ...]]:
+def _read(path: Path, format: str | None, audio_root: str | Path | None, check_files: bool) -> tuple[str, Draft]:
     root = None if audio_root is None else Path(audio_root)
     if root is not None and not root.is_dir():
         raise CorpusError(f"audio_root must be a folder, got {root}")
@@ -106,12 +92,13 @@ def _read(
     with _no_collection():
         draft: Draft = CORPORA.load(name)(path, root)
         # A recording in a shard is no file of its own.
-        return draft, name, in_order(draft.problems + check_rows(draft, check_files=check_files and name != "shards"))
+        check_rows(draft, check_files=check_files and name != "shards")
+    return name, draft
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Look for no garbage meanwhile: among millions of objects that all stay, that takes longer than reading does."""
+    """Collect no garbage meanwhile: among millions of objects that all stay, that takes longer than reading does."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -138,7 +125,7 @@ def detect_format(path: str | Path) -> str:
     if any(f.name.startswith("cuts.") for f in files) and any(f.match("recording.*.tar") for f in files):
         raise CorpusError(f"{path} is a folder of lhotse Shar; curvox.corpora.unpack_shar turns it into a corpus")
     names = {f.name for f in files}
-    from curvox.audio.shard_index import INDEX  # late, as the room's door brings soundfile
+    from curvox.audio.shard_index import INDEX  # late, as curvox.audio brings soundfile
 
     if INDEX in names:
         return "shards"

@@ -8,14 +8,15 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curvox.corpora.checks import absolute, check_rows, in_order
+from curvox.corpora.checks import absolute, check_rows
 from curvox.corpora.corpus import Corpus
 from curvox.corpora.formats.lhotse import add_cut, read_items, require_lhotse
 from curvox.corpora.formats.manifest import TSV_MANIFEST, write_manifest
-from curvox.corpora.problems import Draft, refuse
+from curvox.corpora.problems import Draft
 from curvox.corpora.text_files import umask
 from curvox.errors import CorpusError, OutputExistsError
 
@@ -51,14 +52,14 @@ def unpack_shar(shar_dir: str | Path, folder: str | Path) -> Corpus:
         draft = Draft(work, target.name)
         for shard in zip(cuts, tars, strict=True):
             _unpack(draft, *shard)
-        refuse(in_order(draft.problems + check_rows(draft, check_files=True)), f"the Shar folder {source}")
-        corpus = Corpus(work, tuple(draft.rows.utterances), target.name)
+        check_rows(draft, check_files=True)
+        corpus = draft.corpus(f"the Shar folder {source}")
         write_manifest(corpus, work / TSV_MANIFEST)
         os.chmod(work, 0o777 & ~umask())
         os.rename(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return Corpus(target, corpus.utterances, target.name)
+    return replace(corpus, root=target)
 
 
 def _unpack(draft: Draft, cuts: Path, tar: Path) -> None:

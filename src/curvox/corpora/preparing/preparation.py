@@ -10,7 +10,7 @@ from pathlib import Path
 
 from curvox.corpora.checks import absolute
 from curvox.corpora.corpus import NameIndex, Utterance
-from curvox.corpora.problems import Draft, Row, refuse
+from curvox.corpora.problems import Draft, refuse
 from curvox.corpora.text_files import read_lines
 from curvox.corpora.trials.list_files import read_enrolments, read_trials
 from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList
@@ -56,7 +56,7 @@ class Work:
         """Take an utterance, without the further columns that are empty for it."""
         if not all(utterance.extra.values()):
             utterance = replace(utterance, extra={name: text for name, text in utterance.extra.items() if text})
-        self.draft.rows.append(Row(utterance, utterance.path, None))
+        self.draft.rows.add(utterance, utterance.path, None)
 
     def problem(self, file: str, line: int | None, message: str) -> None:
         """Note a fault; reading goes on, and all of them are told together."""

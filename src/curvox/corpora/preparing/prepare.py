@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curvox.corpora.checks import absolute, check_rows, in_order
+from curvox.corpora.checks import absolute, check_rows
 from curvox.corpora.corpus import Corpus
 from curvox.corpora.formats.manifest import TSV_MANIFEST, write_manifest
 from curvox.corpora.preparing.lhotse import PREFIX, lhotse_preparation
@@ -84,9 +84,8 @@ def prepare_corpus(
     root = open_folder(preparation, Path(folder))
     work = Work(preparation.title, Draft(root, name))
     preparation.read(work)
-    work.draft.problems = list(in_order(work.draft.problems + check_rows(work.draft, check_files=True)))
-    work.refuse_problems()
-    corpus = Corpus(root, tuple(work.draft.rows.utterances), name)
+    check_rows(work.draft, check_files=True)
+    corpus = work.draft.corpus(f"{work.title} at {work.folder}")
     _check_trials(work, corpus)
     if dev_speakers is not None:
         corpus = _with_dev(corpus, dev_speakers, seed)
