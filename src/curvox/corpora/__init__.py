@@ -28,7 +28,6 @@ from curvox.corpora.problems import BadRecording, CorpusReport, Problem, check_s
 from curvox.corpora.trials.columns import repeated_trials, same_recordings, trial_columns
 from curvox.corpora.trials.list_files import (
     ENROLMENT_STYLES,
-    TRIAL_STYLES,
     read_enrolments,
     read_trials,
     write_enrolments,
@@ -36,6 +35,7 @@ from curvox.corpora.trials.list_files import (
 )
 from curvox.corpora.trials.making import holdout_speakers, make_trials
 from curvox.corpora.trials.scores import ScoreList, align, read_scores, write_scores
+from curvox.corpora.trials.styles import TRIAL_STYLES
 from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList, TrialPlan, plan_trials
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from curvox.corpora.epochs.plan import EpochPlan, check_arrays, crops_held, require_at_least, whole_batches
-from curvox.errors import InputError
+from curvox.corpora.epochs.plan import EpochPlan, check_arrays, crops_held, whole_batches
+from curvox.errors import InputError, require_at_least
 
 
 def speaker_epoch_plan(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from curvox.errors import InputError, require_name
+from curvox.errors import InputError, require_at_least, require_name
 
 BALANCES = ("utterance", "speaker", "sqrt")
 
@@ -163,15 +163,6 @@ def check_arrays(speakers: np.ndarray, durations: np.ndarray) -> tuple[np.ndarra
         raise InputError(f"durations_samples must be at least 1, got {durations[place]} at place {place}")
     return speakers, durations.astype(np.int64)
 
-
-def require_at_least(least: int, **values: int) -> None:
-    """Refuse a value that is no whole number of at least ``least``, by its name."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
-
-
-# Which crop of an epoch is played at which speed, and the names of the speakers that this makes.
 
 _PURPOSE = 1
 

@@ -1,21 +1,19 @@
-"""What the labels of a corpus say about the two sides of each trial: the columns a breakdown goes by."""
+"""Columns of trials, for breakdowns: the labels of a corpus on the two sides of each trial."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from curvox.corpora.corpus import COLUMNS, Corpus, Utterance
-from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList
+from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList, enrolled_parts
 from curvox.errors import require_name
 
 SESSION_GAP = "session gap"
 SECONDS = ("duration_s", "start_s", "segment_s")
 
 Sides = tuple[list[str], list[str]] | tuple[np.ndarray, np.ndarray]
-T = TypeVar("T")
 Parts = Mapping[str, tuple[Utterance, ...]]
 
 
@@ -42,10 +40,8 @@ def trial_columns(
     Raises:
         UnknownNameError: there is no such column (with the nearest names), or an id is unknown.
     """
-    enrolled: dict[str, tuple[Utterance, ...]] = {
-        name: tuple(corpus[u] for u in ((name,) if enrolments is None else enrolments[name]))
-        for name in set(trials.enrolments)
-    }
+    parts = enrolled_parts(trials, enrolments)
+    enrolled = {name: tuple(corpus[u] for u in utterances) for name, utterances in parts.items()}
     tests = {name: (corpus[name],) for name in set(trials.tests)}
     further = sorted({name for u in corpus.utterances for name in u.extra} - set(COLUMNS))
     own_columns = [name for name in trials.columns if name not in COLUMNS and name not in further]
@@ -58,52 +54,35 @@ def trial_columns(
             found[name] = gaps, gaps
         elif name in own_columns:
             found[name] = list(trials.columns[name]), list(trials.columns[name])
+        elif name in SECONDS:
+            left, right = ({i: _seconds(own, name) for i, own in side.items()} for side in (enrolled, tests))
+            found[name] = (
+                np.array([left[i] for i in trials.enrolments], dtype=np.float64),
+                np.array([right[i] for i in trials.tests], dtype=np.float64),
+            )
         else:
-            found[name] = _sides(trials, enrolled, tests, name)
+            first, second = ({i: _text(own, name) for i, own in side.items()} for side in (enrolled, tests))
+            found[name] = [first[i] for i in trials.enrolments], [second[i] for i in trials.tests]
     return found
 
 
-def _sides(trials: TrialList, enrolled: Parts, tests: Parts, name: str) -> Sides:
-    if name in SECONDS:
-        left, right = _each(enrolled, _seconds(name)), _each(tests, _seconds(name))
-        return (
-            np.array([left[i] for i in trials.enrolments], dtype=np.float64),
-            np.array([right[i] for i in trials.tests], dtype=np.float64),
-        )
-    texts = _each(enrolled, _texts(name)), _each(tests, _texts(name))
-    return [texts[0][i] for i in trials.enrolments], [texts[1][i] for i in trials.tests]
+def _seconds(own: tuple[Utterance, ...], name: str) -> float:
+    values = [getattr(u, name) for u in own]
+    if None in values or (name != "duration_s" and len(set(values)) > 1):
+        return float("nan")
+    return float(sum(values) if name == "duration_s" else values[0])
 
 
-def _each(parts: Parts, value: Callable[[tuple[Utterance, ...]], T]) -> dict[str, T]:
-    return {name: value(own) for name, own in parts.items()}
-
-
-def _seconds(name: str) -> Callable[[tuple[Utterance, ...]], float]:
-    def seconds(own: tuple[Utterance, ...]) -> float:
-        values = [getattr(u, name) for u in own]
-        if None in values or (name != "duration_s" and len(set(values)) > 1):
-            return float("nan")
-        return float(sum(values) if name == "duration_s" else values[0])
-
-    return seconds
-
-
-def _texts(name: str) -> Callable[[tuple[Utterance, ...]], str]:
-    def joined(own: tuple[Utterance, ...]) -> str:
-        values = {str(value) if value is not None else "" for u in own for value in [_value(u, name)]}
-        return " + ".join(value or "unknown" for value in sorted(values)) if len(values) > 1 else min(values)
-
-    return joined
-
-
-def _value(utterance: Utterance, name: str) -> str | int | float | None:
-    return getattr(utterance, name) if name in COLUMNS else utterance.extra.get(name)
+def _text(own: tuple[Utterance, ...], name: str) -> str:
+    found = {getattr(u, name) if name in COLUMNS else u.extra.get(name) for u in own}
+    values = {"" if value is None else str(value) for value in found}
+    return " + ".join(value or "unknown" for value in sorted(values)) if len(values) > 1 else min(values)
 
 
 def _session_gaps(trials: TrialList, enrolled: Parts, tests: Parts) -> list[str]:
-    heard = _each(enrolled, lambda own: frozenset((u.speaker, u.session) for u in own))
+    heard = {name: frozenset((u.speaker, u.session) for u in own) for name, own in enrolled.items()}
     vague = {name for name, own in enrolled.items() if any(not u.session for u in own)}
-    asked = _each(tests, lambda own: (own[0].speaker, own[0].session))
+    asked = {name: (own[0].speaker, own[0].session) for name, own in tests.items()}
     gaps: list[str] = []
     for enrolment, test in zip(trials.enrolments, trials.tests, strict=True):
         session = asked[test]
@@ -122,10 +101,8 @@ def same_recordings(corpus: Corpus, trials: TrialList, enrolments: EnrolmentMap 
     Raises:
         UnknownNameError: an id is unknown.
     """
-    paths = {
-        name: frozenset(corpus[u].path for u in ((name,) if enrolments is None else enrolments[name]))
-        for name in set(trials.enrolments)
-    }
+    parts = enrolled_parts(trials, enrolments)
+    paths = {name: frozenset(corpus[u].path for u in utterances) for name, utterances in parts.items()}
     path = {name: corpus[name].path for name in set(trials.tests)}
     pairs = zip(trials.enrolments, trials.tests, strict=True)
     return np.array([path[test] in paths[enrolment] for enrolment, test in pairs], dtype=bool)
@@ -134,17 +111,11 @@ def same_recordings(corpus: Corpus, trials: TrialList, enrolments: EnrolmentMap 
 def repeated_trials(trials: TrialList, enrolments: EnrolmentMap | None = None) -> np.ndarray:
     """Return whether a trial compares what an earlier one compared, its sides swapped or not: bool (trials,).
 
-    Args:
-        trials: the trials.
-        enrolments: the models of the trials, where they name models. A model of one utterance is that utterance;
-            models of the same utterances are the same.
+    A model of one utterance is that utterance, and models of the same utterances are the same.
     """
-
-    def parts(name: str) -> tuple[str, ...]:
-        return (name,) if enrolments is None else tuple(sorted(enrolments[name]))
-
     number: dict[tuple[str, ...], int] = {}
-    enrolled = {name: number.setdefault(parts(name), len(number)) for name in set(trials.enrolments)}
+    parts = {name: tuple(sorted(own)) for name, own in enrolled_parts(trials, enrolments).items()}
+    enrolled = {name: number.setdefault(own, len(number)) for name, own in parts.items()}
     tests = {name: number.setdefault((name,), len(number)) for name in set(trials.tests)}
     sides = (
         np.array([enrolled[name] for name in trials.enrolments], dtype=np.int64),

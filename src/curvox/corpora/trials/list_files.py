@@ -1,8 +1,4 @@
-"""Trial lists of several styles, read and written: VoxCeleb, Kaldi, CN-Celeb, NIST's tables and its older keys.
-
-The style is named, never guessed. Each is a line of :data:`TRIAL_STYLES`. Score files have the same styles, with the
-score in the place of the label: :mod:`curvox.corpora.trials.scores`.
-"""
+"""Files of trial lists and of enrolment maps, read and written: VoxCeleb, Kaldi, CN-Celeb, NIST's tables and keys."""
 
 from __future__ import annotations
 
@@ -14,45 +10,23 @@ import numpy as np
 
 from curvox.corpora.problems import Problem, refuse
 from curvox.corpora.text_files import read_lines, write_text
-from curvox.corpora.trials.lines import (
-    HEADER_VALUES,
+from curvox.corpora.trials.styles import (
     MODEL,
     ONLY_SIDE,
     SEGMENTS,
     SIDE,
+    TRIAL_STYLES,
     Columns,
     TrialStyle,
-    check_values,
-    joined,
+    is_id,
+    lines_of,
     read_columns,
     require_ids,
     tabbed,
-    tests_of,
 )
 from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList
-from curvox.errors import CorpusError, InputError
+from curvox.errors import CorpusError
 from curvox.tables import Entry, Table
-
-_NUMBERS = {"1": True, "0": False}
-_WORDS = {"target": True, "nontarget": False}
-
-VOXCELEB = TrialStyle("voxceleb", ("value", "enrolment", "test"), {**_NUMBERS, **_WORDS}, ("0", "1"))
-KALDI = TrialStyle("kaldi", ("enrolment", "test", "value"), _WORDS, ("nontarget", "target"))
-CNCELEB = TrialStyle("cnceleb", ("enrolment", "test", "value"), _NUMBERS, ("0", "1"))
-NIST = TrialStyle("nist", ("enrolment", "test", SIDE, "value"), _WORDS, ("nontarget", "target"), header=True)
-NIST_KEY = TrialStyle("nist_key", ("enrolment", "segment", SIDE, "value"), _WORDS, ("nontarget", "target"))
-
-_HERE = "curvox.corpora.trials.list_files"
-TRIAL_STYLES = Table(
-    "trial style",
-    {
-        "voxceleb": Entry(_HERE, "VOXCELEB", "label enrolment test, the label 1 or 0"),
-        "kaldi": Entry(_HERE, "KALDI", "enrolment test label, the label target or nontarget"),
-        "cnceleb": Entry(_HERE, "CNCELEB", "enrolment test label, the label 1 or 0"),
-        "nist": Entry(_HERE, "NIST", "a table with the header modelid, segmentid, side, targettype (SRE16 and later)"),
-        "nist_key": Entry(_HERE, "NIST_KEY", "model segment side label, the label target or nontarget (before SRE16)"),
-    },
-)
 
 
 def read_trials(path: str | Path, *, labelled: bool = True, style: str = "voxceleb") -> TrialList:
@@ -73,33 +47,21 @@ def read_trials(path: str | Path, *, labelled: bool = True, style: str = "voxcel
             style where the first line plainly has one.
         UnknownNameError: there is no such style.
     """
-    path, layout = Path(path), TRIAL_STYLES.load(style)
-    value = "label" if labelled else ""
-    columns = read_columns(path, layout, value, all_styles(), "trial list")
-    tests = tests_of(columns, layout)
-    labels = _labels(columns, layout, tests, path.name) if labelled else None
+    path = Path(path)
+    layout: TrialStyle = TRIAL_STYLES.load(style)
+    columns = read_columns(path, layout, "label" if labelled else "", "trial list")
+    labels = _labels(columns, layout, path.name) if labelled else None
     refuse(sorted(columns.problems, key=lambda p: p.line or 0), f"the trial list {path}")
+    ids = columns.cells["enrolment"], columns.cells["test"]
+    if not layout.header:
+        return TrialList(*ids, labels, path.name)
     further = {name: cells for name, cells in columns.cells.items() if name not in ("enrolment", "test", "label")}
-    return TrialList(
-        columns.cells["enrolment"],
-        tests,
-        labels,
-        path.name,
-        columns=further if layout.header else {},
-        first_line=2 if layout.header else 1,
-    )
+    return TrialList(*ids, labels, path.name, columns=further, first_line=2)
 
 
-def all_styles() -> list[TrialStyle]:
-    """Return every style of the table."""
-    return [TRIAL_STYLES.load(name) for name in TRIAL_STYLES]
-
-
-def _labels(columns: Columns, style: TrialStyle, tests: tuple[str, ...], file: str) -> np.ndarray:
-    check_values(columns, style, "label", file)
-    texts = columns.cells["label"]
-    labels = np.array([style.labels.get(text, False) for text in texts], dtype=bool)
-    pairs = list(zip(columns.cells["enrolment"], tests, strict=True))
+def _labels(columns: Columns, style: TrialStyle, file: str) -> np.ndarray:
+    labels = np.array([style.labels.get(text, False) for text in columns.cells["label"]], dtype=bool)
+    pairs = list(zip(columns.cells["enrolment"], columns.cells["test"], strict=True))
     if len(set(pairs)) < len(pairs):
         _check_repeated(columns, pairs, labels.tolist(), file)
     return labels
@@ -126,40 +88,20 @@ def write_trials(trials: TrialList, path: str | Path, *, style: str = "voxceleb"
     """
     layout: TrialStyle = TRIAL_STYLES.load(style)
     require_ids({*trials.enrolments, *trials.tests}, "a trial list")
-    words = None if trials.labels is None else [layout.words[label] for label in trials.labels.astype(int).tolist()]
+    value = "" if trials.labels is None else "label"
+    words = [] if trials.labels is None else [layout.words[label] for label in trials.labels.astype(int).tolist()]
     path = Path(path)
-    if layout.header:
-        write_text(path, _table(trials, words))
-    else:
-        cells = {"enrolment": trials.enrolments, "test": trials.tests, "label": words or ()}
-        write_text(path, joined(layout, cells, "" if words is None else "label"))
+    write_text(path, lines_of(layout, (trials.enrolments, trials.tests), value, words, trials.columns))
     return path
 
 
-def _table(trials: TrialList, words: list[str] | None) -> str:
-    label = HEADER_VALUES["label"]
-    if clash := {MODEL, *SEGMENTS, label} & set(trials.columns):
-        raise InputError(f'a further column cannot be called "{min(clash)}": the style "nist" has one of this name')
-    sides = trials.columns.get(SIDE, (ONLY_SIDE,) * len(trials))
-    names = [MODEL, SEGMENTS[0], SIDE, *([] if words is None else [label])]
-    cells = [trials.enrolments, trials.tests, sides, *([] if words is None else [words])]
-    further = [name for name in trials.columns if name != SIDE]
-    return tabbed([*names, *further], [*cells, *(trials.columns[name] for name in further)])
-
-
-# Enrolment maps: which utterances a model is made of, as CN-Celeb, Kaldi and NIST write them.
-
-_ENROLMENTS_HERE = "curvox.corpora.trials.list_files"
+_HERE = "curvox.corpora.trials.list_files"
 ENROLMENT_STYLES = Table(
     "enrolment style",
     {
-        "kaldi": Entry(_ENROLMENTS_HERE, "read_model_lines", "model utterance …, one model a line (spk2utt)"),
-        "cnceleb": Entry(
-            _ENROLMENTS_HERE, "read_model_lines", "model utterance …, one model a line (enroll.lst, enroll.map)"
-        ),
-        "nist": Entry(
-            _ENROLMENTS_HERE, "read_model_table", "a table with the header modelid, segmentid, side (*_enrollment.tsv)"
-        ),
+        "kaldi": Entry(_HERE, "read_model_lines", "model utterance …, one model a line (spk2utt)"),
+        "cnceleb": Entry(_HERE, "read_model_lines", "model utterance …, one model a line (enroll.lst, enroll.map)"),
+        "nist": Entry(_HERE, "read_model_table", "a table with the header modelid, segmentid, side (*_enrollment.tsv)"),
     },
 )
 
@@ -236,7 +178,7 @@ def read_model_table(draft: _Draft, lines: list[tuple[int, str]], path: Path) ->
             draft.problem(number, f"expected {len(header)} fields separated by tabs, got {len(cells)}")
             continue
         model, utterance = (cells[place] for place in places)
-        if any(len(text.split()) != 1 or text != text.strip() for text in (model, utterance)):
+        if not (is_id(model) and is_id(utterance)):
             draft.problem(number, f'an id is not empty and holds no white space, got "{model}" and "{utterance}"')
             continue
         side = "" if side_place is None else cells[side_place]
@@ -259,8 +201,9 @@ def write_enrolments(enrolments: EnrolmentMap, path: str | Path, *, style: str) 
     models = enrolments.models
     require_ids({*models, *(u for utterances in models.values() for u in utterances)}, "an enrolment map")
     if reader == "read_model_table":
-        rows = [(model, utterance, ONLY_SIDE) for model, utterances in models.items() for utterance in utterances]
-        write_text(path, tabbed((MODEL, SEGMENTS[0], SIDE), tuple(zip(*rows, strict=True))))
+        repeated = [model for model, utterances in models.items() for _ in utterances]
+        segments = [utterance for utterances in models.values() for utterance in utterances]
+        write_text(path, tabbed({MODEL: repeated, SEGMENTS[0]: segments, SIDE: [ONLY_SIDE] * len(segments)}))
     else:
         write_text(path, "\n".join(" ".join((model, *utterances)) for model, utterances in models.items()) + "\n")
     return path

@@ -12,7 +12,7 @@ import numpy as np
 from curvox.corpora.corpus import Corpus, Utterance
 from curvox.corpora.label_tree import UNDISCLOSED
 from curvox.corpora.trials.trial_list import TrialList
-from curvox.errors import InputError
+from curvox.errors import InputError, require_at_least
 
 Pair = tuple[str, str]
 _TRIES = 20
@@ -33,9 +33,8 @@ def make_trials(
         InputError: a number is below 1 or the seed below 0, no speaker has two recordings, or there is one speaker
         only.
     """
-    _require_whole("seed", seed, 0)
-    _require_whole("targets_per_speaker", targets_per_speaker, 1)
-    _require_whole("nontargets_per_speaker", nontargets_per_speaker, 1)
+    require_at_least(0, seed=seed)
+    require_at_least(1, targets_per_speaker=targets_per_speaker, nontargets_per_speaker=nontargets_per_speaker)
     rng = np.random.default_rng(seed)
     groups = corpus.by_speaker
     others = _Others(groups, same_gender)
@@ -53,15 +52,9 @@ def make_trials(
     return TrialList(tuple(e for _, e, _ in trials), tuple(t for _, _, t in trials), labels, f"trials of {corpus.name}")
 
 
-def _require_whole(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
-
-
 def _targets(own: tuple[Utterance, ...], number: int, rng: np.random.Generator) -> list[Pair]:
     pairs = [(a, b) for a, b in combinations(_some(own, rng), 2) if a.path != b.path]
-    crossing = [(a, b) for a, b in pairs if a.session != b.session]
-    pairs = crossing or pairs
+    pairs = [(a, b) for a, b in pairs if a.session != b.session] or pairs
     chosen = rng.permutation(len(pairs))[:number]
     return [(pairs[i][0].utterance, pairs[i][1].utterance) for i in chosen]
 
@@ -138,9 +131,8 @@ def holdout_speakers(corpus: Corpus, *, dev_speakers: int, test_speakers: int = 
     Raises:
         InputError: the corpus has splits, a number is out of range, or no speaker would be left to train on.
     """
-    _require_whole("dev_speakers", dev_speakers, 1)
-    _require_whole("test_speakers", test_speakers, 0)
-    _require_whole("seed", seed, 0)
+    require_at_least(1, dev_speakers=dev_speakers)
+    require_at_least(0, test_speakers=test_speakers, seed=seed)
     if corpus.splits:
         raise InputError(f'"{corpus.name}" has the splits {", ".join(corpus.splits)} already; use them as they are')
     speakers = corpus.speakers

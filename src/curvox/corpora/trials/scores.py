@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,21 +10,7 @@ import numpy as np
 
 from curvox.corpora.problems import refuse
 from curvox.corpora.text_files import write_text
-from curvox.corpora.trials.lines import (
-    HEADER_VALUES,
-    MODEL,
-    ONLY_SIDE,
-    SEGMENTS,
-    SIDE,
-    TrialStyle,
-    check_values,
-    joined,
-    read_columns,
-    require_ids,
-    tabbed,
-    tests_of,
-)
-from curvox.corpora.trials.list_files import TRIAL_STYLES, all_styles
+from curvox.corpora.trials.styles import SIDE, TRIAL_STYLES, TrialStyle, lines_of, read_columns, require_ids
 from curvox.corpora.trials.trial_list import TrialList
 from curvox.errors import InputError
 
@@ -77,13 +63,13 @@ def read_scores(path: str | Path, *, style: str = "kaldi") -> ScoreList:
             message names file and lines, and the other style where the first line plainly has one.
         UnknownNameError: there is no such style.
     """
-    path, layout = Path(path), TRIAL_STYLES.load(style)
-    columns = read_columns(path, layout, "score", all_styles(), "score file")
-    check_values(columns, layout, "score", path.name)
+    path = Path(path)
+    layout: TrialStyle = TRIAL_STYLES.load(style)
+    columns = read_columns(path, layout, "score", "score file")
     refuse(sorted(columns.problems, key=lambda p: p.line or 0), f"the score file {path}")
     scores = np.array(list(map(float, columns.cells["score"])), dtype=np.float64)
     sides = columns.cells.get(SIDE) if layout.header else None
-    return ScoreList(columns.cells["enrolment"], tests_of(columns, layout), scores, sides, path.name)
+    return ScoreList(columns.cells["enrolment"], columns.cells["test"], scores, sides, path.name)
 
 
 def write_scores(scores: ScoreList, path: str | Path, *, style: str = "kaldi") -> Path:
@@ -100,22 +86,12 @@ def write_scores(scores: ScoreList, path: str | Path, *, style: str = "kaldi") -
     require_ids({*scores.enrolments, *scores.tests}, "a score file")
     if bad := int((~np.isfinite(scores.scores)).sum()):
         raise InputError(f"scores must be finite to be written; {bad} of {len(scores)} are not")
-    texts = _digits(scores.scores)
+    digits = "{:.9g}".format if scores.scores.dtype == np.float32 else repr
+    texts = [digits(score) for score in scores.scores.tolist()]
     path = Path(path)
-    if layout.header:
-        sides = scores.sides or (ONLY_SIDE,) * len(scores)
-        names = (MODEL, SEGMENTS[0], SIDE, HEADER_VALUES["score"])
-        write_text(path, tabbed(names, (scores.enrolments, scores.tests, sides, texts)))
-    else:
-        cells = {"enrolment": scores.enrolments, "test": scores.tests, "score": texts}
-        write_text(path, joined(layout, cells, "score"))
+    columns = {} if scores.sides is None else {SIDE: scores.sides}
+    write_text(path, lines_of(layout, (scores.enrolments, scores.tests), "score", texts, columns))
     return path
-
-
-def _digits(scores: np.ndarray) -> list[str]:
-    if scores.dtype == np.float32:
-        return [f"{score:.9g}" for score in scores.tolist()]
-    return list(map(repr, scores.tolist()))
 
 
 def align(scores: ScoreList, trials: TrialList) -> np.ndarray:
@@ -128,8 +104,8 @@ def align(scores: ScoreList, trials: TrialList) -> np.ndarray:
         InputError: trials without a score, pairs scored twice, scores that are not finite, or scores of no trial; each
             kind with its count and the first pairs.
     """
-    in_order = scores.enrolments == trials.enrolments and scores.tests == trials.tests
-    if in_order and not trials.duplicates and np.isfinite(scores.scores).all():
+    same_order = scores.enrolments == trials.enrolments and scores.tests == trials.tests
+    if same_order and not trials.duplicates and np.isfinite(scores.scores).all():
         return scores.scores.copy()
     scored = list(zip(scores.enrolments, scores.tests, strict=True))
     wanted = list(zip(trials.enrolments, trials.tests, strict=True))
@@ -139,10 +115,10 @@ def align(scores: ScoreList, trials: TrialList) -> np.ndarray:
     extra = [pair for pair in score_of if pair not in listed]
     bad = [scored[i] for i in np.flatnonzero(~np.isfinite(scores.scores)).tolist()]
     faults = [
-        _fault(missing, "pairs without a score", _swapped(missing, score_of)),
-        _fault(_double(scored, wanted, scores.scores), "pairs with more than one score", ""),
-        _fault(bad, "pairs with a score that is not finite", ""),
-        _fault(extra, "pairs of no trial", ""),
+        _fault(missing, "pairs without a score") + _swapped(missing, score_of),
+        _fault(_double(scored, wanted, scores.scores), "pairs with more than one score"),
+        _fault(bad, "pairs with a score that is not finite"),
+        _fault(extra, "pairs of no trial"),
     ]
     if any(faults):
         told = "; ".join(fault for fault in faults if fault)
@@ -153,17 +129,14 @@ def align(scores: ScoreList, trials: TrialList) -> np.ndarray:
 
 
 def _double(scored: list[Pair], wanted: list[Pair], scores: np.ndarray) -> list[Pair]:
-    """Pairs scored more often than once, unless the list repeats the trial as often and the scores are equal."""
+    """Return pairs scored more than once, unless the list repeats the trial as often and the scores are equal."""
     if len(set(scored)) == len(scored):
         return []
     given: dict[Pair, list[float]] = {}
     for pair, score in zip(scored, scores.tolist(), strict=True):
         given.setdefault(pair, []).append(score)
     doubled = {pair: values for pair, values in given.items() if len(values) > 1}
-    times = dict.fromkeys(doubled, 0)
-    for pair in wanted:
-        if pair in times:
-            times[pair] += 1
+    times = Counter(pair for pair in wanted if pair in doubled)
     return [pair for pair, values in doubled.items() if len(set(values)) > 1 or len(values) != times[pair]]
 
 
@@ -172,10 +145,7 @@ def _swapped(missing: list[Pair], score_of: dict[Pair, float]) -> str:
     return f", of which {turned} with the sides swapped are there" if turned else ""
 
 
-def _fault(pairs: Iterable[Pair], what: str, hint: str) -> str:
-    pairs = list(pairs)
-    if not pairs:
-        return ""
+def _fault(pairs: list[Pair], what: str) -> str:
     shown = ", ".join(f'"{enrolment} {test}"' for enrolment, test in pairs[:_SHOWN])
     more = ", …" if len(pairs) > _SHOWN else ""
-    return f"{what}: {len(pairs)} ({shown}{more}){hint}"
+    return f"{what}: {len(pairs)} ({shown}{more})" if pairs else ""

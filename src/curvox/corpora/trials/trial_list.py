@@ -1,4 +1,4 @@
-"""Trials: pairs of ids and whether they are of the same speaker, checked against a corpus."""
+"""Trials: pairs of ids and whether they are of the same speaker, checked against a corpus; enrolment maps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import numpy as np
 from curvox.corpora.corpus import Corpus, NameIndex
 from curvox.corpora.problems import Problem, refuse
 from curvox.errors import InputError, nearest
+
+# Looking for near ids takes time, and only the first problems are shown.
+_HINTS = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +41,7 @@ class EnrolmentMap:
         return model in self.models
 
     def __getitem__(self, model: str) -> tuple[str, ...]:
-        """Return the utterances of a model.
-
-        Raises:
-            InputError: there is no such model; the message names the nearest ones.
-        """
+        """Return the utterances of a model; an unknown one raises `InputError` with the nearest models."""
         if model not in self.models:
             raise InputError(f'unknown model "{model}" in {self.source}: {nearest(model, self.models)}')
         return self.models[model]
@@ -83,11 +82,7 @@ class TrialList:
 
     @property
     def targets(self) -> int:
-        """How many trials are of the same speaker.
-
-        Raises:
-            InputError: the trials have no labels.
-        """
+        """How many trials are of the same speaker; without labels this raises `InputError`."""
         if self.labels is None:
             raise InputError(f"the trials of {self.source} have no labels, so no targets can be counted")
         return int(self.labels.sum())
@@ -147,7 +142,7 @@ def plan_trials(trials: TrialList, enrolments: EnrolmentMap | None = None) -> Tr
         InputError: a trial names a model that the map does not have.
     """
     models = tuple(sorted(set(trials.enrolments)))
-    parts = {model: (model,) if enrolments is None else enrolments[model] for model in models}
+    parts = enrolled_parts(trials, enrolments)
     utterances = tuple(sorted({*trials.tests, *(u for part in parts.values() for u in part)}))
     place = {name: i for i, name in enumerate(utterances)}
     number = {name: i for i, name in enumerate(models)}
@@ -160,12 +155,15 @@ def plan_trials(trials: TrialList, enrolments: EnrolmentMap | None = None) -> Tr
     )
 
 
-# Looking for near ids takes time, and only the first problems are shown.
-_HINTS = 25
+def enrolled_parts(trials: TrialList, enrolments: EnrolmentMap | None) -> dict[str, tuple[str, ...]]:
+    """Return the utterances of each enrolment: those of its model, or itself where there is no map."""
+    names = set(trials.enrolments)
+    return {name: (name,) if enrolments is None else enrolments[name] for name in names}
 
 
 def check_trials(trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap | None) -> list[Problem]:
-    """Return what is wrong, by line; speakers are compared once every id is known."""
+    """Return what is wrong, by line: unknown ids, tests that are their own enrolment, and, once all ids are known,
+    labels that contradict the speakers."""
     problems = _unknown(trials, corpus, enrolments) + _with_itself(trials, enrolments)
     if enrolments is not None:
         problems += _model_problems(trials, corpus, enrolments)
@@ -217,11 +215,8 @@ def _model_problems(trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap)
         lost = [name for name in utterances if name not in corpus]
         for name in lost:
             hint = corpus.nearest_utterances(name) if len(problems) < _HINTS else ""
-            problems.append(
-                Problem(
-                    enrolments.source, None, "", f'the model "{model}" holds the unknown utterance "{name}": {hint}'
-                )
-            )
+            message = f'the model "{model}" holds the unknown utterance "{name}": {hint}'
+            problems.append(Problem(enrolments.source, None, "", message))
         speakers = sorted({corpus[name].speaker for name in utterances if name not in lost})
         if len(speakers) > 1:
             named = ", ".join(f'"{speaker}"' for speaker in speakers)
@@ -233,9 +228,8 @@ def _model_problems(trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap)
 def _contradictions(trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap | None) -> list[Problem]:
     if trials.labels is None:
         return []
-    first = {name: name if enrolments is None else enrolments[name][0] for name in set(trials.enrolments)}
-    left: Mapping[str, str] = {name: corpus[utterance].speaker for name, utterance in first.items()}
-    right: Mapping[str, str] = {name: corpus[name].speaker for name in set(trials.tests)}
+    left = {name: corpus[parts[0]].speaker for name, parts in enrolled_parts(trials, enrolments).items()}
+    right = {name: corpus[name].speaker for name in set(trials.tests)}
     problems: list[Problem] = []
     rows = zip(trials.enrolments, trials.tests, trials.labels.tolist(), strict=True)
     for line, (enrolment, test, same) in enumerate(rows, start=trials.first_line):
