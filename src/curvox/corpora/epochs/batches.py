@@ -1,10 +1,10 @@
-"""Batches of P speakers with K recordings each, for losses that compare recordings with each other."""
+"""Epochs of structured batches: P speakers with K recordings each, or recordings of few shards at a time."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from curvox.corpora.epochs.plan import EpochPlan, check_arrays, crops_held, whole_batches
+from curvox.corpora.epochs.plan import EpochPlan, check_arrays, start_epoch
 from curvox.errors import InputError, require_at_least
 
 
@@ -44,21 +44,15 @@ def speaker_epoch_plan(
     """
     speakers, durations = check_arrays(speakers, durations_samples)
     sessions = _check_sessions(sessions, speakers)
-    require_at_least(1, crop_samples=crop_samples, batch_size=batch_size)
-    require_at_least(1, recordings_per_speaker=recordings_per_speaker, max_crops_per_utterance=max_crops_per_utterance)
-    require_at_least(0, seed=seed, epoch=epoch)
+    require_at_least(1, batch_size=batch_size, recordings_per_speaker=recordings_per_speaker)
     names, owners = np.unique(speakers, return_inverse=True)
     per_batch = _speakers_per_batch(batch_size, recordings_per_speaker, len(names))
-    held = crops_held(durations, crop_samples, max_crops_per_utterance)
-    total = int(held.sum()) if crops_per_epoch is None else crops_per_epoch
-    batches = whole_batches(total, batch_size)
-    rng = np.random.default_rng(np.random.SeedSequence([seed, epoch]))
-    turns = _turns(len(names), per_batch, batches * per_batch, rng)
-    indices = _recordings(turns, owners, sessions, recordings_per_speaker, rng)
-    starts = _starts(indices, np.maximum(durations - crop_samples, 0) + 1, rng)
-    seeds = rng.integers(0, 2**63, size=indices.size, dtype=np.int64)
-    shape = batches, batch_size
-    return EpochPlan(indices.reshape(shape), starts.reshape(shape), seeds.reshape(shape), total - indices.size)
+    start = start_epoch(durations, crop_samples, batch_size, max_crops_per_utterance, seed, epoch, crops_per_epoch)
+    turns = _turns(len(names), per_batch, start.batches * per_batch, start.rng)
+    indices = _recordings(turns, owners, sessions, recordings_per_speaker, start.rng)
+    starts = _starts(indices, np.maximum(durations - crop_samples, 0) + 1, start.rng)
+    shape = start.batches, batch_size
+    return start.plan(indices.reshape(shape), starts.reshape(shape))
 
 
 def _turns(speakers: int, per_batch: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -165,9 +159,6 @@ def _check_sessions(sessions: np.ndarray | None, speakers: np.ndarray) -> np.nda
     return sessions
 
 
-# Batches of recordings that lie in shards: random, and yet few shards are needed at a time.
-
-
 def shard_epoch_plan(
     shards: np.ndarray,
     durations_samples: np.ndarray,
@@ -201,25 +192,22 @@ def shard_epoch_plan(
             one batch needs.
     """
     shards, durations = check_arrays(shards, durations_samples)
-    require_at_least(1, crop_samples=crop_samples, batch_size=batch_size, lanes=lanes, window=window)
-    require_at_least(1, max_crops_per_utterance=max_crops_per_utterance)
-    require_at_least(0, seed=seed, epoch=epoch)
+    require_at_least(1, batch_size=batch_size, lanes=lanes, window=window)
     if batch_size % lanes:
         raise InputError(f"batch_size must be a multiple of the {lanes} lanes, got {batch_size}")
-    rng = np.random.default_rng(np.random.SeedSequence([seed, epoch]))
-    crops = np.repeat(np.arange(len(shards)), crops_held(durations, crop_samples, max_crops_per_utterance))
-    batches = whole_batches(len(crops), batch_size)
-    place = _places_of_shards(shards, rng)[crops]
+    start = start_epoch(durations, crop_samples, batch_size, max_crops_per_utterance, seed, epoch)
+    rng, batches, per_lane = start.rng, start.batches, batch_size // lanes
+    numbers = np.unique(shards, return_inverse=True)[1]
+    # At which place in the random order the shard of each crop comes.
+    crops = np.repeat(np.arange(len(shards)), start.held)
+    place = rng.permutation(int(numbers.max()) + 1)[numbers][crops]
     # Within a shard in random order, so that a lane's end cuts it at random.
     order = np.lexsort((rng.random(len(crops)), place))[: batches * batch_size]
-    lane = np.repeat(np.arange(lanes), batches * (batch_size // lanes))
+    lane = np.repeat(np.arange(lanes), batches * per_lane)
     time = place[order] + window * rng.random(len(order))
     chosen = crops[order[np.lexsort((time, lane))]]
-    per_lane = batch_size // lanes
     indices = chosen.reshape(lanes, batches, per_lane).swapaxes(0, 1).reshape(batches, batch_size)
-    starts = rng.integers(0, np.maximum(durations[indices] - crop_samples, 0), endpoint=True)
-    seeds = rng.integers(0, 2**63, size=indices.shape, dtype=np.int64)
-    return EpochPlan(indices, starts, seeds, len(crops) - indices.size)
+    return start.plan(indices, start.anywhere(durations[indices] - crop_samples))
 
 
 def default_lanes(batch_size: int, most: int = 8) -> int:
@@ -237,9 +225,3 @@ def shards_by_first_use(plan: EpochPlan, shards: np.ndarray) -> tuple[np.ndarray
     needed, first = np.unique(shards[plan.indices].ravel(), return_index=True)
     order = np.argsort(first, kind="stable")
     return needed[order], first[order] // plan.indices.shape[1]
-
-
-def _places_of_shards(shards: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return for each recording at which place in the random order its shard comes."""
-    numbers = np.unique(shards, return_inverse=True)[1]
-    return rng.permutation(int(numbers.max()) + 1)[numbers]

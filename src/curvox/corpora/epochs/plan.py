@@ -1,9 +1,10 @@
-"""Which crop of which recording comes when: a plan of one epoch, a pure function of seed and epoch."""
+"""A plan of one epoch, a pure function of seed and epoch: which crop of which recording comes when, at what speed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -69,20 +70,11 @@ def epoch_plan(
         UnknownNameError: ``balance`` is none of :data:`BALANCES`.
     """
     speakers, durations = check_arrays(speakers, durations_samples)
-    require_at_least(1, crop_samples=crop_samples, batch_size=batch_size)
-    require_at_least(1, max_crops_per_utterance=max_crops_per_utterance)
-    require_at_least(0, seed=seed, epoch=epoch)
     require_name(balance, BALANCES, "balance")
-    rng = np.random.default_rng(np.random.SeedSequence([seed, epoch]))
-    held = crops_held(durations, crop_samples, max_crops_per_utterance)
-    total = int(held.sum()) if crops_per_epoch is None else crops_per_epoch
-    batches = whole_batches(total, batch_size)
-    chosen = rng.permutation(_choose(speakers, held, total, balance, rng))
-    indices = chosen[: batches * batch_size]
-    starts = rng.integers(0, np.maximum(durations[indices] - crop_samples, 0), endpoint=True)
-    seeds = rng.integers(0, 2**63, size=len(indices), dtype=np.int64)
-    shape = batches, batch_size
-    return EpochPlan(indices.reshape(shape), starts.reshape(shape), seeds.reshape(shape), total - len(indices))
+    start = start_epoch(durations, crop_samples, batch_size, max_crops_per_utterance, seed, epoch, crops_per_epoch)
+    chosen = start.rng.permutation(_choose(speakers, start.held, start.crops, balance, start.rng))
+    indices = chosen[: start.batches * batch_size].reshape(start.batches, batch_size)
+    return start.plan(indices, start.anywhere(durations[indices] - crop_samples))
 
 
 def shard(plan: EpochPlan, rank: int, world_size: int) -> EpochPlan:
@@ -110,17 +102,47 @@ def shard(plan: EpochPlan, rank: int, world_size: int) -> EpochPlan:
     )
 
 
-def crops_held(durations: np.ndarray, crop_samples: int, most: int) -> np.ndarray:
-    """Return how many crops each recording holds: ``round(duration / crop)``, between 1 and ``most``."""
-    return np.clip(np.rint(durations / crop_samples).astype(np.int64), 1, most)
+class EpochStart(NamedTuple):
+    """What every plan begins with: how many crops each recording holds, (utterances,), and how many the epoch has."""
+
+    rng: np.random.Generator
+    held: np.ndarray
+    crops: int
+    batches: int
+
+    def anywhere(self, room: np.ndarray) -> np.ndarray:
+        """Draw the first sample of each crop, uniform over 0 to ``room``; 0 where that is negative."""
+        return self.rng.integers(0, np.maximum(room, 0), endpoint=True)
+
+    def plan(self, indices: np.ndarray, starts_samples: np.ndarray) -> EpochPlan:
+        """Return the plan of these crops, both (batches, batch_size), with a seed for each."""
+        seeds = self.rng.integers(0, 2**63, size=indices.shape, dtype=np.int64)
+        return EpochPlan(indices, starts_samples, seeds, self.crops - indices.size)
 
 
-def whole_batches(crops: int, batch_size: int) -> int:
-    """Return how many full batches ``crops`` make, at least one, or refuse."""
+def start_epoch(
+    durations: np.ndarray,
+    crop_samples: int,
+    batch_size: int,
+    max_crops_per_utterance: int,
+    seed: int,
+    epoch: int,
+    crops_per_epoch: int | None = None,
+) -> EpochStart:
+    """Check what all plans take, and count crops and whole batches.
+
+    A recording holds ``round(duration / crop)`` crops, between 1 and ``max_crops_per_utterance``.
+    """
+    require_at_least(1, crop_samples=crop_samples, batch_size=batch_size)
+    require_at_least(1, max_crops_per_utterance=max_crops_per_utterance)
+    require_at_least(0, seed=seed, epoch=epoch)
+    held = np.clip(np.rint(durations / crop_samples).astype(np.int64), 1, max_crops_per_utterance)
+    crops = int(held.sum()) if crops_per_epoch is None else crops_per_epoch
     require_at_least(1, crops_per_epoch=crops)
     if crops < batch_size:
         raise InputError(f"an epoch of {crops} crops fills no batch of {batch_size}; lower batch_size or add crops")
-    return crops // batch_size
+    rng = np.random.default_rng(np.random.SeedSequence([seed, epoch]))
+    return EpochStart(rng, held, crops, crops // batch_size)
 
 
 def _choose(speakers: np.ndarray, held: np.ndarray, total: int, balance: str, rng: np.random.Generator) -> np.ndarray:
@@ -185,10 +207,8 @@ def plan_speeds(
         plan: of crops at the first speed.
         durations_samples: whole numbers (utterances,), as the plan was made with.
         cuts_samples: for each speed, how many samples of a recording a crop takes; that of the plan first.
-        seed: of the run.
-        epoch: of the plan.
-        together: K crops side by side that get one speed, as those of one speaker in a plan of
-            `speaker_epoch_plan`.
+        seed, epoch: those of the plan.
+        together: K crops side by side that get one speed, as those of one speaker in a plan of `speaker_epoch_plan`.
 
     Raises:
         InputError: there is no speed, or ``together`` does not divide the batch.
@@ -223,6 +243,6 @@ def names_at_speeds(speakers: Sequence[str], speeds: Sequence[float]) -> tuple[s
 
 
 def speaker_of_class(name: str) -> str:
-    """Return whose class this is, at whatever speed: ``anna`` of ``anna@0.9``; a name without a speed as it is."""
+    """Return the speaker of a class at whatever speed: ``anna`` of ``anna@0.9``; a name without a speed as it is."""
     speaker, _, speed = name.rpartition("@")
     return speaker if speaker and speed.replace(".", "", 1).isdigit() else name
