@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.preparing.preparation import Need, Preparation, Roster, Work, gender_of, recordings
+from curvox.corpora.preparing.preparation import Need, Preparation, Roster, Work, gender_of, match_name, recordings
 from curvox.errors import CorpusError
 
 META = "data/audioMNIST_meta.txt"
 _FIELDS = ("accent", "age", "gender", "origin", "recordingdate", "recordingroom")
-_NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>\d+)_\d+\.\w+")
 
 
 def read_audiomnist(work: Work) -> None:
@@ -28,16 +26,13 @@ def read_audiomnist(work: Work) -> None:
     roster = _speakers(work)
     work.refuse_problems()
     for speaker, name in recordings(work, "data", depth=2, suffixes=(".wav", ".flac")):
-        found = _NAME.fullmatch(name)
-        if found is None or found["speaker"] != speaker:
-            message = f'expected a name as "0_{speaker}_0.wav", got "{name}"; restore it'
-            work.problem(f"data/{speaker}/{name}", None, message)
-        elif (labels := roster.labels(speaker)) is not None:
+        path = f"data/{speaker}/{name}"
+        found = match_name(work, path, rf"(?P<digit>\d)_{re.escape(speaker)}_\d+\.\w+", f"0_{speaker}_0.wav")
+        if found is not None and (labels := roster.labels(speaker)) is not None:
             work.add(
                 Utterance(
                     utterance=name.rpartition(".")[0],
-                    path=f"data/{speaker}/{name}",
-                    corpus=work.draft.name,
+                    path=path,
                     speaker=speaker,
                     session=labels["recordingdate"],
                     gender=labels["gender"],
@@ -55,7 +50,12 @@ def read_audiomnist(work: Work) -> None:
 
 
 def _speakers(work: Work) -> Roster:
-    read = _json(work)
+    try:
+        read = json.loads((work.folder / META).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CorpusError(f"{work.folder / META} must be JSON: {error}; fetch it again") from error
+    if not isinstance(read, dict):
+        raise CorpusError(f"{work.folder / META} must map speakers to labels, got {type(read).__name__}")
     speakers: dict[str, dict[str, str]] = {}
     for speaker, entry in read.items():
         missing = [name for name in _FIELDS if not isinstance(entry, dict) or name not in entry]
@@ -68,19 +68,9 @@ def _speakers(work: Work) -> Roster:
     return Roster(META, speakers)
 
 
-def _json(work: Work) -> dict[str, Any]:
-    try:
-        read = json.loads((work.folder / META).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CorpusError(f"{work.folder / META} must be JSON: {error}; fetch it again") from error
-    if not isinstance(read, dict):
-        raise CorpusError(f"{work.folder / META} must map speakers to labels, got {type(read).__name__}")
-    return read
-
-
 AUDIOMNIST = Preparation(
     "AudioMNIST",
     f"data/01/0_01_0.wav and {META}",
-    (Need(("data",), "the repository soerenab/AudioMNIST"), Need((META,), "the repository soerenab/AudioMNIST")),
+    tuple(Need((path,), "the repository soerenab/AudioMNIST") for path in ("data", META)),
     read_audiomnist,
 )

@@ -1,8 +1,9 @@
-"""What a preparation is: the layout it expects, and what it fills while it reads."""
+"""Preparing a corpus: the layout it expects, the parts that readers share (folder, metadata, trials), their findings."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,9 +13,16 @@ from curvox.corpora.checks import absolute
 from curvox.corpora.corpus import NameIndex, Utterance
 from curvox.corpora.problems import Draft, refuse
 from curvox.corpora.text_files import read_lines
-from curvox.corpora.trials.list_files import read_enrolments, read_trials
+from curvox.corpora.trials.list_files import read_trials
 from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList
 from curvox.errors import CorpusError
+
+GENDERS = {"f": "f", "female": "f", "m": "m", "male": "m"}
+Names = Mapping[str, str]
+# Folders looked into for the one that was meant.
+_LOOKED_INTO = 200
+# Looking for near names takes time, and only the first problems are shown.
+_HINTS = 25
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class Need:
     origin: str
 
     def found(self, folder: Path) -> bool:
-        """Whether one of the paths is there."""
+        """Tell whether one of the paths is there."""
         return any((folder / path).exists() for path in self.paths)
 
 
@@ -40,7 +48,7 @@ class OfficialTrials:
 
 @dataclass
 class Work:
-    """What the reading of one folder has found so far. ``notes`` say what was left out, and why."""
+    """Findings in one folder so far. ``notes`` say what was left out, and why."""
 
     title: str
     draft: Draft
@@ -53,9 +61,9 @@ class Work:
         return self.draft.root
 
     def add(self, utterance: Utterance) -> None:
-        """Take an utterance, without the further columns that are empty for it."""
-        if not all(utterance.extra.values()):
-            utterance = replace(utterance, extra={name: text for name, text in utterance.extra.items() if text})
+        """Take an utterance under the name of its corpus, without the further columns that are empty for it."""
+        extra = {name: text for name, text in utterance.extra.items() if text}
+        utterance = replace(utterance, corpus=utterance.corpus or self.draft.name, extra=extra)
         self.draft.rows.add(utterance, utterance.path, None)
 
     def problem(self, file: str, line: int | None, message: str) -> None:
@@ -63,7 +71,7 @@ class Work:
         self.draft.add(file, line, "", message)
 
     def refuse_problems(self) -> None:
-        """Stop here if anything is wrong so far: what follows would only repeat it.
+        """Stop here if anything is wrong so far, as what follows would only repeat it.
 
         Raises:
             CorpusError: with the first 20 problems, and how many more there are.
@@ -73,18 +81,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How one published corpus is read: its name for people, its layout in a line, what must be there, the reader."""
+    """A published corpus: its name for people, its layout in a line, what must be there, the reader."""
 
     title: str
     layout: str
     needs: tuple[Need, ...]
     read: Callable[[Work], None]
-
-
-# The folder of a corpus: whether it is the right one, and the recordings in it.
-
-# Folders looked into for the one that was meant.
-_LOOKED_INTO = 200
 
 
 def open_folder(preparation: Preparation, folder: Path) -> Path:
@@ -100,19 +102,13 @@ def open_folder(preparation: Preparation, folder: Path) -> Path:
     missing = [need for need in preparation.needs if not need.found(root)]
     if not missing:
         return root
-    if meant := _meant(preparation, root):
-        raise CorpusError(f"{folder} is not the folder of {preparation.title}, but {meant} is: name that one")
+    below = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    for meant in (root.parent, root.parent.parent, *below[:_LOOKED_INTO]):
+        if all(need.found(meant) for need in preparation.needs):
+            raise CorpusError(f"{folder} is not the folder of {preparation.title}, but {meant} is: name that one")
     lines = [f"{folder} is not the folder of {preparation.title}: expected {preparation.layout}; missing:"]
     lines += [f"  {' or '.join(need.paths)} ({need.origin})" for need in missing]
     raise CorpusError("\n".join(lines))
-
-
-def _meant(preparation: Preparation, root: Path) -> Path | None:
-    below = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    for candidate in (root.parent, root.parent.parent, *below[:_LOOKED_INTO]):
-        if all(need.found(candidate) for need in preparation.needs):
-            return candidate
-    return None
 
 
 def recordings(work: Work, start: str, *, depth: int, suffixes: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -125,17 +121,18 @@ def recordings(work: Work, start: str, *, depth: int, suffixes: tuple[str, ...])
     count = 0
     for parts in _files(work, start, ()):
         suffix = os.path.splitext(parts[-1])[1].lower()
+        message = ""
         if suffix not in suffixes:
             others[suffix or "no ending"] += 1
         elif len(parts) != depth:
             message = f"expected {depth} levels below {start}, found {len(parts)}; move the recording to its place"
-            work.problem(ascii("/".join((start, *parts))), None, message)
         elif not all(part.isascii() and part.isprintable() and " " not in part for part in parts):
             message = "expected names of printable ASCII without white space; rename the recording"
-            work.problem(ascii("/".join((start, *parts))), None, message)
         else:
             count += 1
             yield parts
+        if message:
+            work.problem(ascii("/".join((start, *parts))), None, message)
     found = ", ".join(f"{n} of {suffix}" for suffix, n in others.most_common(5))
     if not count and not work.draft.problems:
         work.problem(start, None, f"expected recordings ({', '.join(suffixes)}), found {found or 'none'}; unpack them")
@@ -151,24 +148,24 @@ def _files(work: Work, start: str, parts: tuple[str, ...]) -> Iterator[tuple[str
         work.problem(below, None, f"cannot read the folder: {error.strerror}; check its permissions")
         return
     for entry in entries:
-        here = (*parts, entry.name)
         if entry.name.startswith("."):
             continue
         if entry.is_symlink() and entry.is_dir():
-            work.problem(
-                "/".join((start, *here)), None, "a link to a folder is not followed; put the folder itself here"
-            )
+            message = "a link to a folder is not followed; put the folder itself here"
+            work.problem(f"{below}/{entry.name}", None, message)
         elif entry.is_dir():
-            yield from _files(work, start, here)
+            yield from _files(work, start, (*parts, entry.name))
         else:
-            yield here
+            yield *parts, entry.name
 
 
-# Who the speakers are, as the metadata of a corpus says.
-
-GENDERS = {"f": "f", "female": "f", "m": "m", "male": "m"}
-# Looking for near names takes time, and only the first problems are shown.
-_HINTS = 25
+def match_name(work: Work, path: str, pattern: str, example: str, *, name: str = "") -> re.Match[str] | None:
+    """Match the name of the file at ``path``, or ``name``; one of another form is a problem, and None."""
+    name = name or path.rpartition("/")[2]
+    found = re.fullmatch(pattern, name)
+    if found is None:
+        work.problem(path, None, f'expected a name as "{example}", got "{name}"; restore it')
+    return found
 
 
 @dataclass
@@ -207,48 +204,11 @@ def numbered_lines(work: Work, file: str) -> list[tuple[int, str]]:
 
 
 def gender_of(work: Work, file: str, line: int | None, text: str) -> str:
-    """Return "f" or "m"; anything but f, m, female and male, in any case, is a problem."""
-    if text.strip().lower() not in GENDERS:
+    """Return "f" or "m"; anything but f, m, female and male, in any case, is a problem, and ''."""
+    gender = GENDERS.get(text.strip().lower(), "")
+    if not gender:
         work.problem(file, line, f'expected a gender (f, m, female or male), got "{text}"; correct the line')
-    return GENDERS.get(text.strip().lower(), "")
-
-
-def speaker_table(work: Work, file: str, columns: Mapping[str, str]) -> Roster:
-    """Read a table of speakers with a header, separated by tabs, or by commas where the header has no tab.
-
-    Fields and names of columns are stripped of spaces. ``columns`` maps labels to names of columns; the label
-    "speaker" is the key.
-    """
-    lines = numbered_lines(work, file)
-    first = lines[0][1] if lines else ""
-    mark = "\t" if "\t" in first else ","
-    header = [name.strip() for name in first.split(mark)]
-    if missing := [name for name in columns.values() if name not in header]:
-        work.problem(file, 1, f'expected a header with {", ".join(columns.values())}; got "{first}", no {missing[0]}')
-        return Roster(file, {})
-    speakers: dict[str, Mapping[str, str]] = {}
-    for number, line in lines[1:]:
-        cells = [cell.strip() for cell in line.split(mark)]
-        if len(cells) != len(header):
-            work.problem(file, number, f'expected {len(header)} fields as in the header, got {len(cells)}: "{line}"')
-            continue
-        row = dict(zip(header, cells, strict=True))
-        labels = {label: row[name] for label, name in columns.items()}
-        labels["gender"] = gender_of(work, file, number, labels["gender"])
-        if labels["speaker"] in speakers:
-            work.problem(file, number, f'the speaker "{labels["speaker"]}" has a line already; keep one of them')
-        speakers[labels["speaker"]] = labels
-    return Roster(file, speakers)
-
-
-def speaker_list(work: Work, file: str) -> Roster:
-    """Read a list of speakers, one a line."""
-    return Roster(file, {line.strip(): {} for _, line in numbered_lines(work, file)})
-
-
-# The official trials of a corpus, with the ids of the manifest in the place of the names that the list uses.
-
-Names = Mapping[str, str]
+    return gender
 
 
 def names_of(work: Work) -> Names:
@@ -270,10 +230,17 @@ def renamed(name: str, names: Names) -> str:
     return names.get(_stem(name), name)
 
 
+def _stem(name: str) -> str:
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.rpartition('.')[0] or last}"
+
+
 def add_trials(
     work: Work, file: str, name: str, names: Names, *, style: str, models: EnrolmentMap | None = None
 ) -> None:
-    """Read the list ``file`` and take it under ``name``; with ``models`` the enrolments are models of that map.
+    """Take the trial list ``file`` under ``name``, with the ids of the manifest for the names that the list uses.
+
+    With ``models`` the enrolments are models of that map.
 
     Raises:
         CorpusError: lines are not of ``style``.
@@ -283,19 +250,3 @@ def add_trials(
     tests = tuple(renamed(test, names) for test in read.tests)
     trials = replace(read, enrolments=enrolments, tests=tests, source=file)
     work.trials.append(OfficialTrials(name, trials, models))
-
-
-def read_models(work: Work, file: str, names: Names) -> EnrolmentMap:
-    """Read an enrolment map of CN-Celeb.
-
-    Raises:
-        CorpusError: lines are wrong.
-    """
-    read = read_enrolments(work.folder / file, style="cnceleb")
-    models = {model: tuple(renamed(u, names) for u in utterances) for model, utterances in read.models.items()}
-    return EnrolmentMap(models, file)
-
-
-def _stem(name: str) -> str:
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}{last.rpartition('.')[0] or last}"

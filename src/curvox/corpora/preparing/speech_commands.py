@@ -7,14 +7,11 @@ testing list "test", all the rest "train". The folder of background noise is no 
 
 from __future__ import annotations
 
-import re
-
 from curvox.corpora.corpus import NameIndex, Utterance
-from curvox.corpora.preparing.preparation import Need, Preparation, Work, numbered_lines, recordings
+from curvox.corpora.preparing.preparation import Need, Preparation, Work, match_name, numbered_lines, recordings
 
 LISTS = {"validation_list.txt": "dev", "testing_list.txt": "test"}
 NOISE = "_background_noise_"
-_NAME = re.compile(r"(?P<speaker>[0-9a-f]+)_nohash_\d+\.\w+")
 _HINTS = 25
 
 
@@ -24,17 +21,13 @@ def read_speech_commands(work: Work) -> None:
     noises = 0
     for word, name in recordings(work, ".", depth=2, suffixes=(".wav", ".flac")):
         path = f"{word}/{name}"
-        found = _NAME.fullmatch(name)
         if word == NOISE:
             noises += 1
-        elif found is None:
-            work.problem(path, None, f'expected a name as "00176480_nohash_0.wav", got "{name}"; restore it')
-        else:
+        elif found := match_name(work, path, r"(?P<speaker>[0-9a-f]+)_nohash_\d+\.\w+", "00176480_nohash_0.wav"):
             work.add(
                 Utterance(
                     utterance=path,
                     path=path,
-                    corpus=work.draft.name,
                     speaker=found["speaker"],
                     language="en",
                     split=splits.get(path, "train"),
