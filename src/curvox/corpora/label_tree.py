@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 
 import numpy as np
 
@@ -15,18 +16,23 @@ UNKNOWN = "unknown"
 # A gender that is unknown or that somebody prefers not to say.
 UNDISCLOSED = ("", "p")
 
+# Columns of one recording, or of the speaker and below.
+NOT_OF_SPEAKERS = {
+    *("utterance", "path", "speaker", "session", "split"),
+    *("sampling_rate_hz", "duration_s", "start_s", "segment_s"),
+}
+
 Leaf = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class LabelTree:
-    """Where each utterance hangs, by the ``levels`` of its corpus: gender, accent (native language), speaker and
-    session where the manifest declares no others.
+    """The leaf of each utterance, as the labels of the ``levels`` of its corpus from the root down.
 
-    The leaves are sessions there, so two utterances of one session hang at the same leaf. A field that is empty, and a
-    gender that somebody prefers not to say, is the node "unknown" of its parent: nothing is guessed, and speakers of
-    unknown gender share a node. What stands above the speaker in some of a speaker's lines holds for all of them. Build
-    it with :meth:`from_corpus`.
+    By default these are gender, accent (native language), speaker and session, so two utterances of one session hang
+    at the same leaf. A field that is empty, and a gender that somebody prefers not to say, is the node "unknown" of its
+    parent: nothing is guessed, and speakers of unknown gender share a node. A label above the speaker in some of a
+    speaker's lines holds for all of them. Build it with :meth:`from_corpus`.
     """
 
     leaves: Mapping[str, Leaf]
@@ -39,22 +45,15 @@ class LabelTree:
         Raises:
             CorpusError: a speaker has two of a level above, such as two genders, so would hang in two places.
         """
-        paths = label_paths(corpus.utterances, corpus.levels)
-        leaves = {
-            utterance.utterance: tuple(label or UNKNOWN for label in path)
-            for utterance, path in zip(corpus.utterances, paths, strict=True)
-        }
+        paths = zip(corpus.utterances, label_paths(corpus.utterances, corpus.levels), strict=True)
+        leaves = {utterance.utterance: tuple(label or UNKNOWN for label in path) for utterance, path in paths}
         return LabelTree(leaves, corpus.levels)
 
     def __len__(self) -> int:
         return len(self.leaves)
 
     def __getitem__(self, utterance: str) -> Leaf:
-        """Return the path of an utterance from the root to its leaf.
-
-        Raises:
-            UnknownNameError: the utterance is not in the tree.
-        """
+        """Return the path of an utterance from the root to its leaf; an unknown one raises `UnknownNameError`."""
         if utterance not in self.leaves:
             raise UnknownNameError(f'unknown utterance "{utterance}": {nearest(utterance, self.leaves)}')
         return self.leaves[utterance]
@@ -94,11 +93,7 @@ def path_distance(a: Sequence[str], b: Sequence[str], *, levels: Sequence[str] =
     """
     if max(len(a), len(b)) > len(levels):
         raise InputError(f"a path has at most {len(levels)} steps ({', '.join(levels)}), got {len(a)} and {len(b)}")
-    shared = 0
-    for left, right in zip(a, b, strict=False):
-        if left != right:
-            break
-        shared += 1
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
     return len(a) + len(b) - 2 * shared
 
 
@@ -130,11 +125,7 @@ def label_paths(
 
 
 def one_label_each(utterances: Iterable[Utterance], level: str) -> dict[str, str]:
-    """Return the label of every speaker that has one in any of its lines.
-
-    Raises:
-        CorpusError: a speaker has two.
-    """
+    """Return the label of every speaker that has one in any of its lines; two raise a `CorpusError`."""
     for speaker, labels in (found := labels_of_speakers(utterances, level)).items():
         if len(labels) > 1:
             (label, first), (other, second), *_ = labels.items()
@@ -162,15 +153,6 @@ def label_of(utterance: Utterance, level: str) -> str:
     return utterance.extra.get(level, "") if level not in COLUMNS else str(getattr(utterance, level) or "")
 
 
-# What a manifest says of its speakers at the levels of the tree above them, such as language and gender.
-
-NOT_OF_SPEAKERS = {
-    *("utterance", "path", "speaker", "session", "split"),
-    *("sampling_rate_hz", "duration_s", "start_s", "segment_s"),
-}
-"""Columns of one recording, or of the speaker and what is below."""
-
-
 def speaker_labels(corpus: Corpus, levels: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return for each level the label of each speaker, "" where the manifest does not know it.
 
@@ -189,10 +171,8 @@ def speaker_labels(corpus: Corpus, levels: Sequence[str]) -> dict[str, dict[str,
     known = [column for column in (*COLUMNS, *sorted(further)) if column not in NOT_OF_SPEAKERS]
     for level in levels:
         if level in NOT_OF_SPEAKERS:
-            raise CorpusError(
-                f'"{level}" is no level above the speaker: a level says what speakers have in common; '
-                f"{nearest('', known)}"
-            )
+            what = "no level above the speaker: a level says what speakers have in common"
+            raise CorpusError(f'"{level}" is {what}; {nearest("", known)}')
         if level not in known:
             raise CorpusError(f'the manifest of "{corpus.name}" has no column "{level}": {nearest(level, known)}')
     return {level: _labels(corpus, level) for level in levels}

@@ -294,9 +294,6 @@ def _write_json(path: Path, value: Any) -> None:
     os.replace(partial, path)
 
 
-# A folder of shards, as ``curvox data shard`` writes it, read as a corpus: its labels; no tar file is opened.
-
-
 def read_shards(path: Path, audio_root: Path | None) -> Draft:
     """Read ``utterances.tsv`` of a folder of shards; the place of an utterance is its row in members.npy.
 

@@ -1,4 +1,8 @@
-"""What a recipe of lhotse returns becomes utterances: ``curvox data prepare lhotse:NAME``.
+"""Recipes of lhotse prepare corpora: ``curvox data prepare lhotse:NAME``.
+
+The recipes are the functions ``prepare_NAME`` that :mod:`lhotse.recipes` offers, found in a table of these alone. A
+recipe that asks for more than the folder of its corpus is refused, and so is one whose code may fetch files or start
+programs.
 
 lhotse names the parts of a corpus as its publishers do, "train-clean-100" or "read". Where every name holds exactly one
 of the words train, dev and test, and no speaker is in two of them, these are the splits; otherwise there are none. A
@@ -30,20 +34,18 @@ from curvox.errors import CorpusError, InputError, UnknownNameError, nearest
 if TYPE_CHECKING:
     from lhotse import SupervisionSegment
 
-# The recipes of lhotse that ``lhotse:NAME`` may name: which there are, which need the folder alone, and running one.
-#
-# They are the functions ``prepare_NAME`` that :mod:`lhotse.recipes` offers, found in a table of these alone. A recipe
-# that asks for more than the folder of its corpus is refused, and so is one whose code may fetch files or start
-# programs.
-
 PREFIX = "lhotse:"
 _STEM = "prepare_"
 _FOLDER = ("_dir", "_root")
 _OUTPUTS = ("output_dir", "manifest_dir")
 # What code names that goes to the network, or starts a program.
-_REACHES_OUT = {"resumable_download", "urlopen", "urlretrieve", "requests", "gdown", "snapshot_download"} | {
-    *("load_dataset", "subprocess", "system", "popen")
+_REACHES_OUT = {
+    *("resumable_download", "urlopen", "urlretrieve", "requests", "gdown", "snapshot_download", "load_dataset"),
+    *("subprocess", "system", "popen"),
 }
+SPLITS = ("train", "dev", "test")
+_WARNINGS = 3
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,6 @@ def usable_recipe(name: str) -> LhotseRecipe:
     """Return the recipe of this name, if it can be used here.
 
     Raises:
-        MissingExtraError: lhotse is not installed.
         UnknownNameError: lhotse has no such recipe; the message lists the nearest, or all for the name "list".
         InputError: it needs more than the folder of the corpus, or reaches out of it.
     """
@@ -103,12 +104,8 @@ def run_recipe(recipe: LhotseRecipe, folder: Path, output: Path) -> tuple[Any, t
     Raises:
         CorpusError: the recipe fails; the message holds its words and the line that it failed in.
     """
-    arguments: dict[str, Any] = {}
-    for name in inspect.signature(recipe.function).parameters:
-        if name in _OUTPUTS:
-            arguments[name] = output
-        elif name == "absolute_paths":
-            arguments[name] = True
+    known = {**dict.fromkeys(_OUTPUTS, output), "absolute_paths": True}
+    arguments = {name: known[name] for name in inspect.signature(recipe.function).parameters if name in known}
     heard = _Warnings()
     logging.getLogger().addHandler(heard)
     try:
@@ -155,14 +152,12 @@ def _refusal(function: FunctionType) -> str:
 def _reached(function: FunctionType) -> set[str]:
     """Return the names in the code of a function, and of all functions and classes of lhotse's recipes it names."""
     names: set[str] = set()
-    known: set[FunctionType] = {function}
-    waiting = [function]
+    known, waiting = {function}, [function]
     while waiting:
         here = waiting.pop()
         found = set(_names(here.__code__))
         names |= found
-        named = [here.__globals__.get(name) for name in found]
-        fresh = {f for thing in named for f in _functions(thing)} - known
+        fresh = {f for name in found for f in _functions(here.__globals__.get(name))} - known
         known |= fresh
         waiting += fresh
     return names
@@ -180,11 +175,6 @@ def _functions(thing: Any) -> list[FunctionType]:
         return []
     inside: list[Any] = list(vars(thing).values()) if inspect.isclass(thing) else [thing]
     return [entry for entry in inside if inspect.isfunction(entry)]
-
-
-SPLITS = ("train", "dev", "test")
-_WARNINGS = 3
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -208,13 +198,7 @@ class _Found:
 
 
 def lhotse_preparation(name: str) -> Preparation:
-    """Return how the recipe of this name reads the folder of its corpus.
-
-    Raises:
-        MissingExtraError: lhotse is not installed.
-        UnknownNameError: lhotse has no such recipe.
-        InputError: the recipe needs more than the folder, or reaches out of it.
-    """
+    """Return the preparation by the recipe of this name; refuse it as :func:`usable_recipe` does."""
     recipe = usable_recipe(name)
 
     def read(work: Work) -> None:
@@ -231,9 +215,9 @@ def lhotse_preparation(name: str) -> Preparation:
 
 
 def parts_of(returned: Any, title: str) -> list[Part]:
-    """Return the parts in what a recipe returned: manifests in a tuple, or in mappings by part, nested or not.
+    """Return the parts in a recipe's result: manifests in a tuple, or in mappings by part, nested or not.
 
-    Manifests are told by what they are, not by their keys, which one recipe has exchanged. What is no manifest of
+    Manifests are told by their type, not by their keys, which one recipe has exchanged. All that is not a manifest of
     recordings, supervisions or cuts is passed over.
 
     Raises:
@@ -292,30 +276,25 @@ def add_parts(work: Work, parts: Iterable[Part], output: Path) -> None:
     splits = _splits(work, found.utterances)
     # Recipes walk folders in any order.
     for utterance, name in sorted(found.utterances, key=lambda pair: (pair[0].path, pair[0].start_s)):
-        work.add(_labelled(utterance, name, splits.get(name, ""), work.draft.name))
+        work.add(_labelled(utterance, name, splits.get(name, "")))
     _note_unnamed(work, {utterance.path for utterance, _ in found.utterances})
 
 
 def _read_part(work: Work, part: Part, found: _Found, output: Path) -> None:
     draft = Draft(work.folder, work.draft.name)
-    if part.cuts is not None:
-        for number, cut in enumerate(part.cuts, start=1):
-            found.looked_at += 1
-            if any(_has_speaker(segment) for segment in cut.supervisions):
-                add_cut(draft, cut, f"{part.name or 'cuts'}: {cut.id}", number, work.folder)
-            else:
-                found.speakerless[part.name] += 1
-    elif part.supervisions is None or part.recordings is None:
+    if part.cuts is None and (part.supervisions is None or part.recordings is None):
         work.notes.append(f"{part.name or 'the whole'}: there are no supervisions of recordings, it was left out")
-    else:
-        recordings = {recording.id: recording for recording in part.recordings}
-        for number, segment in enumerate(part.supervisions, start=1):
-            found.looked_at += 1
-            if _has_speaker(segment):
-                file = f"{part.name or 'supervisions'}: {segment.id}"
-                add_supervision(draft, segment, recordings, file, number, work.folder)
-            else:
-                found.speakerless[part.name] += 1
+        return
+    recordings = {recording.id: recording for recording in part.recordings or ()}
+    for number, item in enumerate(part.supervisions if part.cuts is None else part.cuts, start=1):
+        found.looked_at += 1
+        if not any(_has_speaker(segment) for segment in ([item] if part.cuts is None else item.supervisions)):
+            found.speakerless[part.name] += 1
+        elif part.cuts is None:
+            file = f"{part.name or 'supervisions'}: {item.id}"
+            add_supervision(draft, item, recordings, file, number, work.folder)
+        else:
+            add_cut(draft, item, f"{part.name or 'cuts'}: {item.id}", number, work.folder)
     _refuse_written(draft, output)
     work.draft.problems += [replace(problem, line=None) for problem in draft.problems]
     for utterance in draft.rows.utterances:
@@ -345,7 +324,7 @@ def _with_gender(utterance: Utterance, found: _Found) -> Utterance:
 
 
 def split_of(name: str) -> str:
-    """Return the split that the name of a part says: the one of its words that is train, dev or test, or ''."""
+    """Return the one word in the name of a part that is train, dev or test, or ''."""
     words = set(re.findall(r"[a-z]+", name.lower())) & set(SPLITS)
     return words.pop() if len(words) == 1 else ""
 
@@ -384,11 +363,11 @@ def _note_unnamed(work: Work, taken: set[str]) -> None:
         work.notes.append(f"{left_out} of {len(there)} recordings in the folder are not in the manifest")
 
 
-def _labelled(utterance: Utterance, part: str, split: str, corpus: str) -> Utterance:
+def _labelled(utterance: Utterance, part: str, split: str) -> Utterance:
     # Custom fields may have the names of our columns and another meaning.
     extra = {f"{name}_as_given" if name in COLUMNS else name: text for name, text in utterance.extra.items()}
     if utterance.split:
         extra["split_as_given"] = utterance.split
     if part and part != split:
         extra["part"] = part
-    return replace(utterance, corpus=utterance.corpus or corpus, split=split, extra=extra)
+    return replace(utterance, split=split, extra=extra)

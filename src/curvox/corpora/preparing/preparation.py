@@ -1,4 +1,4 @@
-"""Preparing a corpus: the layout it expects, the parts that readers share (folder, metadata, trials), their findings."""
+"""Preparing a corpus: the layout it expects, the parts that readers share (folder, metadata, trials), findings."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from curvox.corpora.checks import absolute, check_rows
 from curvox.corpora.corpus import Corpus
 from curvox.corpora.formats.manifest import TSV_MANIFEST, write_manifest
 from curvox.corpora.preparing.lhotse import PREFIX, lhotse_preparation
-from curvox.corpora.preparing.preparation import OfficialTrials, Preparation, Work, open_folder
+from curvox.corpora.preparing.preparation import Preparation, Work, open_folder
 from curvox.corpora.problems import Draft, refuse
 from curvox.corpora.trials.list_files import write_enrolments, write_trials
 from curvox.corpora.trials.making import holdout_speakers
@@ -35,11 +35,11 @@ PREPARATIONS = Table(
 
 @dataclass(frozen=True)
 class Prepared:
-    """What :func:`prepare_corpus` wrote.
+    """The output of :func:`prepare_corpus`.
 
-    ``corpus`` is what the manifest says; its root is the folder that the paths in it are relative to. Where that is
-    not the folder of the manifest, ``audio_root`` has to be named when it is read; otherwise it is None. ``trials``
-    and ``enrolments`` are the files of the official trials; ``notes`` say what was left out, and why.
+    ``corpus`` is that of the manifest; its root is the folder that the paths in it are relative to. Where that is not
+    the folder of the manifest, ``audio_root`` has to be named when it is read; otherwise it is None. ``trials`` and
+    ``enrolments`` are the files of the official trials; ``notes`` say what was left out, and why.
     """
 
     corpus: Corpus
@@ -86,27 +86,22 @@ def prepare_corpus(
     preparation.read(work)
     check_rows(work.draft, check_files=True)
     corpus = work.draft.corpus(f"{work.title} at {work.folder}")
-    _check_trials(work, corpus)
+    found = [p for official in work.trials for p in check_trials(official.trials, corpus, official.enrolments)]
+    refuse(found, f"{work.title} at {root} and its trials (complete the corpus, or move the list elsewhere)")
     if dev_speakers is not None:
         corpus = _with_dev(corpus, dev_speakers, seed)
     return _write(work, _placed(corpus, out), out)
-
-
-def _check_trials(work: Work, corpus: Corpus) -> None:
-    found = [p for official in work.trials for p in check_trials(official.trials, corpus, official.enrolments)]
-    what = f"{work.title} at {work.folder} and its trials (complete the corpus, or move the list elsewhere)"
-    refuse(found, what)
 
 
 def _with_dev(corpus: Corpus, dev_speakers: int, seed: int) -> Corpus:
     if "dev" in corpus.splits:
         raise InputError(f'"{corpus.name}" has a split "dev" of its own; leave dev_speakers out')
     trained_on = corpus.split("train") if corpus.splits else corpus
-    unsplit = Corpus(corpus.root, tuple(replace(u, split="") for u in trained_on.utterances), trained_on.name)
+    unsplit = replace(trained_on, utterances=tuple(replace(u, split="") for u in trained_on.utterances))
     divided = holdout_speakers(unsplit, dev_speakers=dev_speakers, seed=seed)
     splits = {u.speaker: u.split for u in divided.utterances}
     utterances = tuple(replace(u, split=splits.get(u.speaker, u.split)) for u in corpus.utterances)
-    return Corpus(corpus.root, utterances, corpus.name)
+    return replace(corpus, utterances=utterances)
 
 
 def _placed(corpus: Corpus, out: Path) -> Corpus:
@@ -117,18 +112,20 @@ def _placed(corpus: Corpus, out: Path) -> Corpus:
     way = root.relative_to(above).as_posix()
     if way == ".":
         return replace(corpus, root=out)
-    return Corpus(out, tuple(replace(u, path=f"{way}/{u.path}") for u in corpus.utterances), corpus.name)
+    utterances = tuple(replace(u, path=f"{way}/{u.path}") for u in corpus.utterances)
+    return replace(corpus, root=out, utterances=utterances)
 
 
 def _write(work: Work, corpus: Corpus, out: Path) -> Prepared:
     trials = [(out / "trials" / f"{official.name}.txt", official) for official in work.trials]
-    maps = [(path.with_suffix(".map"), official) for path, official in trials if official.enrolments is not None]
-    _refuse_existing([path for path, _ in (*trials, *maps)])
+    models = {path.with_suffix(".map"): official.enrolments for path, official in trials}
+    maps = {path: enrolments for path, enrolments in models.items() if enrolments is not None}
+    _refuse_existing([*(path for path, _ in trials), *maps])
     (out / "trials" if trials else out).mkdir(parents=True, exist_ok=True)
     for path, official in trials:
         write_trials(official.trials, path)
-    for path, official in maps:
-        _write_models(path, official)
+    for path, enrolments in maps.items():
+        write_enrolments(enrolments, path, style="cnceleb")
     # The manifest comes last: where it is, everything is.
     manifest = write_manifest(corpus, out / TSV_MANIFEST)
     return Prepared(
@@ -136,17 +133,11 @@ def _write(work: Work, corpus: Corpus, out: Path) -> Prepared:
         manifest=manifest,
         audio_root=None if corpus.root == out else corpus.root,
         trials=tuple(path for path, _ in trials),
-        enrolments=tuple(path for path, _ in maps),
+        enrolments=tuple(maps),
         notes=tuple(work.notes),
     )
 
 
-def _write_models(path: Path, official: OfficialTrials) -> None:
-    if official.enrolments is not None:
-        write_enrolments(official.enrolments, path, style="cnceleb")
-
-
 def _refuse_existing(paths: list[Path]) -> None:
-    existing = [str(path) for path in paths if path.exists()]
-    if existing:
+    if existing := [str(path) for path in paths if path.exists()]:
         raise OutputExistsError(f"{', '.join(existing)} exists already; name another output or move it away")
