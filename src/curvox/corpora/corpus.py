@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from curvox.errors import CorpusError, InputError, UnknownNameError, nearest
 
 
@@ -128,12 +126,6 @@ class Corpus:
     def speakers(self) -> tuple[str, ...]:
         """The speakers, sorted."""
         return tuple(sorted({u.speaker for u in self.utterances}))
-
-    @cached_property
-    def speaker_indices(self) -> np.ndarray:
-        """The place in :attr:`speakers` of the speaker of each utterance: int64 (utterances,)."""
-        place = {speaker: i for i, speaker in enumerate(self.speakers)}
-        return np.array([place[u.speaker] for u in self.utterances], dtype=np.int64)
 
     @cached_property
     def by_speaker(self) -> Mapping[str, tuple[Utterance, ...]]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import takewhile
 
-import numpy as np
-
 from curvox.corpora.corpus import COLUMNS, LEVELS, Corpus, Utterance
-from curvox.errors import CorpusError, InputError, UnknownNameError, nearest
+from curvox.errors import CorpusError, UnknownNameError, nearest
 
 UNKNOWN = "unknown"
 # A gender that is unknown or that somebody prefers not to say.
@@ -63,38 +60,8 @@ class LabelTree:
 
         Of the usual four levels these are 0, 2 (session), 4 (speaker), 6, or 8.
         """
-        return path_distance(self[a], self[b], levels=self.levels)
-
-    def tree_distances(self, utterances: Sequence[str]) -> np.ndarray:
-        """Return the distances between all pairs of these utterances: int64 (utterances, utterances)."""
-        paths = [self[utterance] for utterance in utterances]
-        shared = np.zeros((len(paths), len(paths)), dtype=np.int64)
-        for depth in range(1, len(self.levels) + 1):
-            # The same number for the same node; a node is its whole path, as session "1" hangs below many speakers.
-            numbers: dict[tuple[str, ...], int] = {}
-            nodes = np.array([numbers.setdefault(path[:depth], len(numbers)) for path in paths], dtype=np.int64)
-            shared += nodes[:, None] == nodes[None, :]
-        return 2 * (len(self.levels) - shared)
-
-    @cached_property
-    def nodes(self) -> Mapping[str, tuple[tuple[str, ...], ...]]:
-        """The nodes of each level, as paths from the root, sorted."""
-        leaves = set(self.leaves.values())
-        return {
-            level: tuple(sorted({leaf[:depth] for leaf in leaves})) for depth, level in enumerate(self.levels, start=1)
-        }
-
-
-def path_distance(a: Sequence[str], b: Sequence[str], *, levels: Sequence[str] = LEVELS) -> int:
-    """Return the edges between two nodes, given as paths from the root, by way of their lowest common ancestor.
-
-    Raises:
-        InputError: a path is longer than the tree is deep.
-    """
-    if max(len(a), len(b)) > len(levels):
-        raise InputError(f"a path has at most {len(levels)} steps ({', '.join(levels)}), got {len(a)} and {len(b)}")
-    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
-    return len(a) + len(b) - 2 * shared
+        pairs = zip(self[a], self[b], strict=True)
+        return 2 * (len(self.levels) - sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
 def label_paths(

@@ -1,4 +1,7 @@
-"""A corpus written as shards: shuffled by a seed, split by split, whole or not at all, continued where it stopped."""
+"""Shards: a corpus shuffled by a seed, split by split, in tar files; read as a corpus by its labels alone.
+
+A folder of shards is written whole or not at all, and continued where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ BAD_FILES = "bad_files.tsv"
 
 @dataclass(frozen=True)
 class ShardingReport:
-    """What was written: the folder, how many shards, recordings and bytes, and which recordings are missing."""
+    """The folder that was written, how many shards, recordings and bytes, and which recordings are missing."""
 
     folder: Path
     shards: int
@@ -43,8 +46,8 @@ class ShardingReport:
 
 @dataclass(frozen=True)
 class ShardingOptions:
-    """How a corpus is sharded: size of a shard in 10^6 bytes, codec, rate, threads that encode, seed of the order, and
-    the share of recordings that may be unreadable."""
+    """Size of a shard in 10^6 bytes, codec, rate, threads that encode, seed of the order, share of recordings that may
+    be unreadable."""
 
     shard_mb: float = 256.0
     codec: str = "flac"

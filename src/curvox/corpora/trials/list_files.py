@@ -45,7 +45,6 @@ def read_trials(path: str | Path, *, labelled: bool = True, style: str = "voxcel
     Raises:
         CorpusError: the file is missing or empty, or lines are wrong; the message names file and lines, and the other
             style where the first line plainly has one.
-        UnknownNameError: there is no such style.
     """
     path = Path(path)
     layout: TrialStyle = TRIAL_STYLES.load(style)
@@ -108,9 +107,11 @@ ENROLMENT_STYLES = Table(
 
 @dataclass
 class _Draft:
+    """Models as they are read, their utterances perhaps twice, and what is wrong."""
+
     file: str
+    problems: list[Problem]
     models: dict[str, list[str]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
 
     def add(self, number: int, model: str, utterance: str) -> None:
         utterances = self.models.setdefault(model, [])
@@ -141,7 +142,7 @@ def read_enrolments(path: str | Path, *, style: str) -> EnrolmentMap:
     lines, problems = read_lines(path)
     if not lines and not problems:
         raise CorpusError(f"{path} is empty; expected models and their utterances")
-    draft = _Draft(path.name, problems=problems)
+    draft = _Draft(path.name, problems)
     read(draft, lines, path)
     refuse(sorted(draft.problems, key=lambda p: p.line or 0), f"the enrolment map {path}")
     return EnrolmentMap({model: tuple(utterances) for model, utterances in draft.models.items()}, path.name)

@@ -119,7 +119,7 @@ class TrialList:
 
 @dataclass(frozen=True, eq=False)
 class TrialPlan:
-    """What scoring a trial list needs: every name once, and indices.
+    """Every name of a trial list once, and indices, for scoring.
 
     ``utterances`` are all to embed, sorted. ``models`` are the enrolments that the trials name, sorted; ``rows[m]`` is
     int64 (utterances of the model,), places in ``utterances``. ``enrolment_index`` points into ``models`` and
@@ -134,9 +134,7 @@ class TrialPlan:
 
 
 def plan_trials(trials: TrialList, enrolments: EnrolmentMap | None = None) -> TrialPlan:
-    """Return the utterances, models and indices of a trial list.
-
-    Without ``enrolments`` the enrolment of a trial is an utterance, and makes a model of one.
+    """Return the utterances, models and indices of a trial list; without a map each enrolment is a model of itself.
 
     Raises:
         InputError: a trial names a model that the map does not have.
