@@ -220,6 +220,8 @@ def _refuse_shared(what: str, names: Sequence[set[str]]) -> None:
 
 
 _REACH = 40
+# Looking for near names takes time, and only the first problems are shown: so many get a hint.
+HINTS = 25
 
 
 class NameIndex:

@@ -15,8 +15,8 @@ from pathlib import Path
 from curvox.corpora.checks import absolute, place_under
 from curvox.corpora.corpus import COLUMNS, LEVELS, Corpus, Utterance
 from curvox.corpora.formats.manifest import non_negative, positive
-from curvox.corpora.problems import Draft
-from curvox.corpora.text_files import read_lines, umask, write_text
+from curvox.corpora.problems import Draft, read_lines
+from curvox.corpora.text_files import umask, write_text
 from curvox.errors import CorpusError, InputError, OutputExistsError
 
 Lines = dict[str, tuple[int, str]]

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curvox.corpora.checks import absolute, check_rows, place_under
 from curvox.corpora.corpus import Corpus, Utterance
-from curvox.corpora.problems import Draft
-from curvox.corpora.text_files import read_lines
+from curvox.corpora.problems import Draft, read_lines
 from curvox.errors import CorpusError, MissingExtraError
 
 if TYPE_CHECKING:

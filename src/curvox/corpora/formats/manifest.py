@@ -24,8 +24,8 @@ from typing import Any
 
 from curvox.corpora.checks import absolute
 from curvox.corpora.corpus import COLUMNS, LEVELS, SETTERS, Corpus, Utterance
-from curvox.corpora.problems import Draft
-from curvox.corpora.text_files import each_line, write_text
+from curvox.corpora.problems import Draft, each_line
+from curvox.corpora.text_files import write_text
 from curvox.errors import InputError, nearest
 
 TSV_MANIFEST, CSV_MANIFEST = "manifest.tsv", "manifest.csv"

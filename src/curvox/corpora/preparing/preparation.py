@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from curvox.corpora.checks import absolute
-from curvox.corpora.corpus import NameIndex, Utterance
-from curvox.corpora.problems import Draft, refuse
-from curvox.corpora.text_files import read_lines
+from curvox.corpora.corpus import HINTS, NameIndex, Utterance
+from curvox.corpora.problems import Draft, read_lines, refuse
 from curvox.corpora.trials.list_files import read_trials
 from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList
 from curvox.errors import CorpusError
@@ -21,8 +20,6 @@ GENDERS = {"f": "f", "female": "f", "m": "m", "male": "m"}
 Names = Mapping[str, str]
 # Folders looked into for the one that was meant.
 _LOOKED_INTO = 200
-# Looking for near names takes time, and only the first problems are shown.
-_HINTS = 25
 
 
 @dataclass(frozen=True)
@@ -185,7 +182,7 @@ class Roster:
         """Note a problem for each unknown speaker, and how many of those known have no recording."""
         near = NameIndex(self.speakers)
         for number, speaker in enumerate(sorted(self.recordings.keys() - self.speakers.keys())):
-            hint = f": {near.hint(speaker)}" if number < _HINTS else ""
+            hint = f": {near.hint(speaker)}" if number < HINTS else ""
             message = f'the speaker "{speaker}" of {self.recordings[speaker]} recordings is not listed here{hint}'
             work.problem(self.file, None, message)
         if absent := len(self.speakers.keys() - self.recordings.keys()):

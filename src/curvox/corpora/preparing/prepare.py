@@ -27,8 +27,8 @@ PREPARATIONS = Table(
         "cnceleb2": Entry(f"{_HERE}.cnceleb", "CNCELEB2", "CN-Celeb2, with its genres"),
         "librispeech": Entry(f"{_HERE}.librispeech", "LIBRISPEECH", "LibriSpeech, any of its seven subsets"),
         "vctk": Entry(f"{_HERE}.vctk", "VCTK", "VCTK 0.92, with its accents"),
-        "audiomnist": Entry(f"{_HERE}.audiomnist", "AUDIOMNIST", "AudioMNIST, with its accents"),
-        "speech_commands": Entry(f"{_HERE}.speech_commands", "SPEECH_COMMANDS", "Speech Commands, speakers by hash"),
+        "audiomnist": Entry(f"{_HERE}.single_words", "AUDIOMNIST", "AudioMNIST, with its accents"),
+        "speech_commands": Entry(f"{_HERE}.single_words", "SPEECH_COMMANDS", "Speech Commands, speakers by hash"),
     },
 )
 

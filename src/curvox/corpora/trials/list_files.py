@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from curvox.corpora.problems import Problem, refuse
-from curvox.corpora.text_files import read_lines, write_text
+from curvox.corpora.problems import Problem, read_lines, refuse
+from curvox.corpora.text_files import write_text
 from curvox.corpora.trials.styles import (
     MODEL,
     ONLY_SIDE,

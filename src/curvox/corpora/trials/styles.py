@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from curvox.corpora.problems import Problem
-from curvox.corpora.text_files import read_lines
+from curvox.corpora.problems import Problem, read_lines
 from curvox.errors import CorpusError, InputError
 from curvox.tables import Entry, Table
 
@@ -288,7 +287,7 @@ def lines_of(
     if clash := {MODEL, *SEGMENTS, _HEADER_VALUES["label"]} & set(columns):
         raise InputError(f'a further column cannot be called "{min(clash)}": the style "nist" has one of this name')
     table = {MODEL: enrolments, SEGMENTS[0]: tests, SIDE: columns.get(SIDE, (ONLY_SIDE,) * len(tests))}
-    return tabbed(table | ({_HEADER_VALUES[value]: texts} if value else {}) | columns)
+    return tabbed({**table, **({_HEADER_VALUES[value]: texts} if value else {}), **columns})
 
 
 def _segments_and_sides(tests: Sequence[str], style: TrialStyle) -> tuple[list[str], list[str]]:

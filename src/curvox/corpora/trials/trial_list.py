@@ -8,12 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from curvox.corpora.corpus import Corpus, NameIndex
+from curvox.corpora.corpus import HINTS, Corpus, NameIndex
 from curvox.corpora.problems import Problem, refuse
 from curvox.errors import InputError, nearest
-
-# Looking for near ids takes time, and only the first problems are shown.
-_HINTS = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +184,7 @@ def _unknown(trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap | None)
     problems: list[Problem] = []
     for (what, name), places in found.items():
         hint = ""
-        if len(problems) < _HINTS:
+        if len(problems) < HINTS:
             hint = models.hint(name) if what == "model" else corpus.nearest_utterances(name)
         often = f" ({len(places)} times in the list)" if len(places) > 1 else ""
         line, column = places[0]
@@ -212,7 +209,7 @@ def _model_problems(trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap)
         utterances = enrolments[model]
         lost = [name for name in utterances if name not in corpus]
         for name in lost:
-            hint = corpus.nearest_utterances(name) if len(problems) < _HINTS else ""
+            hint = corpus.nearest_utterances(name) if len(problems) < HINTS else ""
             message = f'the model "{model}" holds the unknown utterance "{name}": {hint}'
             problems.append(Problem(enrolments.source, None, "", message))
         speakers = sorted({corpus[name].speaker for name in utterances if name not in lost})
