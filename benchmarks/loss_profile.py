@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Hypersphere
+from curvox.geometry import AbstractSpace
 from curvox.losses import AbstractLoss
 
 PROFILE_DIM, PROFILE_SPEAKERS = 4, 2
@@ -83,7 +83,7 @@ def loss_profile(loss: AbstractLoss, *, steps: int = 60) -> LossProfile:
         )
     loss = copy.deepcopy(loss).double()
     angles = torch.linspace(0, math.pi / 2, steps + 1, dtype=torch.float64)[1:-1]
-    unit = "rad" if isinstance(loss.space, Hypersphere) else ""
+    unit = "rad" if loss.space.angular else ""
     if loss.whole_batch:
         return LossProfile("distance of the pairs", unit, None, _pair_curves(loss, angles))
     tie = _distance(loss.space, _turned(_RIGHT / 2), _turned(0.0 * _RIGHT)).item()

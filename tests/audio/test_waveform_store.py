@@ -45,7 +45,7 @@ def stores_in(cache):
 
 
 def partials_in(cache):
-    return sorted(cache.glob("*.partial"))
+    return sorted(cache.glob(".*.writing"))
 
 
 def run_builder(body, paths, cache):

@@ -1,7 +1,5 @@
 """Laws of the record of all figures."""
 
-import json
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +8,6 @@ from builders import draw_trials
 
 from curvox.errors import InputError
 from curvox.metrics import (
-    Evaluation,
     OperatingPoint,
     actual_dcf,
     auc,
@@ -198,40 +195,6 @@ def test_evaluate__a_lower_level_gives_a_narrower_interval():
     assert narrow is not None
     assert (wide.level, narrow.level) == (0.95, 0.5)
     assert wide.low < narrow.low < narrow.high < wide.high
-
-
-@pytest.mark.parametrize("llrs", [False, True])
-@pytest.mark.parametrize("resamples", [0, 20])
-@pytest.mark.parametrize("points", [(), POINTS, (OperatingPoint(0.2, 10.0, 2.0),)])
-def test_evaluation__survives_json(resamples, points, llrs):
-    scores, labels, speakers = draw_scores()
-    groups = {"few": np.arange(400) < 30, "none": np.zeros(400, dtype=bool)}
-    found = evaluate(scores, labels, **speakers, points=points, groups=groups, llrs=llrs, resamples=resamples)
-    text = json.dumps(found.to_dict(), allow_nan=False)
-    assert Evaluation.from_dict(json.loads(text)) == found
-
-
-def test_evaluation__an_infinite_threshold_survives_strict_json():
-    found = evaluate([0.1, 0.9], [1, 0], enrolment_speakers=["a", "a"], test_speakers=["a", "b"], resamples=0)
-    assert found.min_dcf[0].threshold == math.inf
-    text = json.dumps(found.to_dict(), allow_nan=False)
-    assert Evaluation.from_dict(json.loads(text)) == found
-
-
-def test_evaluation__refuses_a_foreign_dictionary():
-    scores, labels, speakers = draw_scores()
-    values = evaluate(scores, labels, **speakers, resamples=0).to_dict()
-    with pytest.raises(InputError, match=r"unknown keys \['accuracy'\]"):
-        Evaluation.from_dict({**values, "accuracy": 1})
-    with pytest.raises(InputError, match=r"missing keys \['eer'\]"):
-        Evaluation.from_dict({name: value for name, value in values.items() if name != "eer"})
-    with pytest.raises(InputError, match="a part has not the expected form"):
-        Evaluation.from_dict({**values, "eer": {"value": 0.1}})
-    with pytest.raises(InputError, match="a part has not the expected form"):
-        Evaluation.from_dict({**values, "min_dcf": 3})
-    for wrong in ({"figures": [{"key": "eer"}]}, {"health": {"ties": 1}}, {"histogram": []}, {"calibration": 3}):
-        with pytest.raises(InputError, match="a part has not the expected form"):
-            Evaluation.from_dict({**values, **wrong})
 
 
 @pytest.mark.parametrize(

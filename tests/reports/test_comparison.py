@@ -10,13 +10,13 @@ from rich.console import Console
 
 from curvox.errors import InputError
 from curvox.metrics import Difference, Figure, Interval
+from curvox.records import to_json
 from curvox.reports import (
     ComparedSystem,
     Comparison,
     comparison_latex,
     comparison_markdown,
     comparison_tables,
-    strict_json,
 )
 from curvox.reports.comparison_tables import latex_text, p_text
 
@@ -51,8 +51,8 @@ def comparison():
     )
 
 
-def test_comparison__comes_back_from_strict_json(comparison):
-    text = strict_json(comparison.to_dict())
+def test_comparison__comes_back_from_to_json(comparison):
+    text = to_json(comparison.to_dict())
     assert "Infinity" not in text
     assert Comparison.from_dict(json.loads(text)) == comparison
 

@@ -63,6 +63,7 @@ def demo(
 def _claim(output: Path, overwrite: bool) -> None:
     """Make room for a new demo; only what a demo writes is ever removed."""
     from curvox.errors import OutputExistsError
+    from curvox.files import replace_text
 
     marker = output / ".curvox-demo"
     if output.exists() and any(output.iterdir()):
@@ -75,8 +76,7 @@ def _claim(output: Path, overwrite: bool) -> None:
         for part in ("corpus", "runs"):
             shutil.rmtree(output / part, ignore_errors=True)
         (output / "report.html").unlink(missing_ok=True)
-    output.mkdir(parents=True, exist_ok=True)
-    marker.touch()
+    replace_text(marker, "")
 
 
 def _train_and_evaluate(

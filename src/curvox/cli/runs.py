@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curvox.errors import CheckpointError, InputError
+from curvox.errors import InputError
 
 if TYPE_CHECKING:
     from curvox.corpora import Corpus
-    from curvox.geometry import AbstractSpace
     from curvox.metrics import Evaluation
     from curvox.reports import DiskPicture, SystemResult
 
@@ -91,11 +89,11 @@ def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = N
     """Gather what a report shows of a run."""
     from curvox.embedder import load_embedder
     from curvox.reports import SystemResult
-    from curvox.training import read_history
+    from curvox.training import read_facts, read_history
 
     run = run_folder(folder)
     model = load_embedder(folder)
-    facts = _facts(run)
+    facts = read_facts(run) if (run / "run.json").is_file() else None
     loss = model.description.get("training", {}).get("loss", {}).get("name", "")
     return SystemResult(
         name=run.name,
@@ -104,8 +102,8 @@ def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = N
         history=read_history(run),
         disk=disk,
         parameters=sum(p.numel() for p in model.encoder.parameters()),
-        training_s=facts.get("seconds"),
-        space=name_of_space(model.space),
+        training_s=facts and facts.seconds,
+        space=model.space.in_words(),
     )
 
 
@@ -114,28 +112,3 @@ def title_of(loss: str) -> str:
     from curvox.losses import LOSSES
 
     return re.sub(r"(?<=.)Softmax$", "-Softmax", LOSSES[loss].attribute) if loss in LOSSES else ""
-
-
-def name_of_space(space: AbstractSpace) -> str:
-    """Return a space in words, a learnt curvature as it is now."""
-    from torch import Tensor
-
-    from curvox.geometry import PoincareBall
-
-    words: dict[str, Any] = space.describe()
-    if not isinstance(space, PoincareBall):
-        return str(words["name"])
-    lift = " ".join(str(value) for value in words["lift"].values() if value is not None)
-    c = space.c.item() if isinstance(space.c, Tensor) else space.c
-    return f"Poincaré ball, c = {c:.4g}{' (learnt)' * words['learn_c']}, {lift}"
-
-
-def _facts(run: Path) -> dict[str, Any]:
-    path = run / "run.json"
-    if not path.is_file():
-        return {}
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    return facts if isinstance(facts, dict) else {}

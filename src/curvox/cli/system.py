@@ -166,7 +166,7 @@ class ScoredSystem:
         )
 
     def _facts(self, back_end: AbstractFittedBackEnd, cohort: str, calibration: str, way: str) -> ScoringFacts:
-        from curvox.cli.runs import name_of_space, run_folder, title_of
+        from curvox.cli.runs import run_folder, title_of
         from curvox.reports import ScoringFacts
         from curvox.scoring import default_scorer
 
@@ -183,7 +183,7 @@ class ScoredSystem:
             settings={**settings, **({"enrolment": way} if way else {})},
             cohort=cohort,
             calibration=calibration,
-            space=name_of_space(self.model.space),
+            space=self.model.space.in_words(),
             parameters=sum(p.numel() for p in self.model.encoder.parameters()),
         )
 

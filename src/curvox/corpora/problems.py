@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from curvox.corpora.corpus import LEVELS, Corpus, CorpusCounts, Utterance
 from curvox.errors import AudioError, CorpusError
+from curvox.files import replace_text
 
 SHOWN = 20
 
@@ -172,9 +173,7 @@ class BadRecording:
 
 def write_bad_files(path: Path, bad: Iterable[BadRecording]) -> None:
     """Write ``bad_files.tsv``; an earlier one is replaced as a whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\n".join(["path\tutterance\treason", *(row.line for row in bad)]) + "\n", encoding="utf-8")
-    partial.replace(path)
+    replace_text(path, "\n".join(["path\tutterance\treason", *(row.line for row in bad)]) + "\n")
 
 
 def check_share(bad: int, recordings: int, allowed_share: float, latest: BadRecording) -> None:

@@ -17,19 +17,9 @@ from curvox.embedder.evaluation import (
     parse_by,
     speakers_of,
 )
-from curvox.embedder.folders import (
-    new_folder,
-    remedy,
-    replace_bytes,
-    replace_folder,
-    replace_text,
-    settle_folder,
-    tensors_from_file,
-    tensors_to_file,
-)
 from curvox.embedder.gallery import read_gallery
 from curvox.embedder.identification import Candidate, Identification, SearchThreshold, identify, search_threshold
-from curvox.embedder.model_folder import model_fingerprint, model_folder
+from curvox.embedder.model_folder import ModelDescription, model_fingerprint, model_folder, read_description
 from curvox.embedder.models import EnrolledModels, default_way, enrol_models
 from curvox.embedder.operating_points import ChosenPoint, choose_point
 from curvox.embedder.recordings import MeasuredRecordings, embed_and_measure, measures_of
@@ -49,6 +39,7 @@ __all__ = [
     "FittedOn",
     "Identification",
     "MeasuredRecordings",
+    "ModelDescription",
     "Range",
     "ScoredTrials",
     "SearchThreshold",
@@ -75,27 +66,20 @@ __all__ = [
     "measures_of",
     "model_fingerprint",
     "model_folder",
-    "new_folder",
     "outside_of_card",
     "pad",
     "parse_by",
     "read_card",
+    "read_description",
     "read_gallery",
     "read_state",
-    "remedy",
-    "replace_bytes",
-    "replace_folder",
-    "replace_text",
     "require_new_card",
     "restore_scoring",
     "save_embedder",
     "score_plan",
     "score_trials",
     "search_threshold",
-    "settle_folder",
     "speakers_of",
-    "tensors_from_file",
-    "tensors_to_file",
     "verify_recordings",
     "write_card",
     "write_embedder",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from curvox.embedder.models import EnrolledModels, enrol_models
 from curvox.embedder.operating_points import DEFAULT_PRIOR, ChosenPoint, choose_point
 from curvox.embedder.recordings import embed_and_measure
 from curvox.errors import InputError
+from curvox.records import to_plain
 from curvox.scoring import default_scorer, posterior, score_pairs
 
 NOT_CALIBRATED = (
@@ -62,7 +63,7 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return to_plain(self)
 
 
 def verify_recordings(

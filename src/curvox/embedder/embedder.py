@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from curvox.audio import FilterBank, check_waveform, from_int16, read_audio, subtract_mean, to_int16
@@ -31,7 +32,7 @@ BLOCK_S = 600.0
 class DevResult:
     """How the model did on its dev trials: EER as a fraction, the score threshold there, and the counts behind it."""
 
-    eer: float
+    eer: Annotated[float, Field(ge=0, le=1)]
     threshold: float
     targets: int
     nontargets: int

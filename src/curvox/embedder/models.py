@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.embedder.embedder import Embedder
 from curvox.embedder.recordings import MeasuredRecordings, measures_of
-from curvox.geometry import AbstractSpace, Hypersphere, PoincareBall
+from curvox.geometry import AbstractSpace
 from curvox.scoring import RecordingMeasures, enrol
 
 
@@ -24,9 +24,7 @@ class EnrolledModels:
 
 def default_way(space: AbstractSpace) -> str:
     """Return the way of enrolment that belongs to a space: spherical mean, Einstein midpoint, else Fréchet mean."""
-    if isinstance(space, Hypersphere):
-        return "spherical_mean"
-    return "einstein_midpoint" if isinstance(space, PoincareBall) else "frechet_mean"
+    return space.default_enrolment
 
 
 def enrol_models(

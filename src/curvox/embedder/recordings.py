@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.audio import RecordingQuality, measure_quality
 from curvox.embedder.embedder import Embedder
-from curvox.geometry import PoincareBall
 from curvox.scoring import RecordingMeasures, hyperbolic_radius
 
 LARGEST_SNR_DB = 40.0
@@ -62,7 +61,7 @@ def measures_of(model: Embedder, recordings: MeasuredRecordings) -> RecordingMea
     Seconds of speech, of which 0.1 s is the least; the signal-to-noise ratio, of which 40 dB is the most; and how far
     out the embedding lies: the hyperbolic radius in a Poincaré ball, elsewhere the norm of the raw embedding.
     """
-    in_ball = isinstance(model.space, PoincareBall)
+    in_ball = model.space.ball is not None
     return RecordingMeasures(
         duration_s=np.array([max(quality.speech_s, LEAST_SPEECH_S) for quality in recordings.qualities]),
         snr_db=np.array([min(quality.snr_db, LARGEST_SNR_DB) for quality in recordings.qualities]),

@@ -13,11 +13,10 @@ from curvox.reports.evaluation_folder import (
     EVALUATION_FILES,
     FinishedEvaluation,
     read_evaluation_folder,
-    strict_json,
     write_evaluation_folder,
 )
 from curvox.reports.evaluation_page import render_evaluation_page
-from curvox.reports.evaluation_report import Breakdown, EvaluationReport, ScoringFacts, TrialFacts
+from curvox.reports.evaluation_report import Breakdown, EvaluationReport, ScoringFacts, TrialFacts, read_report
 from curvox.reports.figure_tables import (
     back_end_titles,
     breakdown_keys,
@@ -83,13 +82,13 @@ __all__ = [
     "paper_of",
     "radius_figure",
     "read_evaluation_folder",
+    "read_report",
     "render_bench_page",
     "render_corpus_page",
     "render_diagnosis_page",
     "render_evaluation_page",
     "render_hierarchy_page",
     "render_page",
-    "strict_json",
     "terminal_table",
     "vital_figure",
     "worst_trials",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from curvox.errors import InputError
-from curvox.metrics import Difference, Figure, Interval
+from curvox.metrics import Difference, Figure
+from curvox.records import INFINITIES, from_plain, to_plain
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values; an infinite threshold is the text "inf"."""
-        tree = asdict(self)
-        for system in tree["systems"]:
-            for figure in system["figures"]:
-                if figure["threshold"] is not None and abs(figure["threshold"]) == float("inf"):
-                    figure["threshold"] = str(figure["threshold"])
-        return _lists(tree)
+        return to_plain(self, words=INFINITIES)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Comparison:
@@ -72,36 +68,4 @@ class Comparison:
         Raises:
             InputError: keys or values that ``to_dict`` does not give.
         """
-        try:
-            tree = dict(values)
-            systems = tuple(_system(system) for system in tree.pop("systems"))
-            return cls(systems=systems, keys=tuple(tree.pop("keys")), **tree)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"not a comparison: a part has not the expected form ({error!r})") from error
-
-
-def _lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _lists(of) for key, of in value.items()}
-    return [_lists(of) for of in value] if isinstance(value, list | tuple) else value
-
-
-def _interval(values: Mapping[str, float] | None) -> Interval | None:
-    return None if values is None else Interval(**values)
-
-
-def _system(values: Mapping[str, Any]) -> ComparedSystem:
-    figures = [
-        Figure(**{**f, "interval": _interval(f["interval"]), "threshold": _threshold(f["threshold"])})
-        for f in values["figures"]
-    ]
-    differences = [Difference(**{**d, "interval": Interval(**d["interval"])}) for d in values["differences"]]
-    if set(values) != {"title", "figures", "differences"}:
-        raise InputError(f"not a comparison: a system has the keys {sorted(values)}")
-    return ComparedSystem(values["title"], tuple(figures), tuple(differences))
-
-
-def _threshold(value: float | str | None) -> float | None:
-    return None if value is None else float(value)
+        return from_plain(cls, values, what="a comparison", words=INFINITIES)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curvox.corpora import ScoreList, TrialList, read_scores, write_scores
 from curvox.errors import InputError
+from curvox.files import replace_folder, replace_text
+from curvox.records import to_json
 from curvox.reports.clips import Clip
 from curvox.reports.evaluation_page import render_evaluation_page
-from curvox.reports.evaluation_report import EvaluationReport
+from curvox.reports.evaluation_report import EvaluationReport, read_report
 
 SCORES, LLRS, SPEAKERS, FIGURES, PAGE = "scores.txt", "llrs.txt", "speakers.txt", "evaluation.json", "report.html"
 EVALUATION_FILES = frozenset({SCORES, LLRS, SPEAKERS, FIGURES, PAGE})
@@ -77,18 +77,16 @@ def write_evaluation_folder(
     Raises:
         CheckpointError: the disk is full or cannot be written; an earlier evaluation is untouched.
     """
-    from curvox.embedder import replace_folder
 
     def write(fresh: Path) -> None:
         write_scores(ScoreList.of(trials, scores), fresh / SCORES)
         if llrs is not None:
             write_scores(ScoreList.of(trials, llrs), fresh / LLRS)
         lines = [f"{name} {speakers[name]}" for name in trials.utterances]
-        (fresh / SPEAKERS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (fresh / FIGURES).write_text(strict_json(report.to_dict()), encoding="utf-8")
-        (fresh / PAGE).write_text(render_evaluation_page(report, clips=clips), encoding="utf-8")
+        replace_text(fresh / SPEAKERS, "\n".join(lines) + "\n")
+        replace_text(fresh / FIGURES, to_json(report.to_dict()))
+        replace_text(fresh / PAGE, render_evaluation_page(report, clips=clips))
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(folder, write)
 
 
@@ -104,10 +102,7 @@ def read_evaluation_folder(folder: Path) -> FinishedEvaluation:
             f"{folder} is not a finished evaluation of this version: it lacks {', '.join(missing)}; make it (again) "
             "with curvox eval RUN --trials LIST --overwrite"
         )
-    try:
-        report = EvaluationReport.from_dict(_tree(folder / FIGURES))
-    except InputError as error:
-        raise InputError(f"{folder / FIGURES}: {error}") from error
+    report = read_report(folder / FIGURES)
     if report.evaluation.llrs and not (folder / LLRS).is_file():
         raise InputError(f"{folder} has figures of LLRs but no {LLRS}; copy the whole folder")
     scored = read_scores(folder / (LLRS if report.evaluation.llrs else SCORES))
@@ -145,18 +140,3 @@ def read_speakers(path: Path) -> dict[str, str]:
         if speakers.setdefault(fields[0], fields[1].strip()) != fields[1].strip():
             raise InputError(f'{path}, line {number}: "{fields[0]}" has another speaker above; an id has one')
     return speakers
-
-
-def strict_json(tree: dict[str, Any]) -> str:
-    """Return a tree as JSON that every reader takes: no NaN, no infinity."""
-    return json.dumps(tree, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _tree(path: Path) -> dict[str, Any]:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path} is no evaluation: expected a mapping, got {type(tree).__name__}")
-    return tree

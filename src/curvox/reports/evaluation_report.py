@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from curvox.errors import InputError
-from curvox.metrics import Evaluation
+from curvox.metrics import (
+    CalibrationCurve,
+    DetCurve,
+    Eer,
+    Evaluation,
+    Figure,
+    Interval,
+    MinDcf,
+    OperatingPoint,
+    ScoreHealth,
+    ScoreHistogram,
+)
+from curvox.records import INFINITIES, from_plain, read_record, to_plain
 from curvox.reports.results import installed_versions
 from curvox.reports.worst_trials import TrialSide, WorstTrial
 
@@ -101,19 +114,9 @@ class EvaluationReport:
                 raise InputError(f"the breakdown by {breakdown.title} names groups without figures: {foreign}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-able values: the figures, and beside them how they came about."""
-        return {
-            "scorer": asdict(self.scoring),
-            "trials": {
-                **asdict(self.trials),
-                "breakdowns": {breakdown.title: list(breakdown.groups) for breakdown in self.breakdowns},
-                "worst": [_worst_to_dict(trial) for trial in self.worst],
-                "notes": list(self.notes),
-                "command": self.command,
-                "versions": dict(self.versions),
-            },
-            **self.evaluation.to_dict(),
-        }
+        """Return plain JSON-able values: how the figures came about, and the figures; an infinite one is "inf"."""
+        tree = to_plain(_File.of_report(self), words=INFINITIES)
+        return {"scorer": tree.pop("scorer"), "trials": tree.pop("trials"), **tree}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EvaluationReport:
@@ -122,47 +125,170 @@ class EvaluationReport:
         Raises:
             InputError: keys or values that ``to_dict`` does not give.
         """
-        figures = {key: value for key, value in values.items() if key not in ("scorer", "trials")}
-        try:
-            scoring, trials = dict(values["scorer"]), dict(values["trials"])
-            breakdowns = tuple(Breakdown(title, tuple(names)) for title, names in trials.pop("breakdowns").items())
-            worst = tuple(_worst_from_dict(trial) for trial in trials.pop("worst"))
-            notes, command = tuple(trials.pop("notes")), trials.pop("command")
-            versions = tuple(trials.pop("versions").items())
-            return cls(
-                scoring=ScoringFacts(**scoring),
-                trials=TrialFacts(**trials),
-                evaluation=Evaluation.from_dict(figures),
-                breakdowns=breakdowns,
-                worst=worst,
-                notes=notes,
-                command=command,
-                versions=versions,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"not an evaluation of this version: a part has not the expected form ({error!r}); "
-                "make it again with curvox eval --overwrite"
-            ) from error
+        return from_plain(_File, values, what=_WHAT, again=_AGAIN, words=INFINITIES).report()
 
 
-def _worst_to_dict(trial: WorstTrial) -> dict[str, Any]:
-    return {
-        "target": trial.target,
-        "score": trial.score,
-        "wrong": trial.wrong,
-        **{
-            side: {"utterance": of.utterance, "speaker": of.speaker, "facts": dict(of.facts)}
-            for side, of in (("enrolment", trial.enrolment), ("test", trial.test))
-        },
-    }
+def read_report(path: Path) -> EvaluationReport:
+    """Read an ``evaluation.json``.
+
+    Raises:
+        InputError: it is missing, damaged, or not of this version.
+    """
+    return read_record(path, _File, what=_WHAT, again=_AGAIN, error=InputError, words=INFINITIES).report()
 
 
-def _worst_from_dict(values: Mapping[str, Any]) -> WorstTrial:
-    sides = {
-        side: TrialSide(of["utterance"], of["speaker"], tuple(of["facts"].items()))
-        for side, of in ((side, values[side]) for side in ("enrolment", "test"))
-    }
-    return WorstTrial(target=values["target"], score=values["score"], wrong=values["wrong"], **sides)
+_WHAT, _AGAIN = "an evaluation of this version", "make it again with curvox eval --overwrite"
+
+
+@dataclass(frozen=True)
+class _Eer:
+    value: float
+    threshold: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class _Cost:
+    p_target: float
+    cost_miss: float
+    cost_false_alarm: float
+    value: float
+    threshold: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """An evaluation as its file has it: every interval beside its figure."""
+
+    targets: int
+    non_targets: int
+    speakers: int
+    tied_share: float
+    eer: _Eer | None
+    min_dcf: tuple[_Cost, ...]
+    det: DetCurve | None
+    resamples: int
+    redrawn: int
+    seed: int
+    why_no_figures: str | None
+    groups: Mapping[str, _Figures]
+    figures: tuple[Figure, ...]
+    llrs: bool
+    health: ScoreHealth | None
+    histogram: ScoreHistogram | None
+    calibration: CalibrationCurve | None
+    too_small: str | None
+
+    @staticmethod
+    def of(evaluation: Evaluation) -> _Figures:
+        """Put the intervals beside their figures."""
+        eer, ends = evaluation.eer, evaluation.min_dcf_intervals or [None] * len(evaluation.min_dcf)
+        values = _values(evaluation, _Figures)
+        values["eer"] = None if eer is None else _Eer(eer.value, eer.threshold, evaluation.eer_interval)
+        values["min_dcf"] = tuple(
+            _Cost(**vars(cost.point), value=cost.value, threshold=cost.threshold, interval=interval)
+            for cost, interval in zip(evaluation.min_dcf, ends, strict=True)
+        )
+        values["groups"] = {name: _Figures.of(group) for name, group in evaluation.groups.items()}
+        return _Figures(**values)
+
+    def evaluation(self) -> Evaluation:
+        """Take the intervals out again."""
+        eer, values = self.eer, _values(self, _Figures)
+        values["eer"] = None if eer is None else Eer(eer.value, eer.threshold)
+        values["min_dcf"] = tuple(
+            MinDcf(OperatingPoint(cost.p_target, cost.cost_miss, cost.cost_false_alarm), cost.value, cost.threshold)
+            for cost in self.min_dcf
+        )
+        values["groups"] = {name: group.evaluation() for name, group in self.groups.items()}
+        return Evaluation(
+            **values,
+            eer_interval=None if eer is None else eer.interval,
+            min_dcf_intervals=tuple(cost.interval for cost in self.min_dcf if cost.interval is not None),
+        )
+
+
+def _values(record: Any, kind: type) -> dict[str, Any]:
+    """Return the values of the fields that a record shares with a kind."""
+    return {field.name: getattr(record, field.name) for field in fields(kind)}
+
+
+@dataclass(frozen=True)
+class _Side:
+    utterance: str
+    speaker: str
+    facts: dict[str, str]
+
+    @staticmethod
+    def of(side: TrialSide) -> _Side:
+        return _Side(side.utterance, side.speaker, dict(side.facts))
+
+    def side(self) -> TrialSide:
+        return TrialSide(self.utterance, self.speaker, tuple(self.facts.items()))
+
+
+@dataclass(frozen=True)
+class _Worst:
+    target: bool
+    score: float
+    wrong: bool
+    enrolment: _Side
+    test: _Side
+
+    @staticmethod
+    def of(trial: WorstTrial) -> _Worst:
+        return _Worst(trial.target, trial.score, trial.wrong, _Side.of(trial.enrolment), _Side.of(trial.test))
+
+    def trial(self) -> WorstTrial:
+        return WorstTrial(self.target, self.score, self.wrong, self.enrolment.side(), self.test.side())
+
+
+@dataclass(frozen=True)
+class _Trials:
+    name: str
+    corpus: str
+    utterances: int
+    repeated: int
+    swapped: int
+    breakdowns: dict[str, tuple[str, ...]]
+    worst: tuple[_Worst, ...]
+    notes: tuple[str, ...]
+    command: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _File(_Figures):
+    """``evaluation.json``: the figures on the outermost level, and beside them how they came about."""
+
+    scorer: ScoringFacts
+    trials: _Trials
+
+    @staticmethod
+    def of_report(report: EvaluationReport) -> _File:
+        return _File(
+            **vars(_Figures.of(report.evaluation)),
+            scorer=report.scoring,
+            trials=_Trials(
+                **vars(report.trials),
+                breakdowns={breakdown.title: breakdown.groups for breakdown in report.breakdowns},
+                worst=tuple(map(_Worst.of, report.worst)),
+                notes=report.notes,
+                command=report.command,
+                versions=dict(report.versions),
+            ),
+        )
+
+    def report(self) -> EvaluationReport:
+        trials = self.trials
+        return EvaluationReport(
+            scoring=self.scorer,
+            trials=TrialFacts(**_values(trials, TrialFacts)),
+            evaluation=self.evaluation(),
+            breakdowns=tuple(Breakdown(title, groups) for title, groups in trials.breakdowns.items()),
+            worst=tuple(trial.trial() for trial in trials.worst),
+            notes=trials.notes,
+            command=trials.command,
+            versions=tuple(trials.versions.items()),
+        )

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from curvox.files import replace_text
 from curvox.tables import Entry, Table
 
 DUMMIES = Table(
@@ -71,8 +72,7 @@ def write_recording(path: Path, speaker: str, *, take: str = "", sampling_rate_h
 
 def write_lines(path: Path, *lines: str) -> None:
     """Write a text file, its folder first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    replace_text(path, "\n".join(lines) + "\n")
 
 
 _VOXCELEB_VIDEOS = ("1zcIwhmdeo4", "7gWzIy6yIIk")
@@ -294,9 +294,9 @@ def write_musan(folder: str | os.PathLike[str], *, recordings: int = 3, seed: in
             for number in range(recordings):
                 samples = _sound(kind, rng, int(rng.integers(_RATE_HZ, 3 * _RATE_HZ)))
                 soundfile.write(place / f"{kind}-{source}-{number:04d}.wav", samples, _RATE_HZ)
-            (place / "LICENSE").write_text("made up\n", encoding="utf-8")
-            (place / "ANNOTATIONS").write_text("", encoding="utf-8")
-    (Path(folder) / "README").write_text("made up\n", encoding="utf-8")
+            replace_text(place / "LICENSE", "made up\n")
+            replace_text(place / "ANNOTATIONS", "")
+    replace_text(Path(folder) / "README", "made up\n")
     return Path(folder)
 
 
@@ -322,7 +322,7 @@ def write_rirs_noises(folder: str | os.PathLike[str], *, rooms: int = 2, seed: i
                     f"--rir-id {kind}-{name} --room-id {kind}-{room:03d} "
                     f"RIRS_NOISES/simulated_rirs/{kind}/{place.name}/{name}.wav"
                 )
-        (root / kind / "rir_list").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        replace_text(root / kind / "rir_list", "\n".join(lines) + "\n")
     return Path(folder)
 
 

@@ -6,13 +6,10 @@ Speakers are dealt to a known tree; a manifest and trial lists stand beside the 
 from __future__ import annotations
 
 import multiprocessing
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -21,7 +18,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from curvox.errors import CurvoxError, InputError, OutputExistsError
+from curvox.errors import CurvoxError, InputError
+from curvox.files import new_folder, replace_text
 from curvox.testing import espeak
 from curvox.testing.voice_drawing import (
     ACCENTS,
@@ -76,16 +74,20 @@ def synthesise_corpus(
     counts = {"train": train_speakers, "dev": dev_speakers, "test": test_speakers}
     _check(seed, counts, sessions, utterances_per_session, seconds, workers)
     plans = _deal_speakers(seed, counts, sessions, utterances_per_session, seconds)
-    with _written_whole(Path(folder)) as partial_folder, tempfile.TemporaryDirectory(prefix="curvox-") as espeak_folder:
-        espeak.prepare_espeak(Path(espeak_folder), tuple(sorted({accent.dictionary for accent in ACCENTS})))
+
+    def write(fresh: Path) -> None:
         rows: list[Row] = []
-        job = partial(synthesise_speaker, folder=partial_folder, espeak_folder=Path(espeak_folder))
-        for rows_of_speaker in _each(job, plans, workers):
-            rows.extend(rows_of_speaker)
-            if progress is not None:
-                progress(len(rows), len(plans) * sessions * utterances_per_session)
-        _write_manifest(partial_folder / "manifest.tsv", rows)
-        _write_trials(partial_folder / "trials", rows, seed)
+        with tempfile.TemporaryDirectory(prefix="curvox-") as espeak_folder:
+            espeak.prepare_espeak(Path(espeak_folder), tuple(sorted({accent.dictionary for accent in ACCENTS})))
+            job = partial(synthesise_speaker, folder=fresh, espeak_folder=Path(espeak_folder))
+            for rows_of_speaker in _each(job, plans, workers):
+                rows.extend(rows_of_speaker)
+                if progress is not None:
+                    progress(len(rows), len(plans) * sessions * utterances_per_session)
+        _write_manifest(fresh / "manifest.tsv", rows)
+        _write_trials(fresh / "trials", rows, seed)
+
+    new_folder(Path(folder), write, or_empty=True)
     return Path(folder)
 
 
@@ -134,23 +136,6 @@ def _deal_speakers(
     ]
 
 
-@contextmanager
-def _written_whole(folder: Path) -> Iterator[Path]:
-    """Yield a new folder beside ``folder`` that takes its place at the end, or vanishes after an error."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise OutputExistsError(f"a new or empty folder is expected, but {folder} exists; remove it or name another")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial_folder = folder.absolute().with_name(f".{folder.absolute().name}.{os.getpid()}.partial")
-    partial_folder.mkdir()
-    try:
-        yield partial_folder
-        if folder.is_dir():
-            folder.rmdir()
-        partial_folder.rename(folder)
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
-
-
 def _each(job: Callable[[SpeakerPlan], list[Row]], plans: list[SpeakerPlan], workers: int) -> Iterator[list[Row]]:
     """Yield the job's results in the order of ``plans``."""
     if workers == 1:
@@ -173,17 +158,16 @@ def _write_manifest(path: Path, rows: list[Row]) -> None:
     lines = ["\t".join(field.name for field in fields(Row))]
     for row in rows:
         lines.append("\t".join(f"{value:.3f}" if isinstance(value, float) else str(value) for value in astuple(row)))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    replace_text(path, "\n".join(lines) + "\n")
 
 
 def _write_trials(folder: Path, rows: list[Row], seed: int) -> None:
-    folder.mkdir()
     for stream, (split, targets) in enumerate(_TARGET_TRIALS.items()):
         of_split = [row for row in rows if row.split == split]
         rng = np.random.default_rng([seed, stream, len(rows)])
         trials = draw_trials(rng, of_split, targets=targets, non_targets=_NON_TARGETS_PER_TARGET * targets)
         lines = "".join(f"{label} {enrolment} {test}\n" for label, enrolment, test in trials)
-        folder.joinpath(f"{split}.txt").write_text(lines, encoding="utf-8")
+        replace_text(folder / f"{split}.txt", lines)
 
 
 CORPUS = "voices"

@@ -6,9 +6,6 @@ not read. What is written is sorted as Kaldi wants it: by bytes, as ``LC_ALL=C s
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -16,8 +13,8 @@ from curvox.corpora.checks import absolute, place_under
 from curvox.corpora.corpus import COLUMNS, LEVELS, Corpus, Utterance
 from curvox.corpora.formats.manifest import non_negative, positive
 from curvox.corpora.problems import Draft, read_lines
-from curvox.corpora.text_files import umask, write_text
-from curvox.errors import CorpusError, InputError, OutputExistsError
+from curvox.errors import CorpusError, InputError
+from curvox.files import new_folder, new_text, refuse_existing
 
 Lines = dict[str, tuple[int, str]]
 Span = tuple[str, float, float | None]
@@ -184,19 +181,15 @@ def write_kaldi(corpus: Corpus, folder: str | Path) -> tuple[str, ...]:
         InputError: a speaker holds white space, or a path is what Kaldi takes for a command or a place in an archive.
     """
     folder = Path(folder)
-    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise OutputExistsError(f"{folder} exists and is left as it is; choose another name or remove it first")
+    refuse_existing(folder, or_empty=True)
     _check(corpus)
     files, notes = _files(corpus)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+
+    def write(fresh: Path) -> None:
         for name, lines in files.items():
-            write_text(work / name, "".join(f"{key} {value}\n" for key, value in _sorted(lines)))
-        work.chmod(0o777 & ~umask())
-        work.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            new_text(fresh / name, "".join(f"{key} {value}\n" for key, value in _sorted(lines)))
+
+    new_folder(folder, write, or_empty=True)
     return tuple(notes)
 
 

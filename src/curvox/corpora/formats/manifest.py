@@ -25,8 +25,8 @@ from typing import Any
 from curvox.corpora.checks import absolute
 from curvox.corpora.corpus import COLUMNS, LEVELS, SETTERS, Corpus, Utterance
 from curvox.corpora.problems import Draft, each_line
-from curvox.corpora.text_files import write_text
 from curvox.errors import InputError, nearest
+from curvox.files import new_text
 
 TSV_MANIFEST, CSV_MANIFEST = "manifest.tsv", "manifest.csv"
 _REQUIRED = ("utterance", "path", "speaker")
@@ -275,7 +275,7 @@ def write_manifest(corpus: Corpus, path: str | Path) -> Path:
             raise InputError(f"a field of a manifest holds no tab and no end of line, got {broken[0]!r}")
         lines.append("\t".join(cells))
     path = Path(path)
-    write_text(path, "\n".join(lines) + "\n")
+    new_text(path, "\n".join(lines) + "\n")
     return path
 
 
@@ -293,7 +293,7 @@ def write_csv(corpus: Corpus, path: str | Path) -> Path:
             raise InputError(f"a field of a manifest holds no end of line, got {broken[0]!r}")
         writer.writerow(cells)
     path = Path(path)
-    write_text(path, text.getvalue())
+    new_text(path, text.getvalue())
     return path
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +25,8 @@ from curvox.corpora.checks import absolute
 from curvox.corpora.corpus import Corpus, Utterance
 from curvox.corpora.formats.manifest import read_tsv, write_manifest
 from curvox.corpora.problems import BadRecording, Draft, check_share, write_bad_files
-from curvox.corpora.text_files import umask
-from curvox.errors import AudioError, CorpusError, InputError, OutputExistsError, require_positive
+from curvox.errors import AudioError, CorpusError, InputError, require_positive
+from curvox.files import disk_errors, put_new_folder, refuse_existing, replace_bytes, replace_text, whole_file
 
 Progress = Callable[[int, int], None]
 BAD_FILES = "bad_files.tsv"
@@ -94,16 +93,10 @@ def shard_corpus(
     options = options or ShardingOptions()
     options.check()
     target = absolute(folder)
-    if os.path.lexists(target):
-        raise OutputExistsError(f"{target} exists and is left as it is; choose another folder or remove it first")
-    writer = _Writer(corpus, target, options, progress)
-    try:
-        return writer.write(trials)
-    except OSError as error:
-        raise CorpusError(
-            f"the shards {target} could not be written: {error.strerror or error}; free some space, then give the same "
-            "command again: it goes on after the shards that are finished"
-        ) from error
+    refuse_existing(target)
+    again = "give the same command again: it goes on after the shards that are finished"
+    with disk_errors(target, again, error=CorpusError):
+        return _Writer(corpus, target, options, progress).write(trials)
 
 
 @dataclass
@@ -136,8 +129,7 @@ class _Writer:
         write_index(
             work, sampling_rate_hz=rate_hz, codec=codec, corpus=self.corpus.name, shards=shards, members=members
         )
-        os.chmod(work, 0o777 & ~umask())
-        os.rename(work, self.target)
+        put_new_folder(work, self.target)
         shutil.rmtree(notes, ignore_errors=True)
         return ShardingReport(self.target, len(shards), len(rows), sum(shard.size for shard in shards), bad)
 
@@ -154,7 +146,7 @@ class _Writer:
                 f"{work} holds shards of another corpus, or with other options, that were not finished; remove it and "
                 f"{notes}, or choose another folder"
             )
-        _write_json(stored, job)
+        replace_text(stored, json.dumps(job))
         for note in sorted(notes.glob("*.tar.json")):
             part = json.loads(note.read_text(encoding="utf-8"))
             path = work / part["shard"]["name"]
@@ -182,7 +174,7 @@ class _Writer:
             if not part["rows"]:
                 (work / name).unlink()
                 raise AudioError(f"none of the recordings left of the split {split!r} can be read")
-            _write_json(notes / f"{name}.json", part)
+            replace_text(notes / f"{name}.json", json.dumps(part))
             done += part["consumed"]
             number += 1
 
@@ -208,11 +200,8 @@ class _Writer:
                 if not isinstance(member, AudioError):
                     yield utterance.utterance, member
 
-        partial = path.with_name(f"{path.name}.partial")
-        rows = write_shard(partial, members())
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with whole_file(path) as file:
+            rows = write_shard(file, members())
         return {
             "shard": {"size": path.stat().st_size, "sha256": sha256_of(path), "recordings": len(rows)},
             "utterances": names,
@@ -274,10 +263,8 @@ def _shuffled(corpus: Corpus, seed: int) -> Iterator[tuple[str, list[Utterance]]
 
 def _copy_trials(trials: str | Path | None, work: Path) -> None:
     found = sorted(Path(trials).glob("*.txt")) if trials is not None and Path(trials).is_dir() else []
-    if found:
-        (work / "trials").mkdir()
     for path in found:
-        shutil.copyfile(path, work / "trials" / path.name)
+        replace_bytes(work / "trials" / path.name, path.read_bytes())
 
 
 def _digest(corpus: Corpus) -> str:
@@ -291,12 +278,6 @@ def _plain(name: str) -> str:
     return "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name).lstrip("_")
 
 
-def _write_json(path: Path, value: Any) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(value), encoding="utf-8")
-    os.replace(partial, path)
-
-
 def read_shards(path: Path, audio_root: Path | None) -> Draft:
     """Read ``utterances.tsv`` of a folder of shards; the place of an utterance is its row in members.npy.
 
@@ -307,10 +288,10 @@ def read_shards(path: Path, audio_root: Path | None) -> Draft:
     if audio_root is not None:
         raise CorpusError(f"{path} is a folder of shards, which hold their recordings; leave audio_root out")
     head = read_head(folder / INDEX)
-    if not (folder / LABELS).is_file() or sha256_of(folder / LABELS) != head["beside"].get(LABELS):
+    if not (folder / LABELS).is_file() or sha256_of(folder / LABELS) != head.beside.get(LABELS):
         raise CorpusError(f"{folder / LABELS} is missing or is not the one that {INDEX} names; copy the folder again")
-    draft = replace(read_tsv(folder / LABELS, None), name=head["corpus"])
-    wanted = sum(shard["recordings"] for shard in head["shards"])
+    draft = replace(read_tsv(folder / LABELS, None), name=head.corpus)
+    wanted = sum(shard.recordings for shard in head.shards)
     if len(draft.rows) != wanted and not draft.problems:
         raise CorpusError(f"{folder / LABELS} has {len(draft.rows)} utterances, {INDEX} names {wanted}; copy it again")
     return draft

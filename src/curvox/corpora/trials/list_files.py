@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from curvox.corpora.problems import Problem, read_lines, refuse
-from curvox.corpora.text_files import write_text
 from curvox.corpora.trials.styles import (
     MODEL,
     ONLY_SIDE,
@@ -26,6 +25,7 @@ from curvox.corpora.trials.styles import (
 )
 from curvox.corpora.trials.trial_list import EnrolmentMap, TrialList
 from curvox.errors import CorpusError
+from curvox.files import new_text
 from curvox.tables import Entry, Table
 
 
@@ -90,7 +90,7 @@ def write_trials(trials: TrialList, path: str | Path, *, style: str = "voxceleb"
     value = "" if trials.labels is None else "label"
     words = [] if trials.labels is None else [layout.words[label] for label in trials.labels.astype(int).tolist()]
     path = Path(path)
-    write_text(path, lines_of(layout, (trials.enrolments, trials.tests), value, words, trials.columns))
+    new_text(path, lines_of(layout, (trials.enrolments, trials.tests), value, words, trials.columns))
     return path
 
 
@@ -204,7 +204,7 @@ def write_enrolments(enrolments: EnrolmentMap, path: str | Path, *, style: str) 
     if reader == "read_model_table":
         repeated = [model for model, utterances in models.items() for _ in utterances]
         segments = [utterance for utterances in models.values() for utterance in utterances]
-        write_text(path, tabbed({MODEL: repeated, SEGMENTS[0]: segments, SIDE: [ONLY_SIDE] * len(segments)}))
+        new_text(path, tabbed({MODEL: repeated, SEGMENTS[0]: segments, SIDE: [ONLY_SIDE] * len(segments)}))
     else:
-        write_text(path, "\n".join(" ".join((model, *utterances)) for model, utterances in models.items()) + "\n")
+        new_text(path, "\n".join(" ".join((model, *utterances)) for model, utterances in models.items()) + "\n")
     return path

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from curvox.corpora.problems import refuse
-from curvox.corpora.text_files import write_text
 from curvox.corpora.trials.styles import SIDE, TRIAL_STYLES, TrialStyle, lines_of, read_columns, require_ids
 from curvox.corpora.trials.trial_list import TrialList
 from curvox.errors import InputError
+from curvox.files import new_text
 
 Pair = tuple[str, str]
 _SHOWN = 3
@@ -90,7 +90,7 @@ def write_scores(scores: ScoreList, path: str | Path, *, style: str = "kaldi") -
     texts = [digits(score) for score in scores.scores.tolist()]
     path = Path(path)
     columns = {} if scores.sides is None else {SIDE: scores.sides}
-    write_text(path, lines_of(layout, (scores.enrolments, scores.tests), "score", texts, columns))
+    new_text(path, lines_of(layout, (scores.enrolments, scores.tests), "score", texts, columns))
     return path
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from curvox.embedder import new_folder, replace_folder, replace_text, settle_folder, tensors_from_file, tensors_to_file
 from curvox.errors import CheckpointError, OutputExistsError
+from curvox.files import new_folder, replace_folder, settle_folder, tensors_from_file, tensors_to_file
 
 
 def write_text(text: str):
@@ -55,23 +55,6 @@ def test_settle_folder__clears_the_previous_after_a_crash_behind_the_renames(tmp
     (tmp_path / ".last.previous").mkdir()
     settle_folder(folder)
     assert [p.name for p in tmp_path.iterdir()] == ["last"]
-
-
-def test_replace_text__keeps_the_previous_file_when_writing_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "recipe.yaml"
-    replace_text(path, "one")
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(CheckpointError, match="No space left"):
-            replace_text(path, "two")
-    assert path.read_text() == "one"
-    assert [p.name for p in tmp_path.iterdir()] == ["recipe.yaml"]
 
 
 def test_new_folder__refuses_an_existing_one(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from failing_disk import FAULTS, Fault, KilledError, failing_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curvox.embedder import replace_folder, replace_text, settle_folder
 from curvox.errors import CheckpointError
+from curvox.files import replace_folder, replace_text, settle_folder
 
 FILES = ("one", "two")
 
