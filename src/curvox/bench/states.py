@@ -14,8 +14,7 @@ import numpy as np
 from curvox.bench.cells import Cell, changed_keys, recipe_digest
 from curvox.bench.record import FORMAT, RECORD, RunRecord, read_record
 from curvox.bench.spec import Bench
-from curvox.corpora import Corpus, TrialList
-from curvox.corpora.label_tree import label_of
+from curvox.corpora import Corpus, TrialList, label_of
 from curvox.embedder import model_fingerprint, model_folder
 from curvox.errors import CurvoxError, InputError
 from curvox.training import read_recipe
