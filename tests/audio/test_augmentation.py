@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from builders import draw_waveforms
-from curvox.audio.augment.augmentation.synthesised import channel_responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import welch
 
 from curvox.audio import AugmentationOptions, augment
 from curvox.audio.augmentation.batches import fast_length, item_streams
+from curvox.audio.augmentation.synthesised import channel_responses
 from curvox.errors import InputError
 
 OFF = AugmentationOptions(noise_probability=0.0, babble_probability=0.0, channel_probability=0.0, gain_probability=0.0)

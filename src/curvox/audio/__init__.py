@@ -33,7 +33,6 @@ from curvox.audio.sources.source import AbstractWaveforms, Failure, Segment
 from curvox.audio.sources.store import WaveformStore
 
 if TYPE_CHECKING:
-    from curvox.audio.augment.augmentation.synthesised import AugmentationOptions, augment
     from curvox.audio.augmentation.channel import ClippingOptions, TelephoneOptions, clip_peaks, through_telephone
     from curvox.audio.augmentation.codecs import CodecOptions, require_codecs, through_codecs
     from curvox.audio.augmentation.noise import NoiseRecordings, RecordedNoiseOptions, add_recorded_noise, noise_files
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
         reverberate,
     )
     from curvox.audio.augmentation.speed import change_speed, change_speeds, cut_samples
+    from curvox.audio.augmentation.synthesised import AugmentationOptions, augment
     from curvox.audio.features import FilterBank, MaskOptions, mask_features, subtract_mean
 
 __all__ = [
