@@ -51,7 +51,7 @@ class SphereAndBall(AbstractSpace):
     def __init__(self, *, on_sphere: int = 3, c: float = 1.0) -> None:
         super().__init__()
         self.on_sphere = on_sphere
-        self.parts = torch.nn.ModuleList([Hypersphere(), PoincareBall(c=c, lift=SoftClip())])
+        self.sphere, self.rest = Hypersphere(), PoincareBall(c=c, lift=SoftClip())
         self.c = c
 
     def project(self, z: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class SphereAndBall(AbstractSpace):
 
     @property
     def max_distance(self) -> float:
-        return math.hypot(*(part.max_distance for part in self.parts))
+        return math.hypot(self.sphere.max_distance, self.rest.max_distance)
 
     @property
     def curvature(self) -> None:
@@ -102,7 +102,7 @@ class SphereAndBall(AbstractSpace):
 
     def _of_parts(self, name: str, *tensors: Tensor) -> list[Tensor]:
         sides = zip(*(t.tensor_split([self.on_sphere], dim=-1) for t in tensors), strict=True)
-        return [getattr(part, name)(*side) for part, side in zip(self.parts, sides, strict=True)]
+        return [getattr(part, name)(*side) for part, side in zip((self.sphere, self.rest), sides, strict=True)]
 
     def _joined(self, name: str, *tensors: Tensor) -> Tensor:
         return torch.cat(self._of_parts(name, *tensors), dim=-1)
