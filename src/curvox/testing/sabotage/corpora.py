@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from curvox.corpora import Corpus, Utterance, read_corpus
 from curvox.errors import InputError
+from curvox.files import replace_text
 
 _QUOTAS = {
     # corpus: (speakers, recordings of each) of the training split, (speakers, recordings) of the dev split
@@ -79,12 +79,9 @@ def _write_part(corpus: Corpus, train: Mapping[str, tuple[int, int]], path: Path
     columns = ("utterance", "path", "corpus", "speaker", "session", "gender", "channel", "duration_s", "split")
     lines = ["\t".join(columns)]
     lines += ["\t".join(str(getattr(u, column)) for column in columns) for u in chosen]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     text = "\n".join(lines) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        replace_text(path, text)
 
 
 def _part(corpus: Corpus, quotas: Mapping[str, tuple[int, int]]) -> list[Utterance]:
