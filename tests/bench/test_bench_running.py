@@ -76,7 +76,7 @@ def test_record__is_refused_when_damaged_foreign_or_of_another_version(tmp_path:
     def broken(name: str, content: bytes) -> None:
         write_record(RECORD, tmp_path)
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match="no whole record of this version"):
+        with pytest.raises(InputError, match="evaluate the run again"):
             read_record(tmp_path)
 
     write_record(RECORD, tmp_path)

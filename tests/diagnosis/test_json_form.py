@@ -111,7 +111,7 @@ def changed(path: tuple[Any, ...], value: Any) -> Any:
         (changed(("findings",), None), "not a whole diagnosis"),
         (changed(("findings", 0, "cause"), "moonshine"), "knows no cause 'moonshine'"),
         (changed(("findings", 1, "because_of"), "moonshine"), "knows no cause 'moonshine'"),
-        (changed(("findings", 0, "severity"), "bad"), "failure, warning, note, healthy, got 'bad'"),
+        (changed(("findings", 0, "severity"), "bad"), "'failure', 'warning', 'note' or 'healthy', got 'bad'"),
         (changed(("findings", 0, "evidence", 0, "value"), "many"), "expected a number.* got 'many'"),
         (changed(("vitals",), {"loss": True}), "expected a number.* got True"),
         (changed(("checked",), ["moonshine"]), "knows no cause"),

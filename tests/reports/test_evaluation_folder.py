@@ -81,7 +81,7 @@ def test_folder__refuses_figures_of_another_version_and_missing_speakers(tmp_pat
     path = tmp_path / "test" / "evaluation.json"
     tree = json.loads(path.read_text())
     path.write_text(json.dumps({**tree, "new": 1}))
-    with pytest.raises(InputError, match=r"evaluation\.json: not an evaluation"):
+    with pytest.raises(InputError, match=r"evaluation\.json is not an evaluation"):
         read_evaluation_folder(tmp_path / "test")
     path.write_text("{")
     with pytest.raises(InputError, match="cannot be read"):

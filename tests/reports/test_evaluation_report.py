@@ -1,11 +1,13 @@
 """An evaluation and its JSON."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from curvox.errors import InputError
+from curvox.metrics import OperatingPoint, evaluate
 from curvox.records import to_json
 from curvox.reports import Breakdown, EvaluationReport
 
@@ -26,10 +28,29 @@ def test_evaluation_report__keeps_an_infinite_threshold_in_to_json(evaluation_re
     assert EvaluationReport.from_dict(json.loads(to_json(report.to_dict()))) == report
 
 
-def test_evaluation_report__has_the_figures_on_the_outermost_level(evaluation_report):
-    tree = evaluation_report.to_dict()
-    figures = {key: value for key, value in tree.items() if key not in ("scorer", "trials")}
-    assert figures == evaluation_report.evaluation.to_dict()
+def test_evaluation_report__has_the_figures_on_the_outermost_level_with_their_intervals(evaluation_report):
+    tree, found = evaluation_report.to_dict(), evaluation_report.evaluation
+    assert list(tree)[:4] == ["scorer", "trials", "targets", "non_targets"]
+    assert tree["eer"] == {**asdict(found.eer), "interval": asdict(found.eer_interval)}
+    costs = zip(found.min_dcf, found.min_dcf_intervals, strict=True)
+    assert tree["min_dcf"] == [
+        {**asdict(cost.point), "value": cost.value, "threshold": cost.threshold, "interval": asdict(interval)}
+        for cost, interval in costs
+    ]
+
+
+@pytest.mark.parametrize("llrs", [False, True])
+@pytest.mark.parametrize("resamples", [0, 20])
+@pytest.mark.parametrize("points", [(), (OperatingPoint(0.01), OperatingPoint(0.2, 10.0, 2.0))])
+def test_evaluation_report__keeps_any_evaluation(evaluation_report, points, resamples, llrs):
+    rng = np.random.default_rng(3)
+    names = {side: rng.integers(12, size=400) for side in ("enrolment_speakers", "test_speakers")}
+    labels = names["enrolment_speakers"] == names["test_speakers"]
+    groups = {"few": np.arange(400) < 100, "none": np.zeros(400, dtype=bool)}
+    scores = rng.normal(2.0 * labels)
+    found = evaluate(scores, labels, **names, points=points, groups=groups, llrs=llrs, resamples=resamples)
+    report = replace(evaluation_report, evaluation=found, breakdowns=())
+    assert EvaluationReport.from_dict(json.loads(to_json(report.to_dict()))) == report
 
 
 @pytest.mark.parametrize(
