@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from curvox.reports import EvaluationReport
+    from curvox.evaluating import EvaluationReport
     from curvox.training import Recipe
     from curvox.training.recipe import TrainingRecipe
 
@@ -96,8 +96,7 @@ def _of_training(training: TrainingRecipe) -> Iterator[str]:
 
 def _of_cards(run: Path) -> Iterator[str]:
     """Yield the papers of the decision cards of a run: how scores are made and calibrated."""
-    from curvox.embedder import read_card
-    from curvox.embedder.model_folder import CHECKPOINTS
+    from curvox.embedder import CHECKPOINTS, read_card
     from curvox.scoring import BACK_ENDS, CALIBRATIONS
 
     for name in CHECKPOINTS:
@@ -110,7 +109,7 @@ def _of_cards(run: Path) -> Iterator[str]:
 def _of_evaluations(run: Path) -> Iterator[str]:
     """Yield the papers of the evaluations that stand in a run: back ends, enrolment, and what the figures are."""
     from curvox.errors import InputError
-    from curvox.reports import EvaluationReport
+    from curvox.evaluating import EvaluationReport
 
     for path in sorted(run.glob("eval/*/evaluation.json")):
         try:

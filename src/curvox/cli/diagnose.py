@@ -86,8 +86,8 @@ def diagnose_run_folder(
         InputError: the folder is no run, or holds nothing to look at.
         OutputExistsError: there is a diagnosis already, and ``overwrite`` is not set.
     """
-    from curvox.cli.runs import run_folder
     from curvox.diagnosis import diagnose_run
+    from curvox.evaluating import run_folder
     from curvox.training import observe_run
 
     run = run_folder(folder)
@@ -187,7 +187,8 @@ def write_diagnosis(
     """Write page and JSON as one act, in the place of an earlier diagnosis."""
     from curvox.diagnosis.json_form import diagnosis_tree
     from curvox.embedder import replace_folder
-    from curvox.reports import render_diagnosis_page, strict_json
+    from curvox.evaluating import strict_json
+    from curvox.reports import render_diagnosis_page
 
     page = render_diagnosis_page(diagnosis, name=name, observation=observation, command=command)
     tree = strict_json(diagnosis_tree(diagnosis, name=name))

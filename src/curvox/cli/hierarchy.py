@@ -70,9 +70,10 @@ def hierarchy(
     """
     from rich.console import Console
 
-    from curvox.cli.runs import corpus_of
     from curvox.embedder import load_embedder
-    from curvox.reports import measures_table, strict_json
+    from curvox.evaluating import corpus_of
+    from curvox.evaluating import strict_json
+    from curvox.reports import measures_table
 
     if split is not None and trials is not None:
         raise InputError("name a --split of the corpus or a list of --trials, not both")
@@ -110,7 +111,7 @@ def make_report(
     console: Console,
 ) -> HierarchyReport:
     """Embed the recordings, measure the tree, and lay it out."""
-    from curvox.cli.runs import name_of_space, run_folder, title_of
+    from curvox.evaluating import name_of_space, run_folder, title_of
     from curvox.hierarchy.layout import corpus_layout, unit_in_words
     from curvox.hierarchy.pictures import node_dendrogram, tree_picture
     from curvox.reports import HierarchyReport
@@ -143,11 +144,10 @@ def _measured(
     import numpy as np
 
     from curvox.cli.progress import counting
-    from curvox.embedder import measure_utterances
     from curvox.hierarchy.measures import measure_tree
 
     with counting(console, "embedding") as progress:
-        recordings = measure_utterances(model, chosen.corpus, chosen.utterances, progress)
+        recordings = model.embed_utterances(chosen.corpus, chosen.utterances, measure=True, progress=progress)
     # The points are on the CPU; a learnt curvature would stay where the model is.
     model = model.cpu()
     points = recordings.points.astype(np.float64)
@@ -170,7 +170,8 @@ def _measured(
 def write_hierarchy(folder: Path, report: HierarchyReport, clips: Mapping[str, Clip]) -> None:
     """Write page, pictures and JSON as one act, in the place of an earlier one."""
     from curvox.embedder import replace_folder
-    from curvox.reports import hierarchy_pictures, render_hierarchy_page, strict_json
+    from curvox.evaluating import strict_json
+    from curvox.reports import hierarchy_pictures, render_hierarchy_page
 
     page = render_hierarchy_page(report, clips=clips)
     pictures = hierarchy_pictures(report)
@@ -202,7 +203,7 @@ def claim(folder: Path, overwrite: bool) -> None:
 
 
 def _folder(run: Path, name: str) -> Path:
-    from curvox.cli.runs import run_folder
+    from curvox.evaluating import run_folder
 
     whole = run_folder(run)
     return whole / "hierarchy" / (name if whole == run else f"{name}-{run.name}")

@@ -31,7 +31,13 @@ from curvox.corpora.shard_batches import default_lanes, shard_epoch_plan, shards
 from curvox.corpora.speaker_batches import speaker_epoch_plan
 from curvox.corpora.speaker_labels import speaker_labels
 from curvox.corpora.speed_plan import names_at_speeds, plan_speeds, speaker_of_class
-from curvox.corpora.trial_columns import repeated_trials, same_recordings, trial_columns
+from curvox.corpora.trial_columns import (
+    first_recording,
+    repeated_trials,
+    same_recordings,
+    speakers_of,
+    trial_columns,
+)
 from curvox.corpora.trial_formats import TRIAL_STYLES, read_trials, write_trials
 from curvox.corpora.trial_making import holdout_speakers, make_trials
 from curvox.corpora.trials import TrialList
@@ -80,6 +86,7 @@ __all__ = [
     "default_lanes",
     "detect_format",
     "epoch_plan",
+    "first_recording",
     "from_lhotse",
     "holdout_speakers",
     "join_corpora",
@@ -102,6 +109,7 @@ __all__ = [
     "speaker_epoch_plan",
     "speaker_labels",
     "speaker_of_class",
+    "speakers_of",
     "to_lhotse",
     "trial_columns",
     "unpack_shar",

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from curvox.embedder.decision_card import DecisionCard
+from curvox.embedder.card.decision_card import DecisionCard
 from curvox.embedder.folders import replace_bytes, replace_text
 from curvox.embedder.model_folder import model_fingerprint
 from curvox.errors import CheckpointError, InputError, OutputExistsError, nearest

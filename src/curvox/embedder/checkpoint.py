@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from curvox.audio import FilterBank
-from curvox.embedder.calibrated_scoring import restore_scoring
+from curvox.embedder.card.calibrated_scoring import restore_scoring
 from curvox.embedder.card_file import read_card, read_state
 from curvox.embedder.embedder import DevResult, Embedder
 from curvox.embedder.folders import new_folder, tensors_from_file, tensors_to_file

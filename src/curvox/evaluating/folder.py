@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.corpora import ScoreList, TrialList, read_scores, write_scores
+from curvox.corpora import ScoreList, read_scores, write_scores
 from curvox.errors import InputError
-from curvox.reports.clips import Clip
-from curvox.reports.evaluation_page import render_evaluation_page
-from curvox.reports.evaluation_report import EvaluationReport
+from curvox.evaluating.report import EvaluationReport
+from curvox.evaluating.runs import run_folder
+from curvox.metrics import Evaluation
 
 SCORES, LLRS, SPEAKERS, FIGURES, PAGE = "scores.txt", "llrs.txt", "speakers.txt", "evaluation.json", "report.html"
 EVALUATION_FILES = frozenset({SCORES, LLRS, SPEAKERS, FIGURES, PAGE})
@@ -23,42 +23,50 @@ EVALUATION_FILES = frozenset({SCORES, LLRS, SPEAKERS, FIGURES, PAGE})
 
 @dataclass(frozen=True, eq=False)
 class FinishedEvaluation:
-    """An evaluation read back.
+    """Scored trials and what they say of a system.
 
     Attributes:
-        folder: where it lies.
-        report: how it was made, and every figure.
+        report: how the scores were made, and every figure.
         enrolments: the enrolment of each of T trials, an utterance or a model.
         tests: the test utterance of each.
-        scores: (T,) what was evaluated, LLRs where ``report.evaluation.llrs``.
+        scores: (T,) as the back end made them.
+        llrs: (T,) natural-log likelihood ratios; None where the scores are only scores.
         enrolment_speakers: the speaker of each enrolment.
         test_speakers: the speaker of each test.
+        folder: where it lies; None where it was not written.
     """
 
-    folder: Path
     report: EvaluationReport
     enrolments: tuple[str, ...]
     tests: tuple[str, ...]
     scores: NDArray[np.float64]
     enrolment_speakers: tuple[str, ...]
     test_speakers: tuple[str, ...]
+    llrs: NDArray[np.float64] | None = None
+    folder: Path | None = None
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Every figure: ``evaluation.eer``, ``evaluation.figure("min_dcf:0.01")``, ``evaluation.groups``."""
+        return self.report.evaluation
+
+    @property
+    def judged(self) -> NDArray[np.float64]:
+        """What the figures are of (T,): the LLRs, else the scores."""
+        return self.scores if self.llrs is None else self.llrs
 
     @property
     def labels(self) -> NDArray[np.bool_]:
         """Whether each trial is of one speaker, (T,)."""
         return np.array(self.enrolment_speakers) == np.array(self.test_speakers)
 
+    @property
+    def place(self) -> str:
+        """The folder, or the name of the system where there is none, for messages."""
+        return self.report.scoring.name if self.folder is None else str(self.folder)
 
-def write_evaluation_folder(
-    folder: Path,
-    report: EvaluationReport,
-    *,
-    trials: TrialList,
-    scores: NDArray[np.float64],
-    speakers: Mapping[str, str],
-    llrs: NDArray[np.float64] | None = None,
-    clips: Mapping[str, Clip] | None = None,
-) -> None:
+
+def write_evaluation_folder(folder: Path, finished: FinishedEvaluation, *, page: str | None = None) -> None:
     """Write an evaluation as one act, in the place of an earlier one.
 
     ``scores.txt`` and ``llrs.txt`` are lines of enrolment, test and value, in the order of the trials;
@@ -67,29 +75,84 @@ def write_evaluation_folder(
 
     Args:
         folder: what is replaced; whether it may be is the caller's to know.
-        report: the figures and how they came about.
-        trials: T trials.
-        scores: (T,) as the back end made them.
-        speakers: of every id in the trials.
-        llrs: (T,) the calibrated ratios, where there are some.
-        clips: excerpts to play on the page, by utterance.
+        finished: the evaluation.
+        page: the HTML of its page, as ``curvox.reports.render_evaluation_page`` makes it; none if None.
 
     Raises:
+        InputError: a name that is a model and an utterance of two different speakers.
         CheckpointError: the disk is full or cannot be written; an earlier evaluation is untouched.
     """
     from curvox.embedder import replace_folder
 
+    speakers = _speakers(finished)
+
     def write(fresh: Path) -> None:
-        write_scores(ScoreList.of(trials, scores), fresh / SCORES)
-        if llrs is not None:
-            write_scores(ScoreList.of(trials, llrs), fresh / LLRS)
-        lines = [f"{name} {speakers[name]}" for name in trials.utterances]
+        write_scores(ScoreList(finished.enrolments, finished.tests, finished.scores), fresh / SCORES)
+        if finished.llrs is not None:
+            write_scores(ScoreList(finished.enrolments, finished.tests, finished.llrs), fresh / LLRS)
+        lines = [f"{name} {speakers[name]}" for name in sorted(speakers)]
         (fresh / SPEAKERS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (fresh / FIGURES).write_text(strict_json(report.to_dict()), encoding="utf-8")
-        (fresh / PAGE).write_text(render_evaluation_page(report, clips=clips), encoding="utf-8")
+        (fresh / FIGURES).write_text(strict_json(finished.report.to_dict()), encoding="utf-8")
+        if page is not None:
+            (fresh / PAGE).write_text(page, encoding="utf-8")
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(folder, write)
+
+
+def _speakers(finished: FinishedEvaluation) -> dict[str, str]:
+    """Return the speaker of every id in the trials."""
+    speakers = dict(zip(finished.tests, finished.test_speakers, strict=True))
+    models = dict(zip(finished.enrolments, finished.enrolment_speakers, strict=True))
+    clash = sorted(name for name in models if speakers.get(name, models[name]) != models[name])
+    if clash:
+        raise InputError(f'"{clash[0]}" is a model and an utterance of two different speakers; rename the model')
+    return {**speakers, **models}
+
+
+def find_evaluation(
+    run: Path, trials: str | None = None, back_end: str = "plain", scorer: str | None = None
+) -> FinishedEvaluation | None:
+    """Read the evaluation that a path names.
+
+    Args:
+        run: the folder of an evaluation, or a run.
+        trials: name of the trial list; without it the run must have one evaluation alone.
+        back_end: as text, see `read_back_end`.
+        scorer: where one was asked for.
+
+    Returns:
+        None where the run has not been evaluated on these trials.
+
+    Raises:
+        InputError: without ``trials``, a run that has no evaluation or several; the message names them.
+    """
+    if (run / FIGURES).is_file():
+        return read_evaluation_folder(run)
+    if trials is None:
+        done = sorted(path.parent for path in run_folder(run).glob(f"eval/*/{FIGURES}"))
+        if len(done) == 1:
+            return read_evaluation_folder(done[0])
+        named = ", ".join(str(path) for path in done[:8]) or "none"
+        raise InputError(f"{run} is no evaluation: name one of its evaluations ({named}), or a list with --trials")
+    folder = evaluation_folder(run, trials, back_end, scorer)
+    return read_evaluation_folder(folder) if folder.exists() else None
+
+
+def evaluation_folder(run: Path, trials: str, back_end: str = "plain", scorer: str | None = None) -> Path:
+    """Return the place of an evaluation, such as RUN/eval/test-as_norm.
+
+    It lies beside the checkpoints, not in one of them, where the next checkpoint would sweep it away.
+    """
+    return run_folder(run) / "eval" / evaluation_name(run, trials, back_end, scorer)
+
+
+def evaluation_name(run: Path, trials: str, back_end: str = "plain", scorer: str | None = None) -> str:
+    """Return the name of the folder of an evaluation, such as test-as_norm."""
+    parts = [Path(trials).stem, *([] if run_folder(run) == run else [run.name]), *([] if scorer is None else [scorer])]
+    if back_end != "plain":
+        parts.append(re.sub(r"[^\w.]+", "-", back_end))
+    return "-".join(parts)
 
 
 def read_evaluation_folder(folder: Path) -> FinishedEvaluation:
@@ -110,7 +173,8 @@ def read_evaluation_folder(folder: Path) -> FinishedEvaluation:
         raise InputError(f"{folder / FIGURES}: {error}") from error
     if report.evaluation.llrs and not (folder / LLRS).is_file():
         raise InputError(f"{folder} has figures of LLRs but no {LLRS}; copy the whole folder")
-    scored = read_scores(folder / (LLRS if report.evaluation.llrs else SCORES))
+    scored = read_scores(folder / SCORES)
+    llrs = read_scores(folder / LLRS).scores if report.evaluation.llrs else None
     speakers = read_speakers(folder / SPEAKERS)
     try:
         sides = [tuple(speakers[name] for name in side) for side in (scored.enrolments, scored.tests)]
@@ -122,6 +186,7 @@ def read_evaluation_folder(folder: Path) -> FinishedEvaluation:
         enrolments=scored.enrolments,
         tests=scored.tests,
         scores=scored.scores,
+        llrs=llrs,
         enrolment_speakers=sides[0],
         test_speakers=sides[1],
     )

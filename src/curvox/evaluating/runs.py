@@ -1,8 +1,7 @@
-"""What the commands read from a run folder beside its model."""
+"""What a run folder says beside its model: its corpus, its training speakers, its names for people."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,6 @@ from curvox.errors import CheckpointError, InputError
 if TYPE_CHECKING:
     from curvox.corpora import Corpus
     from curvox.geometry import AbstractSpace
-    from curvox.metrics import Evaluation
-    from curvox.reports import DiskPicture, SystemResult
 
 
 def run_folder(folder: Path) -> Path:
@@ -87,26 +84,18 @@ def training_corpus(folder: Path, data: Path | None) -> Corpus:
     return open_corpus(recipe.data.model_copy(update=changes), recipe.seed).split(recipe.data.train_split)
 
 
-def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = None) -> SystemResult:
-    """Gather what a report shows of a run."""
-    from curvox.embedder import load_embedder
-    from curvox.reports import SystemResult
-    from curvox.training import read_history
+def training_speakers(folder: Path) -> frozenset[str] | None:
+    """Return the names of the speakers the run was trained on, None where nothing says them."""
+    from curvox.training.checkpoints import read_training_state
 
-    run = run_folder(folder)
-    model = load_embedder(folder)
-    facts = _facts(run)
-    loss = model.description.get("training", {}).get("loss", {}).get("name", "")
-    return SystemResult(
-        name=run.name,
-        title=title_of(loss) or run.name,
-        evaluation=evaluation,
-        history=read_history(run),
-        disk=disk,
-        parameters=sum(p.numel() for p in model.encoder.parameters()),
-        training_s=facts.get("seconds"),
-        space=name_of_space(model.space),
-    )
+    try:
+        return frozenset(training_corpus(folder, None).speakers)
+    except (InputError, CheckpointError):
+        pass
+    try:
+        return frozenset(read_training_state(run_folder(folder) / "last")["curvox"]["speakers"])
+    except CheckpointError:
+        return None
 
 
 def title_of(loss: str) -> str:
@@ -128,14 +117,3 @@ def name_of_space(space: AbstractSpace) -> str:
     lift = " ".join(str(value) for value in words["lift"].values() if value is not None)
     c = space.c.item() if isinstance(space.c, Tensor) else space.c
     return f"Poincaré ball, c = {c:.4g}{' (learnt)' * words['learn_c']}, {lift}"
-
-
-def _facts(run: Path) -> dict[str, Any]:
-    path = run / "run.json"
-    if not path.is_file():
-        return {}
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    return facts if isinstance(facts, dict) else {}
