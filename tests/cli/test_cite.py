@@ -17,9 +17,10 @@ from tiny_decisions import drawn_card
 from curvox.cli.cite import OF_OPTIONS, OF_STAGES, cite
 from curvox.embedder import CardSettings, model_fingerprint, write_card
 from curvox.errors import InputError, UnknownNameError
+from curvox.evaluating import EvaluationReport, ScoringFacts, TrialFacts, strict_json
 from curvox.losses import LOSSES
 from curvox.metrics import evaluate
-from curvox.reports import BIBTEX, EvaluationReport, ScoringFacts, TrialFacts, strict_json
+from curvox.reports import BIBTEX
 from curvox.training.augmenting import Augmentation
 
 Cited = Callable[..., list[str]]

@@ -30,9 +30,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.bench.draws import SpeakerDraws
 from curvox.errors import InputError
-from curvox.metrics import Interval
+from curvox.metrics import Interval, SpeakerDraws
 from curvox.metrics.inputs import check_level
 
 # The standard error of a logarithm from which on the logarithms of a few errors say nothing.

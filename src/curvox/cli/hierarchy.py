@@ -71,8 +71,7 @@ def hierarchy(
     from rich.console import Console
 
     from curvox.embedder import load_embedder
-    from curvox.evaluating import corpus_of
-    from curvox.evaluating import strict_json
+    from curvox.evaluating import corpus_of, strict_json
     from curvox.reports import measures_table
 
     if split is not None and trials is not None:

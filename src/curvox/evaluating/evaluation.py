@@ -342,9 +342,7 @@ def _words(column: str) -> str:
 def _corpus(model: Embedder | str | Path, data: Path | None) -> Corpus:
     if isinstance(model, Embedder):
         if data is None:
-            raise InputError(
-                "a model without its run does not say what it was trained on: name the corpus of the trials"
-            )
+            raise InputError("a model without its run names no corpus: give the corpus of the trials")
         return read_corpus(data, check_files=False)
     return corpus_of(Path(model), data)
 

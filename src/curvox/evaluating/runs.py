@@ -65,8 +65,7 @@ def training_corpus(folder: Path, data: Path | None) -> Corpus:
         InputError: a bare model, which names no training split, or no corpus in either place.
     """
     from curvox.audio import is_shard_folder
-    from curvox.training import read_recipe
-    from curvox.training.data import open_corpus
+    from curvox.training import open_corpus, read_recipe
 
     recipe_path = run_folder(folder) / "recipe.yaml"
     if not recipe_path.is_file():
@@ -86,7 +85,7 @@ def training_corpus(folder: Path, data: Path | None) -> Corpus:
 
 def training_speakers(folder: Path) -> frozenset[str] | None:
     """Return the names of the speakers the run was trained on, None where nothing says them."""
-    from curvox.training.checkpoints import read_training_state
+    from curvox.training import read_training_state
 
     try:
         return frozenset(training_corpus(folder, None).speakers)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from curvox.errors import InputError
-from curvox.reports import Breakdown, EvaluationReport, strict_json
+from curvox.evaluating import Breakdown, EvaluationReport, strict_json
 
 
 def test_evaluation_report__comes_back_from_strict_json(evaluation_report):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from curvox.cli.runs import name_of_space
+from curvox.evaluating import name_of_space
 from curvox.geometry import Hypersphere, PoincareBall
 
 
