@@ -64,6 +64,10 @@ class Comparison:
         """Return plain JSON-able values; an infinite threshold is the text "inf"."""
         tree = asdict(self)
         for system in tree["systems"]:
+            # What a paired test has not is left out.
+            system["differences"] = [
+                {key: value for key, value in of.items() if value is not None} for of in system["differences"]
+            ]
             for figure in system["figures"]:
                 if figure["threshold"] is not None and abs(figure["threshold"]) == float("inf"):
                     figure["threshold"] = str(figure["threshold"])

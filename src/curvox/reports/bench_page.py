@@ -114,7 +114,7 @@ def _verdict(tests: Sequence[PairedTest], rival: str) -> str:
         )
     tests, untold = told, len(tests) - len(told)
     certain = [test for test in tests if is_certain(test)]
-    better, worse = (sum((test.difference < 0) is below for test in certain) for below in (True, False))
+    better, worse = (sum((test.eer.difference < 0) is below for test in certain) for below in (True, False))
     return (
         f"of {_settings(len(tests))} tested against {rival}, {_number(better)} better and {_number(worse)} worse, with "
         f"a p below {_CERTAIN:g} after Holm's correction; of {_number(len(tests) - len(certain), verb='')} these "
