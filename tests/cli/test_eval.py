@@ -207,8 +207,9 @@ def calibrated(run: Path, voices: Path) -> Path:
 
 def test_eval__with_a_decision_card_judges_its_llrs(calibrated: Path, voices: Path) -> None:
     evaluate_run(calibrated, [voices / LIST, calibrated / "all.txt"], resamples=0, audio=False)
-    finished = read_evaluation_folder(calibrated / "eval" / "test")
-    evaluation, folder = finished.report.evaluation, finished.folder
+    folder = calibrated / "eval" / "test"
+    finished = read_evaluation_folder(folder)
+    evaluation = finished.evaluation
     assert evaluation.llrs
     for key in ("cllr", "act_dcf:0.01"):
         assert evaluation.figure(key) is not None

@@ -192,6 +192,7 @@ def test_evaluate__of_a_run_in_one_line_is_every_step_of_it(tiny_run, voices):
     told = []
     found = evaluate(tiny_run, trials, resamples=5, seed=2, progress=lambda *step: told.append(step))
     listed, corpus = read_trials(trials), read_corpus(voices)
+    assert listed.labels is not None
     expected = metrics_of(
         found.scores,
         listed.labels,

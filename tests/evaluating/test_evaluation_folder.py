@@ -46,7 +46,7 @@ def test_folder__comes_back_bit_by_bit(tmp_path, plain):
     assert back.enrolment_speakers == ("anna", "anna", "bert the second")
     assert back.test_speakers == ("anna", "bert the second", "anna")
     np.testing.assert_array_equal(back.labels, TRIALS.labels)
-    assert {path.name for path in back.folder.iterdir()} == EVALUATION_FILES - {"llrs.txt"}
+    assert {path.name for path in (tmp_path / "new" / "test").iterdir()} == EVALUATION_FILES - {"llrs.txt"}
 
 
 def test_folder__of_llrs_gives_the_llrs(tmp_path, report):
