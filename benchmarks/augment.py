@@ -42,7 +42,7 @@ from curvox.audio import (
     from_int16,
 )
 from curvox.corpora import read_corpus
-from curvox.testing.noise_folders import write_musan, write_rirs_noises
+from curvox.testing.dummies import write_musan, write_rirs_noises
 from curvox.training import build_model, recipe_from
 from curvox.training.augmenting import Augmentation
 from curvox.training.memory import keep_freed_memory

@@ -13,11 +13,11 @@ from datetime import date
 from pathlib import Path
 
 import torch
+from loss_variants import VARIANTS, factory_of
 from measuring import machine
 
 from curvox.losses import AbstractLoss
 from curvox.testing.loss_contract import CHECKS, LossFactory
-from curvox.testing.loss_variants import VARIANTS, factory_of
 
 RESULTS = Path(__file__).parent / "results" / "conformance.md"
 

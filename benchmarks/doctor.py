@@ -2,7 +2,7 @@
 
     python benchmarks/doctor.py --data OPENVOICES [--seeds dev|test] [--cases N | --smoke] [--only CAUSE] [--jobs 2]
 
-Trains every case of `curvox.testing.sabotage`, sabotaged in a known way or healthy, on synthetic voices and on a part
+Trains every case of ``sabotage/``, sabotaged in a known way or healthy, on synthetic voices and on a part
 of openvoices, and diagnoses each run as ``curvox diagnose`` does. Every result is appended to a JSONL file at once, and
 a second call goes on where the first one stopped; ``--fresh`` begins anew. Prints the tables, and writes them to
 benchmarks/results/doctor.md when all cases are there. Takes half an hour on two cores.
@@ -24,8 +24,7 @@ from pathlib import Path
 
 import torch
 from measuring import machine
-
-from curvox.testing.sabotage import (
+from sabotage import (
     CASES,
     Case,
     Corpora,

@@ -26,7 +26,8 @@ import torch
 from measuring import setting
 from rich.console import Console
 
-from curvox.embedder import load_embedder, settle_folder
+from curvox.embedder import load_embedder
+from curvox.files import settle_folder
 from curvox.testing.voices import synthesise_corpus
 from curvox.training import Recipe, recipe_from, train
 from curvox.training.checkpoints import read_training_state

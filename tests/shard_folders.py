@@ -36,7 +36,8 @@ def make_shards(folder: Path, shards: int = 4, each: int = 3, codec: str = "flac
             path.unlink()
             waves.append(samples)
         tar = folder / f"train-{number:06d}.tar"
-        rows += [[number, *row] for row in write_shard(tar, members).tolist()]
+        with tar.open("wb") as file:
+            rows += [[number, *row] for row in write_shard(file, members).tolist()]
         described.append(Shard(tar.name, tar.stat().st_size, sha256_of(tar), each))
     (folder / LABELS).write_text("labels")
     write_index(folder, sampling_rate_hz=RATE_HZ, codec=codec, corpus="noise", shards=described, members=np.array(rows))

@@ -34,6 +34,33 @@ def test_table__refuses_a_name_it_does_not_have(name: str) -> None:
     assert isinstance(caught.value, CurvoxError)
 
 
+def test_register__enters_a_class_of_your_own() -> None:
+    class Own:
+        pass
+
+    table = Table("thing", {"path": Entry("pathlib", "Path", "a path")})
+    table.register("own_1", Own, "mine")
+    assert table.load("own_1") is Own
+    assert table.name_of(Own) == "own_1"
+    assert list(table) == ["path", "own_1"]
+    assert table["own_1"].summary == "mine"
+
+
+@pytest.mark.parametrize("name", ["path", "os.system", "Own", "", "1st", "a b", "ü"])
+def test_register__refuses_names_that_are_taken_or_no_plain_words(name: str) -> None:
+    table = Table("thing", {"path": Entry("pathlib", "Path", "a path")})
+    with pytest.raises(InputError, match="name"):
+        table.register(name, int, "a number")
+    assert list(table) == ["path"]
+
+
+def test_register__takes_classes_alone() -> None:
+    table = Table("thing", {})
+    with pytest.raises(InputError, match=r"registered as a class, got 'pathlib.Path'"):
+        table.register("path", "pathlib.Path", "a path")  # pyright: ignore[reportArgumentType]
+    assert len(table) == 0
+
+
 def test_tables__of_the_project_are_read_without_torch() -> None:
     code = (
         "import sys\nfrom curvox.losses import LOSSES\nfrom curvox.encoders import ENCODERS\n"

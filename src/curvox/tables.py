@@ -12,29 +12,35 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from curvox.errors import require_name
+from curvox.errors import InputError, require_name
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a table: where the class lives, one line about it, and its source (BibTeX key or '')."""
+    """One line of a table: where the class lives, one line about it, and its source (BibTeX key or '').
+
+    ``registered`` is a class that was entered itself, by `Table.register`; its module is not imported again.
+    """
 
     module: str
     attribute: str
     summary: str
     paper: str = ""
+    registered: type | None = None
 
     def load(self) -> Any:
         """Import the module and return the class or function."""
+        if self.registered is not None:
+            return self.registered
         return getattr(importlib.import_module(self.module), self.attribute)
 
 
 @dataclass(frozen=True)
 class Table(Mapping[str, Entry]):
-    """A read-only mapping of names to entries; ``what`` names a single thing in it, for messages."""
+    """A mapping of names to entries that only `register` adds to; ``what`` names a single thing in it, for messages."""
 
     what: str
-    entries: Mapping[str, Entry]
+    entries: dict[str, Entry]
 
     def __getitem__(self, name: str) -> Entry:
         require_name(name, self.entries, self.what)
@@ -48,6 +54,29 @@ class Table(Mapping[str, Entry]):
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def register(self, name: str, cls: type, summary: str, *, paper: str = "") -> None:
+        """Enter a class of your own, so that recipes and saved models of this process can name it.
+
+        Only Python code can do this: no file names a class that is not in the table. A process that loads such a model
+        registers the class first.
+
+        Args:
+            name: lower case, digits and underscores, free.
+            cls: what the name stands for.
+            summary: one line about it.
+            paper: its source, a BibTeX key.
+
+        Raises:
+            InputError: a name that is taken or not of that form, or what is no class.
+        """
+        if not isinstance(cls, type):
+            raise InputError(f"a {self.what} is registered as a class, got {cls!r}")
+        if not (name.isidentifier() and name.isascii() and name.islower()):
+            raise InputError(f"a name is of lower case, digits and underscores, such as my_{self.what}, got {name!r}")
+        if name in self.entries:
+            raise InputError(f'the name "{name}" of a {self.what} is taken, by {self.entries[name].attribute}')
+        self.entries[name] = Entry(cls.__module__, cls.__name__, summary, paper, cls)
 
     def load(self, name: str) -> Any:
         """Return the class called ``name``.

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from builders import draw_waveforms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import welch
@@ -23,17 +24,13 @@ GAIN = replace(OFF, gain_probability=1.0)
 ALL = replace(OFF, noise_probability=1.0, babble_probability=1.0, channel_probability=1.0, gain_probability=1.0)
 
 
-def waveforms(n_items=4, n_samples=16000, seed=0):
-    return 0.1 * torch.randn(n_items, n_samples, generator=torch.Generator().manual_seed(seed))
-
-
 def db(ratio):
     return 10 * np.log10(np.asarray(ratio))
 
 
 @pytest.mark.parametrize("options", [AugmentationOptions(), NOISE, BABBLE, CHANNEL, GAIN, ALL])
 def test_augment__equal_seeds_give_equal_results(options):
-    batch = waveforms()
+    batch = draw_waveforms()
     before = batch.clone()
     seeds = [(7, 3, k) for k in range(4)]
     first, second = augment(batch, seeds, options=options), augment(batch, seeds, options=options)
@@ -45,7 +42,7 @@ def test_augment__equal_seeds_give_equal_results(options):
 
 @pytest.mark.parametrize("options", [NOISE, BABBLE, CHANNEL, GAIN])
 def test_augment__other_seeds_give_other_results(options):
-    batch = waveforms()
+    batch = draw_waveforms()
     results = [augment(batch, [(run, k) for k in range(4)], options=options) for run in range(3)]
     assert not torch.allclose(results[0], results[1])
     assert not torch.allclose(results[1], results[2])
@@ -55,19 +52,19 @@ def test_augment__other_seeds_give_other_results(options):
 
 @pytest.mark.parametrize("options", [NOISE, CHANNEL, GAIN, replace(ALL, babble_probability=0.0)])
 def test_augment__an_item_does_not_depend_on_its_batch(options):
-    batch = waveforms(12)
+    batch = draw_waveforms(12)
     whole = augment(batch, list(range(12)), options=options)
     for k in (0, 5, 11):
         torch.testing.assert_close(whole[k], augment(batch[k : k + 1], [k], options=options)[0], atol=1e-6, rtol=1e-5)
 
 
 def test_augment__with_no_chance_changes_nothing():
-    batch = waveforms()
+    batch = draw_waveforms()
     torch.testing.assert_close(augment(batch, [0, 1, 2, 3], options=OFF), batch, atol=0, rtol=0)
 
 
 def test_augment__happens_as_often_as_its_probability():
-    batch = waveforms(1000, 400)
+    batch = draw_waveforms(1000, 400)
     changed = augment(batch, list(range(1000)), options=replace(GAIN, gain_probability=0.3)) != batch
     assert 250 < int(changed.any(1).sum()) < 350
 
@@ -75,7 +72,7 @@ def test_augment__happens_as_often_as_its_probability():
 @settings(max_examples=25, deadline=None)
 @given(snr_db=st.floats(-10, 40), seed=st.integers(0, 10**6), n_samples=st.sampled_from([8000, 16000, 16001, 12347]))
 def test_noise__stands_at_the_ratio_asked_for(snr_db, seed, n_samples):
-    batch = waveforms(2, n_samples) * torch.tensor([[1.0], [0.01]])
+    batch = draw_waveforms(2, n_samples) * torch.tensor([[1.0], [0.01]])
     options = replace(NOISE, snr_low_db=snr_db, snr_high_db=snr_db)
     noise = augment(batch, [seed, seed + 1], options=options) - batch
     ratio = db(batch.square().mean(1) / noise.square().mean(1))
@@ -83,7 +80,7 @@ def test_noise__stands_at_the_ratio_asked_for(snr_db, seed, n_samples):
 
 
 def test_noise__ratios_fill_their_range():
-    batch = waveforms(300, 1600)
+    batch = draw_waveforms(300, 1600)
     noise = augment(batch, list(range(300)), options=replace(NOISE, snr_low_db=5.0, snr_high_db=20.0)) - batch
     ratio = db(batch.square().mean(1) / noise.square().mean(1))
     assert ratio.min() == pytest.approx(5, abs=0.5)
@@ -94,7 +91,7 @@ def test_noise__ratios_fill_their_range():
 @pytest.mark.parametrize("slope", [-6.0, -3.0, 0.0, 3.0])
 def test_noise__has_the_slope_asked_for(slope):
     options = replace(NOISE, noise_slope_low_db_per_octave=slope, noise_slope_high_db_per_octave=slope)
-    batch = waveforms(8, 32000)
+    batch = draw_waveforms(8, 32000)
     noise = (augment(batch, list(range(8)), options=options) - batch).double().numpy()
     hz, density = welch(noise, 16000, nperseg=2048)
     band = (hz > 200) & (hz < 6000)
@@ -103,7 +100,7 @@ def test_noise__has_the_slope_asked_for(slope):
 
 
 def test_noise__is_gaussian_and_without_offset():
-    batch = waveforms(4, 64000)
+    batch = draw_waveforms(4, 64000)
     options = replace(NOISE, noise_slope_low_db_per_octave=0.0, noise_slope_high_db_per_octave=0.0)
     noise = (augment(batch, [1, 2, 3, 4], options=options) - batch).double()
     standard = noise / noise.std(1, keepdim=True)
@@ -113,7 +110,7 @@ def test_noise__is_gaussian_and_without_offset():
 
 
 def test_babble__is_a_sum_of_others_at_the_ratio_asked_for():
-    batch = waveforms(6, 8000) * torch.logspace(-2, 0, 6)[:, None]
+    batch = draw_waveforms(6, 8000) * torch.logspace(-2, 0, 6)[:, None]
     options = replace(BABBLE, babble_voices=3, babble_snr_low_db=10.0, babble_snr_high_db=10.0)
     babble = (augment(batch, list(range(6)), options=options) - batch).double()
     ratio = db(batch.square().mean(1) / babble.square().mean(1))
@@ -128,18 +125,18 @@ def test_babble__is_a_sum_of_others_at_the_ratio_asked_for():
 
 
 def test_babble__alone_in_a_batch_has_nobody_to_hear():
-    batch = waveforms(1)
+    batch = draw_waveforms(1)
     torch.testing.assert_close(augment(batch, [0], options=BABBLE), batch, atol=0, rtol=0)
 
 
 def test_babble__of_two_items_is_the_other_one():
-    batch = waveforms(2)
+    batch = draw_waveforms(2)
     babble = augment(batch, [0, 1], options=BABBLE) - batch
     assert torch.cosine_similarity(babble[0], batch[1], dim=0) > 0.999
 
 
 def test_babble__is_never_of_the_speaker_whom_it_is_put_behind():
-    batch, speakers = waveforms(8, 8000), [0, 0, 1, 1, 2, 2, 2, 2]
+    batch, speakers = draw_waveforms(8, 8000), [0, 0, 1, 1, 2, 2, 2, 2]
     for seed in range(20):
         seeds = [(seed, k) for k in range(8)]
         babble = (augment(batch, seeds, options=replace(BABBLE, babble_voices=3), speakers=speakers) - batch).double()
@@ -151,7 +148,7 @@ def test_babble__is_never_of_the_speaker_whom_it_is_put_behind():
 
 
 def test_babble__of_a_batch_of_one_speaker_has_nobody_to_hear():
-    batch = waveforms(3)
+    batch = draw_waveforms(3)
     assert torch.equal(augment(batch, [0, 1, 2], options=BABBLE, speakers=[4, 4, 4]), batch)
 
 
@@ -164,7 +161,7 @@ def test_channel__passes_its_band_and_stops_the_rest():
         channel_high_edge_high_hz=3400.0,
         channel_ripple_db=0.0,
     )
-    batch = waveforms(8, 32000)
+    batch = draw_waveforms(8, 32000)
     filtered = augment(batch, list(range(8)), options=options)
     hz, before = welch(batch.numpy(), 16000, nperseg=1024)
     _, after = welch(filtered.numpy(), 16000, nperseg=1024)
@@ -192,7 +189,7 @@ def test_channel__spreads_a_click_over_few_milliseconds():
 
 
 def test_gain__stays_in_its_range():
-    batch = waveforms(200, 400)
+    batch = draw_waveforms(200, 400)
     gained = augment(batch, list(range(200)), options=replace(GAIN, gain_low_db=-12.0, gain_high_db=6.0))
     gain_db = 2 * db(gained.norm(dim=1) / batch.norm(dim=1))
     assert -12.001 <= gain_db.min() < -10
@@ -208,12 +205,12 @@ def test_augment__silence_stays_silence():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_augment__keeps_the_type(dtype):
-    assert augment(waveforms().to(dtype), [0, 1, 2, 3], options=ALL).dtype == dtype
+    assert augment(draw_waveforms().to(dtype), [0, 1, 2, 3], options=ALL).dtype == dtype
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 11025, 48000])
 def test_augment__works_at_any_rate(rate_hz):
-    assert augment(waveforms(), [0, 1, 2, 3], sampling_rate_hz=rate_hz, options=ALL).isfinite().all()
+    assert augment(draw_waveforms(), [0, 1, 2, 3], sampling_rate_hz=rate_hz, options=ALL).isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +230,7 @@ def test_augment__refuses_input_that_does_not_fit(batch, seeds, expected):
 
 def test_augment__refuses_speakers_that_are_not_one_an_item():
     with pytest.raises(InputError, match="1 speakers for 2 items"):
-        augment(waveforms(2), [0, 1], speakers=[0])
+        augment(draw_waveforms(2), [0, 1], speakers=[0])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from builders import draw_waveforms
 
 from curvox.audio import ClippingOptions, clip_peaks
 from curvox.errors import InputError
@@ -11,12 +12,8 @@ from curvox.errors import InputError
 ALWAYS = ClippingOptions(probability=1.0)
 
 
-def waveforms(n_items: int = 50, n_samples: int = 4000) -> torch.Tensor:
-    return 0.1 * torch.randn(n_items, n_samples, generator=torch.Generator().manual_seed(0))
-
-
 def test_clipping__cuts_at_the_share_of_the_peak_asked_for() -> None:
-    batch = waveforms() * torch.logspace(-3, 1, 50)[:, None]
+    batch = draw_waveforms(50, 4000) * torch.logspace(-3, 1, 50)[:, None]
     cut = clip_peaks(batch, list(range(50)), options=replace(ALWAYS, peak_share_low=0.3, peak_share_high=0.3))
     limit = 0.3 * batch.abs().amax(1, keepdim=True)
     torch.testing.assert_close(cut.abs().amax(1, keepdim=True), limit, atol=0, rtol=1e-6)
@@ -26,7 +23,7 @@ def test_clipping__cuts_at_the_share_of_the_peak_asked_for() -> None:
 
 
 def test_clipping__shares_fill_their_range() -> None:
-    batch = waveforms(300, 400)
+    batch = draw_waveforms(300, 400)
     cut = clip_peaks(batch, list(range(300)), options=replace(ALWAYS, peak_share_low=0.2, peak_share_high=0.8))
     shares = cut.abs().amax(1) / batch.abs().amax(1)
     assert shares.min() == pytest.approx(0.2, abs=0.02)
@@ -35,7 +32,7 @@ def test_clipping__shares_fill_their_range() -> None:
 
 
 def test_clipping__does_not_depend_on_gain_or_batch() -> None:
-    batch = waveforms(8)
+    batch = draw_waveforms(8, 4000)
     whole = clip_peaks(batch, list(range(8)), options=ALWAYS)
     torch.testing.assert_close(clip_peaks(4 * batch, list(range(8)), options=ALWAYS), 4 * whole, atol=0, rtol=1e-6)
     for k in range(8):
@@ -43,7 +40,7 @@ def test_clipping__does_not_depend_on_gain_or_batch() -> None:
 
 
 def test_clipping__happens_as_often_as_its_probability() -> None:
-    batch = waveforms(1000, 100)
+    batch = draw_waveforms(1000, 100)
     seeds = list(range(1000))
     assert torch.equal(clip_peaks(batch, seeds, options=replace(ALWAYS, probability=0.0)), batch)
     changed = (clip_peaks(batch, seeds, options=replace(ALWAYS, probability=0.3)) != batch).any(1)

@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 
 from curvox.audio import read_audio, read_audio_info
 from curvox.errors import AudioError
-from curvox.testing.dummies.sound import speech_like
+from curvox.testing.dummies import speech_like
 
 RATE_HZ = 16000
 SAMPLES = 20_011

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from builders import draw_waveforms
 from scipy.signal import correlate
 
 from curvox.audio import NoiseRecordings, RecordedNoiseOptions, add_recorded_noise, noise_files, read_audio
 from curvox.errors import InputError, UnknownNameError
-from curvox.testing.noise_folders import write_musan
+from curvox.testing.dummies import write_musan
 
 OFF = RecordedNoiseOptions(path="", noise_probability=0.0, music_probability=0.0, babble_probability=0.0)
 KINDS = {kind: replace(OFF, **{f"{kind}_probability": 1.0}) for kind in ("noise", "music", "babble")}
@@ -29,10 +30,6 @@ def recordings(musan: Path, tmp_path_factory: pytest.TempPathFactory) -> NoiseRe
     return NoiseRecordings(noise_files(musan, ALL.kinds()), sampling_rate_hz=16000, cache=cache)
 
 
-def waveforms(n_items: int = 4, n_samples: int = 8000) -> torch.Tensor:
-    return 0.1 * torch.randn(n_items, n_samples, generator=torch.Generator().manual_seed(0))
-
-
 def ratios_db(batch: torch.Tensor, changed: torch.Tensor) -> np.ndarray:
     """Of the powers of what came and what was added, in float64."""
     speech, noise = batch.double().numpy(), (changed.double() - batch.double()).numpy()
@@ -45,7 +42,7 @@ def ratios_db(batch: torch.Tensor, changed: torch.Tensor) -> np.ndarray:
 def test_recorded_noise__stands_at_the_ratio_asked_for(
     kind: str, snr_db: float, n_samples: int, recordings: NoiseRecordings
 ) -> None:
-    batch = waveforms(6, n_samples) * torch.logspace(-2, 0, 6)[:, None]
+    batch = draw_waveforms(6, n_samples) * torch.logspace(-2, 0, 6)[:, None]
     at = {f"{kind}_snr_low_db": snr_db, f"{kind}_snr_high_db": snr_db}
     changed = add_recorded_noise(batch, list(range(6)), recordings=recordings, options=replace(KINDS[kind], **at))
     assert changed.shape == batch.shape
@@ -56,7 +53,7 @@ def test_recorded_noise__stands_at_the_ratio_asked_for(
 def test_recorded_noise__ratios_fill_the_ranges_of_the_usual_recipe(
     kind: str, low_db: float, high_db: float, recordings: NoiseRecordings
 ) -> None:
-    batch = waveforms(200, 800)
+    batch = draw_waveforms(200, 800)
     found = ratios_db(batch, add_recorded_noise(batch, list(range(200)), recordings=recordings, options=KINDS[kind]))
     assert found.min() == pytest.approx(low_db, abs=0.5)
     assert found.max() == pytest.approx(high_db, abs=0.5)
@@ -67,7 +64,7 @@ def test_recorded_noise__ratios_fill_the_ranges_of_the_usual_recipe(
 def test_recorded_noise__is_a_stretch_of_a_recording_of_its_kind(
     kind: str, musan: Path, recordings: NoiseRecordings
 ) -> None:
-    batch = waveforms(6, 4000)
+    batch = draw_waveforms(6, 4000)
     added = (add_recorded_noise(batch, list(range(6)), recordings=recordings, options=KINDS[kind]) - batch).numpy()
     sources = [read_audio(path) for path in noise_files(musan, [kind])[kind]]
     for noise in added:
@@ -87,7 +84,7 @@ def test_babble__is_of_as_many_voices_as_asked(musan: Path, tmp_path: Path) -> N
         tone = 0.5 * np.sin(2 * np.pi * 100 * (number + 1) * np.arange(16000) / 16000) / 4 ** (number % 4)
         soundfile.write(place / f"{number}.wav", tone, 16000)
     voices = NoiseRecordings(noise_files(tmp_path, ["speech"]), sampling_rate_hz=16000, cache=tmp_path / "cache")
-    batch = waveforms(100, 1600)
+    batch = draw_waveforms(100, 1600)
     added = add_recorded_noise(batch, list(range(100)), recordings=voices, options=KINDS["babble"]) - batch
     powers = np.abs(np.fft.rfft(added.numpy()))[:, 10:410:10] ** 2
     heard = (powers > 0.02 * powers.sum(1, keepdims=True)).sum(1)
@@ -97,7 +94,7 @@ def test_babble__is_of_as_many_voices_as_asked(musan: Path, tmp_path: Path) -> N
 
 
 def test_recorded_noise__an_item_does_not_depend_on_its_batch(recordings: NoiseRecordings) -> None:
-    batch = waveforms(20)
+    batch = draw_waveforms(20, 8000)
     whole = add_recorded_noise(batch, list(range(20)), recordings=recordings, options=ALL)
     order = torch.randperm(20, generator=torch.Generator().manual_seed(1)).tolist()
     turned = add_recorded_noise(batch[order], order, recordings=recordings, options=ALL)
@@ -108,7 +105,7 @@ def test_recorded_noise__an_item_does_not_depend_on_its_batch(recordings: NoiseR
 
 
 def test_recorded_noise__comes_as_often_as_its_probabilities(recordings: NoiseRecordings) -> None:
-    batch, seeds = waveforms(600, 200), list(range(600))
+    batch, seeds = draw_waveforms(600, 200), list(range(600))
     assert torch.equal(add_recorded_noise(batch, seeds, recordings=recordings, options=OFF), batch)
     changed = (add_recorded_noise(batch, seeds, recordings=recordings, options=ALL) != batch).any(1)
     assert 400 < int(changed.sum()) < 500

@@ -5,17 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from builders import draw_waveforms
 from scipy.signal import fftconvolve
 
 from curvox.audio import RecordedRoomOptions, RoomResponses, reverberate
 from curvox.errors import InputError
-from curvox.testing.noise_folders import write_rirs_noises
+from curvox.testing.dummies import write_rirs_noises
 
 RATE_HZ = 16000
-
-
-def waveforms(n_items: int = 4, n_samples: int = 16000, seed: int = 0) -> torch.Tensor:
-    return 0.1 * torch.randn(n_items, n_samples, generator=torch.Generator().manual_seed(seed))
 
 
 def made_up(number: int = 5, seed: int = 1) -> list[np.ndarray]:
@@ -36,7 +33,7 @@ def responses() -> RoomResponses:
 
 @pytest.mark.parametrize("response", made_up())
 def test_reverberate__is_the_convolution_aligned_at_the_direct_path(response: np.ndarray) -> None:
-    batch = waveforms(3)
+    batch = draw_waveforms(3)
     room = RoomResponses([response], sampling_rate_hz=RATE_HZ)
     heard = reverberate(batch, [1, 2, 3], responses=room, probability=1.0).double().numpy()
     direct = int(np.abs(response).argmax())
@@ -47,7 +44,7 @@ def test_reverberate__is_the_convolution_aligned_at_the_direct_path(response: np
 
 
 def test_reverberate__keeps_length_power_and_silence(responses: RoomResponses) -> None:
-    batch = waveforms(6, 12347) * torch.logspace(-3, 0, 6)[:, None]
+    batch = draw_waveforms(6, 12347) * torch.logspace(-3, 0, 6)[:, None]
     batch[2] = 0.0
     heard = reverberate(batch, list(range(6)), responses=responses, probability=1.0)
     assert heard.shape == batch.shape
@@ -71,7 +68,7 @@ def test_reverberate__does_not_wrap_around() -> None:
 
 
 def test_reverberate__an_item_does_not_depend_on_its_batch(responses: RoomResponses) -> None:
-    batch = waveforms(12)
+    batch = draw_waveforms(12)
     whole = reverberate(batch, list(range(12)), responses=responses, probability=0.7)
     for k in range(12):
         alone = reverberate(batch[k : k + 1], [k], responses=responses, probability=0.7)[0]
@@ -79,7 +76,7 @@ def test_reverberate__an_item_does_not_depend_on_its_batch(responses: RoomRespon
 
 
 def test_reverberate__repeats_with_its_seeds_and_differs_with_others(responses: RoomResponses) -> None:
-    batch = waveforms(4)
+    batch = draw_waveforms()
     before = batch.clone()
     first, again = (reverberate(batch, [1, 2, 3, 4], responses=responses, probability=1.0) for _ in range(2))
     other = reverberate(batch, [5, 6, 7, 8], responses=responses, probability=1.0)
@@ -89,7 +86,7 @@ def test_reverberate__repeats_with_its_seeds_and_differs_with_others(responses: 
 
 
 def test_reverberate__happens_as_often_as_its_probability(responses: RoomResponses) -> None:
-    batch = waveforms(500, 200)
+    batch = draw_waveforms(500, 200)
     assert torch.equal(reverberate(batch, list(range(500)), responses=responses, probability=0.0), batch)
     changed = (reverberate(batch, list(range(500)), responses=responses, probability=0.4) != batch).any(1)
     # One response of the five is a single sample, which changes nothing but the rounding.
@@ -98,7 +95,7 @@ def test_reverberate__happens_as_often_as_its_probability(responses: RoomRespons
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_reverberate__keeps_the_type(dtype: torch.dtype, responses: RoomResponses) -> None:
-    assert reverberate(waveforms(2).to(dtype), [0, 1], responses=responses, probability=1.0).dtype == dtype
+    assert reverberate(draw_waveforms(2).to(dtype), [0, 1], responses=responses, probability=1.0).dtype == dtype
 
 
 def test_responses__are_cut_around_the_direct_path_and_have_unit_energy() -> None:

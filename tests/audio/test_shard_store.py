@@ -146,7 +146,7 @@ def test_remote_store__says_what_cannot_be_had(tmp_path: Path) -> None:
         tar.write_bytes(tar.read_bytes()[:-1000])
         with pytest.raises(UnreachableError, match="another checksum"):
             store.crop(9, 0, 10)
-        assert list((tmp_path / "cache").glob("*.tar")) == list((tmp_path / "cache").glob("*.partial")) == []
+        assert list((tmp_path / "cache").glob("*.tar")) == list((tmp_path / "cache").glob(".*.writing")) == []
 
 
 def test_cache__stays_below_its_limit_and_the_oldest_leaves_first(tmp_path: Path) -> None:

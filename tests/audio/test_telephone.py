@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from builders import draw_waveforms
 from scipy.signal import welch
 
 from curvox.audio import TelephoneOptions, through_telephone
@@ -17,17 +18,13 @@ ANALOGUE = TelephoneOptions(probability=1.0, mu_law_probability=0.0)
 DIGITAL = TelephoneOptions(probability=1.0, mu_law_probability=1.0)
 
 
-def waveforms(n_items: int = 4, n_samples: int = 16000, level: float = 0.1) -> torch.Tensor:
-    return level * torch.randn(n_items, n_samples, generator=torch.Generator().manual_seed(0))
-
-
 def db(ratio: np.ndarray | float) -> np.ndarray:
     return 10 * np.log10(np.asarray(ratio))
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 11025, 16000, 44100])
 def test_telephone__passes_its_band_and_stops_the_rest(rate_hz: int) -> None:
-    batch = waveforms(4, 2 * rate_hz)
+    batch = draw_waveforms(4, 2 * rate_hz)
     heard = through_telephone(batch, list(range(4)), sampling_rate_hz=rate_hz, options=ANALOGUE)
     assert heard.shape == batch.shape
     hz, before = welch(batch.numpy(), rate_hz, nperseg=2048, detrend=False)  # pyright: ignore[reportArgumentType]
@@ -40,7 +37,7 @@ def test_telephone__passes_its_band_and_stops_the_rest(rate_hz: int) -> None:
 
 
 def test_telephone__digital_noise_stays_below_4000_hz() -> None:
-    batch = waveforms(4, 32000)
+    batch = draw_waveforms(4, 32000)
     noise = through_telephone(batch, list(range(4)), options=DIGITAL) - through_telephone(
         batch, list(range(4)), options=ANALOGUE
     )
@@ -91,7 +88,7 @@ def test_mu_law__has_255_levels_and_keeps_order_sign_and_zero() -> None:
 
 
 def test_telephone__an_item_does_not_depend_on_its_batch() -> None:
-    batch = waveforms(12)
+    batch = draw_waveforms(12)
     options = replace(DIGITAL, probability=0.7, mu_law_probability=0.0)
     whole = through_telephone(batch, list(range(12)), options=options)
     for k in range(12):
@@ -101,14 +98,14 @@ def test_telephone__an_item_does_not_depend_on_its_batch() -> None:
 
 
 def test_telephone__repeats_with_its_seeds() -> None:
-    batch = waveforms(8)
+    batch = draw_waveforms(8)
     options = TelephoneOptions(probability=0.5)
     first, again = (through_telephone(batch, list(range(8)), options=options) for _ in range(2))
     assert torch.equal(first, again)
 
 
 def test_telephone__happens_as_often_as_its_probabilities() -> None:
-    batch, seeds = waveforms(600, 400), list(range(600))
+    batch, seeds = draw_waveforms(600, 400), list(range(600))
     assert torch.equal(through_telephone(batch, seeds, options=TelephoneOptions(probability=0.0)), batch)
     changed = (through_telephone(batch, seeds, options=TelephoneOptions(probability=0.3)) != batch).any(1)
     assert 140 < int(changed.sum()) < 220

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -90,6 +91,28 @@ def test_children__start_nothing_once_they_are_to_stop(tmp_path: Path) -> None:
         children.run([sys.executable, "-c", f"open({str(tmp_path / 'x')!r}, 'w')"], tmp_path / "log", os.environ)
     assert not (tmp_path / "x").exists()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_children__end_also_when_the_signal_comes_while_they_are_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[Any]] = []
+    start = subprocess.Popen
+
+    def interrupted(*arguments: Any, **options: Any) -> subprocess.Popen[Any]:
+        started.append(start(*arguments, **options))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    children = Children()
+    try:
+        with pytest.raises(TrainingInterruptedError, match="stopped by SIGINT"), children.listening():
+            children.run(["sleep", "60"], tmp_path / "log", os.environ)
+        assert started[0].returncode == -signal.SIGTERM
+        assert not children.running
+    finally:
+        started[0].kill()
 
 
 def test_children__end_gently_and_at_a_second_interrupt_at_once(tmp_path: Path) -> None:

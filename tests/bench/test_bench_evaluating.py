@@ -13,7 +13,8 @@ from tiny_recipes import change
 from curvox.bench.evaluating import findings_of, last_vitals
 from curvox.bench.learnt import learnt_scalars
 from curvox.diagnosis import VitalHistory
-from curvox.embedder import load_embedder, tensors_from_file
+from curvox.embedder import load_embedder
+from curvox.files import tensors_from_file
 from curvox.training import train
 
 

@@ -17,9 +17,10 @@ from tiny_decisions import drawn_card
 from curvox.cli.cite import OF_OPTIONS, OF_STAGES, cite
 from curvox.embedder import CardSettings, model_fingerprint, write_card
 from curvox.errors import InputError, UnknownNameError
-from curvox.evaluating import EvaluationReport, ScoringFacts, TrialFacts, strict_json
+from curvox.evaluating import EvaluationReport, ScoringFacts, TrialFacts
 from curvox.losses import LOSSES
 from curvox.metrics import evaluate
+from curvox.records import to_json
 from curvox.reports import BIBTEX
 from curvox.training.augmenting import Augmentation
 
@@ -147,7 +148,7 @@ def test_cite__of_a_run_names_how_its_evaluations_were_made(
     report = EvaluationReport(scoring, TrialFacts("test.txt"), evaluation)
     (run / "eval" / "test").mkdir()
     path = run / "eval" / "test" / "evaluation.json"
-    path.write_text(strict_json(report.to_dict()), encoding="utf-8")
+    path.write_text(to_json(report.to_dict()), encoding="utf-8")
     assert printed_keys(run, capsys) - trained == papers
     path.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"evaluation\.json cannot be read"):

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from command_line import curvox_here
 
-from curvox.testing.dummies.sound import speech_like
+from curvox.testing.dummies import speech_like
 
 
 @pytest.fixture

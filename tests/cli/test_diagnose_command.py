@@ -238,7 +238,7 @@ def test_write__leaves_the_earlier_diagnosis_when_the_new_one_cannot_be_written(
     folder = tmp_path / "diagnosis"
     write_diagnosis(folder, sick(), RunObservation("x"), name="x", command="")
     before = (folder / "report.html").read_text()
-    monkeypatch.setattr("curvox.evaluating.strict_json", lambda tree: "\ud800")
+    monkeypatch.setattr("curvox.records.to_json", lambda tree: "\ud800")
     with pytest.raises(UnicodeEncodeError):
         write_diagnosis(folder, healthy(), RunObservation("x"), name="x", command="")
     assert (folder / "report.html").read_text() == before

@@ -14,7 +14,7 @@ from curvox.audio import examine_recording, examine_recordings
 from curvox.diagnosis import examination_dict, examine_corpus
 from curvox.diagnosis.corpus_problem import BADNESS, KINDS
 from curvox.errors import InputError
-from curvox.testing.dummies.sound import speech_like
+from curvox.testing.dummies import speech_like
 
 RATE_HZ = 8000
 HEADER = "utterance\tpath\tspeaker\tsession\tsplit\tsampling_rate_hz\tduration_s\tstart_s\tsegment_s"

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from curvox.testing.sabotage import Corpora, case_of, run_case
+from sabotage import Corpora, case_of, run_case
 
 ILL = (
     "label_blind/kl 0.1/voices/1",

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from builders import draw_embeddings
 from torch import Tensor, nn
 
 from curvox.diagnosis.origin import Origin, find_origin
@@ -23,10 +24,6 @@ class Scaled(nn.Module):
         return x / x.std(1, keepdim=True)
 
 
-def batch(seed: int, items: int = 6) -> Tensor:
-    return torch.randn(items, 4, generator=torch.Generator().manual_seed(seed))
-
-
 def model(*layers: nn.Module, seed: int = 0) -> nn.Sequential:
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(4, 4), *layers)
@@ -34,14 +31,14 @@ def model(*layers: nn.Module, seed: int = 0) -> nn.Sequential:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_origin__forward_names_operation_module_and_rows(seed: int):
-    net, x = model(Root(), seed=seed), batch(seed)
+    net, x = model(Root(), seed=seed), draw_embeddings(6, 4, seed=seed)
     found = find_origin(lambda: net(x).sum(), net, items=6)
     rows = tuple((net[0](x) < 0).any(1).nonzero().flatten().tolist())
     assert found == Origin("aten.sqrt", "1", False, rows)
 
 
 def test_origin__a_division_by_the_spread_of_silence_names_that_recording():
-    net, x = nn.Sequential(Scaled(), model()), batch(0)
+    net, x = nn.Sequential(Scaled(), model()), draw_embeddings(6, 4, seed=0)
     x[3] = 0.25
     found = find_origin(lambda: net(x).sum(), net, items=6)
     assert found is not None
@@ -50,7 +47,7 @@ def test_origin__a_division_by_the_spread_of_silence_names_that_recording():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_origin__backward_names_the_node_of_the_root(seed: int):
-    net, x = model(seed=seed), batch(seed)
+    net, x = model(seed=seed), draw_embeddings(6, 4, seed=seed)
 
     def run() -> Tensor:
         z = net(x)
@@ -69,14 +66,14 @@ def test_origin__backward_names_the_module_that_the_node_came_from():
     for parameter in net[0].parameters():
         nn.init.zeros_(parameter)  # a root of exact zeros is finite, its slope is not
     shifted = nn.Sequential(net[0], Root(), net[3])
-    found = find_origin(lambda: shifted(batch(0)).sum(), shifted)
+    found = find_origin(lambda: shifted(draw_embeddings(6, 4, seed=0)).sum(), shifted)
     assert found is not None
     assert (found.backward, found.module) == (True, "1")
 
 
 @pytest.mark.parametrize("how", ["softmax", "logsumexp", "minimum", "log_of_zero"])
 def test_origin__an_infinity_that_comes_to_nothing_is_none(how: str):
-    net, x = model(), batch(1)
+    net, x = model(), draw_embeddings(6, 4, seed=1)
     own = torch.eye(6, dtype=torch.bool)
 
     def run() -> Tensor:
@@ -93,7 +90,7 @@ def test_origin__an_infinity_that_comes_to_nothing_is_none(how: str):
 
 
 def test_origin__a_mask_is_not_blamed_for_another_operation():
-    net, x = model(), batch(1)
+    net, x = model(), draw_embeddings(6, 4, seed=1)
     own = torch.eye(6, dtype=torch.bool)
 
     def run() -> Tensor:
@@ -106,14 +103,14 @@ def test_origin__a_mask_is_not_blamed_for_another_operation():
 
 
 def test_origin__a_softmax_of_nothing_but_a_mask_is_named_not_the_mask():
-    net, x = model(), batch(1)
+    net, x = model(), draw_embeddings(6, 4, seed=1)
     found = find_origin(lambda: (net(x) - math.inf).softmax(1).sum(), net)
     assert found is not None
     assert found.operation == "aten._softmax"
 
 
 def test_origin__half_precision_is_told():
-    net, x = model(), batch(0)
+    net, x = model(), draw_embeddings(6, 4, seed=0)
     found = find_origin(lambda: (1e6 * net(x)).half().float().sum(), net)
     assert found is not None
     assert found.half
@@ -121,19 +118,19 @@ def test_origin__half_precision_is_told():
 
 
 def test_origin__numbers_that_were_bad_before_are_given():
-    net, x = model(), batch(0)
+    net, x = model(), draw_embeddings(6, 4, seed=0)
     x[2, 1] = math.nan
     found = find_origin(lambda: net(x).sum(), net, items=6)
     assert found is not None
     assert (found.given, found.rows, found.module) == ("input", (2,), "0")
     nn.init.constant_(net.get_parameter("0.weight"), math.inf)
-    found = find_origin(lambda: net(batch(0)).sum(), net, items=6)
+    found = find_origin(lambda: net(draw_embeddings(6, 4, seed=0)).sum(), net, items=6)
     assert found is not None
     assert found.given == "0.weight"
 
 
 def test_origin__is_found_although_the_loss_refuses_the_embeddings():
-    net, x = model(Root()), batch(0)
+    net, x = model(Root()), draw_embeddings(6, 4, seed=0)
     loss = create_loss("am_softmax", dim=4, speakers=3)
     found = find_origin(lambda: loss(net(x), torch.arange(6) % 3).value, net)
     assert found is not None
@@ -141,28 +138,28 @@ def test_origin__is_found_although_the_loss_refuses_the_embeddings():
 
 
 def test_origin__a_refusal_of_finite_input_is_passed_on():
-    net, x = model(), batch(0)
+    net, x = model(), draw_embeddings(6, 4, seed=0)
     loss = create_loss("am_softmax", dim=4, speakers=3)
     with pytest.raises(InputError, match="speakers must be in"):
         find_origin(lambda: loss(net(x), torch.arange(6)).value, net)
 
 
 def test_origin__what_is_no_scalar_is_refused():
-    net, x = model(), batch(0)
+    net, x = model(), draw_embeddings(6, 4, seed=0)
     with pytest.raises(InputError, match="scalar"):
         find_origin(lambda: net(x), net)
 
 
 @pytest.mark.parametrize("name", ["am_softmax", "ham_softmax", "triplet", "gaussian_kl", "supervised_contrastive"])
 def test_origin__healthy_losses_have_none(name: str):
-    net, x = model(nn.BatchNorm1d(4)), batch(3, 8)
+    net, x = model(nn.BatchNorm1d(4)), draw_embeddings(8, 4, seed=3)
     loss = create_loss(name, dim=4, speakers=4)
     speakers = torch.arange(4).repeat_interleave(2)
     assert find_origin(lambda: loss(net(x), speakers).value, nn.ModuleDict({"e": net, "l": loss})) is None
 
 
 def test_origin__leaves_no_trace():
-    net, x = model(nn.BatchNorm1d(4), nn.Dropout(0.5)), batch(0)
+    net, x = model(nn.BatchNorm1d(4), nn.Dropout(0.5)), draw_embeddings(6, 4, seed=0)
     net(x).sum().backward()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     gradients = [(p.grad, p.grad.clone()) for p in net.parameters() if p.grad is not None]

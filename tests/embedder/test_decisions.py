@@ -15,7 +15,6 @@ from curvox.embedder import (
     DecisionCard,
     Embedder,
     choose_point,
-    default_way,
     enrol_models,
     load_embedder,
     measures_of,
@@ -224,10 +223,10 @@ def test_measures__are_refused_of_recordings_that_were_not_measured(plain: Embed
         measures_of(plain.space, plain.embed_recordings([lambda: plain.waveform(path)]))
 
 
-def test_default_way__is_that_of_the_space() -> None:
+def test_default_enrolment__fits_the_space() -> None:
     ways = {Hypersphere: "spherical_mean", PoincareBall: "einstein_midpoint", Euclidean: "frechet_mean"}
     for space, way in ways.items():
-        assert default_way(space()) == way
+        assert space().default_enrolment == way
         points = np.array([[0.6, 0.0], [0.0, 0.8]]) if space is not Hypersphere else np.eye(2)
         assert enrol(space(), points, [[0, 1]], way=way).shape == (1, 2)
 

@@ -6,7 +6,7 @@ from plain_layers import PlainLayers, bins_before_channels, randomise, statistic
 from torch import Tensor
 
 from curvox.encoders.cam_plus_plus import CAMPlusPlus, segment_means
-from curvox.encoders.masking import frame_mask
+from curvox.encoders.layers import frame_mask
 
 
 def small() -> torch.nn.Module:

@@ -104,49 +104,6 @@ def test_output__is_that_of_the_plain_description(frames: int) -> None:
     torch.testing.assert_close(encoder(features[None])[0], expected, rtol=1e-9, atol=1e-9)
 
 
-def test_output__is_the_same_alone_in_a_batch_and_padded() -> None:
-    encoder = small()
-    lengths = torch.tensor([50, 31, 8, 1])
-    features = torch.randn(4, 50, 20)
-    batch = encoder(features, lengths)
-    for row, length in enumerate(lengths.tolist()):
-        torch.testing.assert_close(batch[row], encoder(features[row : row + 1, :length])[0], rtol=1e-5, atol=1e-5)
-
-
-def test_output__ignores_what_stands_in_the_padding() -> None:
-    encoder = small()
-    lengths = torch.tensor([30, 12])
-    features = torch.randn(2, 30, 20)
-    changed = features.clone()
-    changed[1, 12:] = 1e3
-    torch.testing.assert_close(encoder(features, lengths), encoder(changed, lengths))
-
-
-def test_gradient__is_finite_with_constant_channels() -> None:
-    encoder = small().train()
-    features = torch.zeros(3, 20, 20, requires_grad=True)
-    encoder(features, torch.tensor([20, 20, 5])).square().sum().backward()
-    assert all(torch.isfinite(p.grad).all() for p in encoder.parameters() if p.grad is not None)
-    assert features.grad is not None
-    assert torch.isfinite(features.grad).all()
-
-
-@pytest.mark.parametrize(
-    ("features", "lengths", "said"),
-    [
-        (torch.zeros(2, 5, 19), None, "features must be"),
-        (torch.zeros(2, 0, 20), None, "features must be"),
-        (torch.zeros(2, 5, 20), torch.tensor([5]), "lengths_frames must be (2,)"),
-        (torch.zeros(2, 5, 20), torch.tensor([5, 6]), "must lie in 1..5"),
-        (torch.zeros(2, 5, 20), torch.tensor([0, 5]), "must lie in 1..5"),
-    ],
-)
-def test_input__of_wrong_shape_is_refused(features: Tensor, lengths: Tensor | None, said: str) -> None:
-    with pytest.raises(InputError) as caught:
-        small()(features, lengths)
-    assert said in str(caught.value)
-
-
 def test_sizes__that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="multiple of res2_scale"):
         ECAPATDNN(channels=100)

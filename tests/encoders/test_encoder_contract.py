@@ -1,12 +1,18 @@
-"""What every encoder of the table must keep."""
+"""The contract suite over the table of encoders; and what every constructor keeps."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from curvox.encoders import ENCODERS
+from curvox.encoders import ENCODERS, AbstractEncoder
 from curvox.errors import InputError
+from curvox.testing import check_encoder
+from curvox.testing.encoder_contract import CHECKS, DIM, N_MELS, EncoderFactory
 from curvox.training.options import build_encoder
 
 SMALL = {
@@ -16,111 +22,20 @@ SMALL = {
     "cam_plus_plus": {"front_channels": 4, "channels": 8, "growth": 4, "bottleneck": 8},
     "redimnet2": {"size": "B0"},
 }
-N_MELS = 24
 
 
-def build(name: str) -> Any:
-    """A small encoder whose normalisations have seen other data than they are given, in float64."""
-    torch.manual_seed(1)
-    encoder = build_encoder({"name": name, "embedding_dim": 9, **SMALL[name]}, N_MELS)
-    for module in encoder.modules():
-        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(std=0.3)
-            module.running_var.uniform_(0.5, 1.5)
-            if module.bias is not None:
-                torch.nn.init.normal_(module.bias, std=0.3)
-    return encoder.eval().double()
+def factory_of(name: str) -> EncoderFactory:
+    return lambda n_mels, dim: build_encoder({"name": name, "embedding_dim": dim, **SMALL[name]}, n_mels)
 
 
-@pytest.fixture(params=list(ENCODERS))
-def encoder(request: pytest.FixtureRequest) -> Any:
-    return build(request.param)
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", ENCODERS)
+def test_contract__holds(name: str, check: str) -> None:
+    assert isinstance(factory_of(name)(N_MELS, DIM), AbstractEncoder)
+    CHECKS[check](factory_of(name))
 
 
-def features(items: int, frames: int) -> torch.Tensor:
-    return torch.randn(items, frames, N_MELS, dtype=torch.float64)
-
-
-def test_encoder__gives_one_embedding_an_item(encoder: Any) -> None:
-    assert encoder(features(3, 17)).shape == (3, 9)
-    assert encoder.embedding_dim == 9
-
-
-def test_encoder__commutes_with_a_permutation_of_the_batch(encoder: Any) -> None:
-    batch, order = features(4, 17), torch.tensor([2, 0, 3, 1])
-    torch.testing.assert_close(encoder(batch[order]), encoder(batch)[order])
-
-
-def test_encoder__gives_a_padded_item_what_it_gives_alone(encoder: Any) -> None:
-    lengths = [46, 45, 17, 9, encoder.minimum_frames]
-    batch = features(len(lengths), 46)
-    together = encoder(batch, torch.tensor(lengths))
-    for row, length in enumerate(lengths):
-        torch.testing.assert_close(together[row], encoder(batch[row : row + 1, :length])[0], rtol=1e-8, atol=1e-8)
-
-
-def test_encoder__gives_the_same_with_lengths_that_fill_the_batch(encoder: Any) -> None:
-    batch = features(2, 18)
-    torch.testing.assert_close(encoder(batch, torch.tensor([18, 18])), encoder(batch), rtol=0, atol=0)
-
-
-def test_encoder__ignores_what_stands_in_the_padding(encoder: Any) -> None:
-    batch = features(2, 30)
-    changed = batch.clone()
-    changed[1, 12:] = 1e3
-    lengths = torch.tensor([30, 12])
-    torch.testing.assert_close(encoder(batch, lengths), encoder(changed, lengths))
-
-
-@pytest.mark.parametrize("lengths", [None, [20, 20, 5]])
-def test_encoder__has_finite_gradients_for_all_weights_on_silence(encoder: Any, lengths: list[int] | None) -> None:
-    silence = torch.zeros(3, 20, N_MELS, dtype=torch.float64, requires_grad=True)
-    output = encoder.train()(silence, None if lengths is None else torch.tensor(lengths))
-    (output * torch.randn_like(output)).sum().backward()
-    gradients = [parameter.grad for parameter in encoder.parameters()]
-    assert silence.grad is not None
-    for gradient in [*gradients, silence.grad]:
-        assert gradient is not None
-        assert torch.isfinite(gradient).all()
-
-
-def test_encoder__trains_on_padded_batches_without_hearing_the_padding(encoder: Any) -> None:
-    batch = features(3, 24).requires_grad_()
-    encoder.train()(batch, torch.tensor([24, 16, 8])).square().sum().backward()
-    assert batch.grad is not None
-    assert batch.grad[0].abs().sum() > 0
-    assert not batch.grad[1, 16:].any()
-    assert not batch.grad[2, 8:].any()
-
-
-def test_encoder__refuses_fewer_frames_than_its_minimum(encoder: Any) -> None:
-    least = encoder.minimum_frames
-    assert torch.isfinite(encoder(features(1, least))).all()
-    with pytest.raises(InputError, match=f"T of at least {least}"):
-        encoder(features(1, least - 1))
-    with pytest.raises(InputError, match=rf"must lie in {least}\.\.9"):
-        encoder(features(2, 9), torch.tensor([9, least - 1]))
-
-
-@pytest.mark.parametrize(
-    ("shape", "lengths", "said"),
-    [
-        ((2, 9, N_MELS + 1), None, "features must be"),
-        ((9, N_MELS), None, "features must be"),
-        ((2, 9, N_MELS), [9], r"lengths_frames must be \(2,\)"),
-        ((2, 9, N_MELS), [9, 10], r"must lie in \d\.\.9"),
-    ],
-)
-def test_encoder__refuses_other_shapes(
-    encoder: Any, shape: tuple[int, ...], lengths: list[int] | None, said: str
-) -> None:
-    with pytest.raises(InputError, match=said):
-        encoder(torch.zeros(shape), None if lengths is None else torch.tensor(lengths))
-
-
-@pytest.mark.parametrize("name", list(ENCODERS))
+@pytest.mark.parametrize("name", ENCODERS)
 def test_encoder__refuses_sizes_that_are_not_positive(name: str) -> None:
     for size in ("embedding_dim", *(key for key, value in SMALL[name].items() if isinstance(value, int))):
         with pytest.raises(InputError, match=f"{size} must be at least"):
@@ -129,10 +44,130 @@ def test_encoder__refuses_sizes_that_are_not_positive(name: str) -> None:
         build_encoder({"name": name, **SMALL[name]}, 0)
 
 
-@pytest.mark.parametrize("name", list(ENCODERS))
-def test_encoder__survives_its_state_dict(name: str) -> None:
-    encoder = build(name)
-    other = build_encoder({"name": name, "embedding_dim": 9, **SMALL[name]}, N_MELS).eval().double()
-    other.load_state_dict(encoder.state_dict())
-    batch = features(2, 17)
-    torch.testing.assert_close(other(batch), encoder(batch), rtol=0, atol=0)
+class Sound(AbstractEncoder):
+    """The mean of the real frames through one layer, which keeps the contract."""
+
+    def __init__(self, n_mels: int, embedding_dim: int) -> None:
+        super().__init__(n_mels, embedding_dim)
+        self.project = nn.Linear(n_mels, embedding_dim)
+
+    def compute(self, features: Tensor, lengths_frames: Tensor | None) -> Tensor:
+        frames = features.shape[1]
+        lengths = torch.full((len(features),), frames) if lengths_frames is None else lengths_frames
+        real = (torch.arange(frames)[None] < lengths[:, None])[:, :, None]
+        return self.finish(torch.where(real, features, 0.0).sum(1) / lengths[:, None])
+
+    def finish(self, means: Tensor) -> Tensor:
+        return self.project(means)
+
+
+class HearsPadding(Sound):
+    def compute(self, features: Tensor, lengths_frames: Tensor | None) -> Tensor:
+        return self.project(features.mean(1))
+
+
+class Random(Sound):
+    def finish(self, means: Tensor) -> Tensor:
+        return self.project(nn.functional.dropout(means, 0.3))
+
+
+class Normalised(Sound):
+    """Normalises over the batch, also in evaluation mode."""
+
+    def finish(self, means: Tensor) -> Tensor:
+        return self.project(means - means.mean(0) + 0.1 * means)
+
+
+class Unused(Sound):
+    def __init__(self, n_mels: int, embedding_dim: int) -> None:
+        super().__init__(n_mels, embedding_dim)
+        self.head = nn.Linear(embedding_dim, 2)
+
+
+class RootOfSilence(Sound):
+    def finish(self, means: Tensor) -> Tensor:
+        return self.project(means) + means.square().sum(1, keepdim=True).sqrt()
+
+
+class Counting(Sound):
+    """Counts its calls in its state."""
+
+    calls: Tensor
+
+    def __init__(self, n_mels: int, embedding_dim: int) -> None:
+        super().__init__(n_mels, embedding_dim)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def finish(self, means: Tensor) -> Tensor:
+        self.calls += 1
+        return self.project(means)
+
+
+class Forgetful(Sound):
+    """Keeps weights that are not in its state."""
+
+    def __init__(self, n_mels: int, embedding_dim: int) -> None:
+        super().__init__(n_mels, embedding_dim)
+        self.hidden = torch.randn(embedding_dim, dtype=torch.float64)
+
+    def finish(self, means: Tensor) -> Tensor:
+        return self.project(means) + self.hidden.to(means.dtype)
+
+
+class Blind(Sound):
+    def check_inputs(self, features: Tensor, lengths_frames: Tensor | None) -> None:
+        pass
+
+
+class Constant(Sound):
+    def finish(self, means: Tensor) -> Tensor:
+        return self.project(0.0 * means)
+
+
+class InOrder(Sound):
+    def finish(self, means: Tensor) -> Tensor:
+        return self.project(means) * torch.arange(1.0, len(means) + 1.0)[:, None]
+
+
+class MindsLengths(Sound):
+    def compute(self, features: Tensor, lengths_frames: Tensor | None) -> Tensor:
+        return super().compute(features, lengths_frames) + (1e-9 if lengths_frames is None else 0.0)
+
+
+class Wide(Sound):
+    def __init__(self, n_mels: int, embedding_dim: int) -> None:
+        super().__init__(n_mels, embedding_dim + 1)
+
+
+def test_check_encoder__passes_a_sound_encoder() -> None:
+    check_encoder(Sound)
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "said"),
+    [
+        (Wide, "output", r"must be \(3, 9\), got \(3, 10\)"),
+        (Constant, "utterances_apart", "one embedding"),
+        (HearsPadding, "padding", "padded to 46 differs"),
+        (HearsPadding, "gradient_of_padding", "reaches the padding"),
+        (Random, "determinism", "other embeddings"),
+        (Counting, "determinism", 'changed "calls"'),
+        (Normalised, "padding", "differs from itself alone"),
+        (Unused, "gradients", "no gradient reaches head"),
+        (RootOfSilence, "gradients", "is infinite"),
+        (Blind, "shortest", "must be refused"),
+        (Blind, "bad_features", "cannot be multiplied"),
+        (InOrder, "permutation", "order of the batch"),
+        (MindsLengths, "full_lengths", "full lengths change"),
+        (Forgetful, "state_dict", "the copy differs"),
+        (lambda n_mels, dim: Sound(n_mels, max(dim, 1)), "sizes", "embedding_dim of 0 must be refused"),
+    ],
+)
+def test_contract__catches_a_broken_encoder(broken: Callable[[int, int], Any], check: str, said: str) -> None:
+    with pytest.raises((AssertionError, IndexError, RuntimeError), match=said):
+        CHECKS[check](broken)
+
+
+def test_check_encoder__runs_every_check() -> None:
+    with pytest.raises(AssertionError):
+        check_encoder(Forgetful)

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from curvox.encoders.masking import frame_mask
-from curvox.encoders.pooling import AttendedMoments, frame_statistics
+from curvox.encoders.layers import AttendedMoments, frame_mask, frame_statistics
 
 
 def moments_by_sums(logits: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

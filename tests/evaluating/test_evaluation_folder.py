@@ -68,7 +68,7 @@ def test_folder__stays_as_it_was_when_writing_fails(tmp_path, plain, monkeypatch
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("curvox.evaluating.folder.strict_json", full)
+    monkeypatch.setattr("curvox.evaluating.folder.to_json", full)
     with pytest.raises(CheckpointError, match="No space"):
         write(tmp_path / "test", replace(plain, notes=("another",)))
     assert {path.name: path.read_bytes() for path in (tmp_path / "test").iterdir()} == before

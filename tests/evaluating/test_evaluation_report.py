@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from curvox.errors import InputError
-from curvox.evaluating import Breakdown, EvaluationReport, strict_json
+from curvox.evaluating import Breakdown, EvaluationReport
+from curvox.records import to_json
 
 
-def test_evaluation_report__comes_back_from_strict_json(evaluation_report):
-    text = strict_json(evaluation_report.to_dict())
+def test_evaluation_report__comes_back_from_to_json(evaluation_report):
+    text = to_json(evaluation_report.to_dict())
 
     def refuse(constant):
         raise AssertionError(constant)
@@ -18,11 +19,11 @@ def test_evaluation_report__comes_back_from_strict_json(evaluation_report):
     assert EvaluationReport.from_dict(json.loads(text, parse_constant=refuse)) == evaluation_report
 
 
-def test_evaluation_report__keeps_an_infinite_threshold_in_strict_json(evaluation_report):
+def test_evaluation_report__keeps_an_infinite_threshold_in_to_json(evaluation_report):
     evaluation = evaluation_report.evaluation
     figures = tuple(replace(figure, threshold=float("inf")) for figure in evaluation.figures)
     report = replace(evaluation_report, evaluation=replace(evaluation, figures=figures))
-    assert EvaluationReport.from_dict(json.loads(strict_json(report.to_dict()))) == report
+    assert EvaluationReport.from_dict(json.loads(to_json(report.to_dict()))) == report
 
 
 def test_evaluation_report__has_the_figures_on_the_outermost_level(evaluation_report):
@@ -45,7 +46,7 @@ def test_evaluation_report__has_the_figures_on_the_outermost_level(evaluation_re
     ],
 )
 def test_evaluation_report__refuses_other_trees(spoil, evaluation_report):
-    tree = json.loads(strict_json(evaluation_report.to_dict()))
+    tree = json.loads(to_json(evaluation_report.to_dict()))
     spoil(tree)
     with pytest.raises(InputError, match="not an evaluation"):
         EvaluationReport.from_dict(tree)

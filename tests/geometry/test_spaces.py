@@ -1,7 +1,9 @@
 """Spaces: projection, distance, and the way to a description and back."""
 
+import ast
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from curvox.geometry import (
     SoftClip,
     angle,
     create_space,
+    log0,
+    mobius_add,
     pairwise_angle,
     pairwise_squared_distance,
     sqrt0,
@@ -172,3 +176,45 @@ def test_sqrt0__has_no_gradient_at_zero() -> None:
     (gradient,) = torch.autograd.grad(sqrt0(a).sum(), a)
     assert sqrt0(a).tolist() == [0.0, 2.0]
     assert gradient.tolist() == [0.0, 0.25]
+
+
+def test_in_words__says_the_curvature_in_force() -> None:
+    assert Hypersphere().in_words() == "hypersphere"
+    assert PoincareBall(c=3.0).in_words() == "Poincaré ball, c = 3, clip"
+    learnt = PoincareBall(c=2.0, learn_c=True)
+    assert learnt.raw_c is not None
+    with torch.no_grad():
+        learnt.raw_c.fill_(1.0)
+    words, shown = learnt.in_words(), torch.as_tensor(learnt.c).item()
+    assert words.endswith(" (learnt), clip")
+    assert float(words.split("c = ")[1].split()[0]) == pytest.approx(shown, rel=1e-3)
+    assert shown != 2.0
+
+
+def test_log_map__of_the_ball_is_that_of_the_origin_after_a_translation() -> None:
+    """Against Möbius addition and the map at the origin, whose vectors are half as long."""
+    ball = PoincareBall(c=0.7)
+    x, y = ball.project(0.4 * torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    torch.testing.assert_close(ball.log_map(x, y), 2.0 * log0(mobius_add(-x, y, c=0.7), c=0.7), rtol=1e-12, atol=1e-13)
+
+
+def test_log_map__of_the_sphere_leads_along_a_great_circle() -> None:
+    sphere, angles = Hypersphere(), torch.linspace(-3.0, 3.0, 13, dtype=torch.float64)
+    circle = torch.stack([angles.cos(), angles.sin(), 0.0 * angles], dim=1)
+    found = sphere.log_map(torch.eye(3, dtype=torch.float64)[:1], circle)
+    torch.testing.assert_close(found, torch.stack([0.0 * angles, angles, 0.0 * angles], dim=1))
+
+
+def test_packages__outside_geometry_never_ask_of_which_class_a_space_is(repository: Path) -> None:
+    """What they want to know the space itself answers, so that a space of one's own fits everywhere."""
+    classes = {"AbstractSpace", *(entry.attribute for entry in SPACES.values())}
+    asked = []
+    for file in (repository / "src" / "curvox").rglob("*.py"):
+        if file.parent.name == "geometry":
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+                names = {leaf.id for leaf in ast.walk(node.args[1]) if isinstance(leaf, ast.Name)}
+                names |= {leaf.attr for leaf in ast.walk(node.args[1]) if isinstance(leaf, ast.Attribute)}
+                asked += [f"{file.name}:{node.lineno}"] if names & classes else []
+    assert asked == []

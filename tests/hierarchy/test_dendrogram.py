@@ -38,7 +38,7 @@ def random_tree(n: int, seed: int) -> Dendrogram:
         merges.append(pair)
         sizes.append(sizes[pair[0]] + sizes[pair[1]])
     heights = np.sort(rng.integers(0, 5, n - 1)).astype(np.float64)
-    return Dendrogram(np.array(merges), heights, np.array(sizes[n:]), "squared distance")
+    return Dendrogram(np.array(merges), heights, np.array(sizes[n:]), np.sqrt(heights), "squared distance")
 
 
 def clusters(dendrogram: Dendrogram) -> list[set[int]]:
@@ -84,7 +84,8 @@ def test_purity__is_one_for_a_perfect_tree_and_only_for_it() -> None:
 
 
 def test_purity__of_one_label_is_one_and_of_a_known_case_by_hand() -> None:
-    tree = Dendrogram(np.array([[0, 1], [2, 3], [4, 5]]), np.array([1.0, 1.0, 2.0]), np.array([2, 2, 4]), "1 - cos")
+    heights = np.array([1.0, 1.0, 2.0])
+    tree = Dendrogram(np.array([[0, 1], [2, 3], [4, 5]]), heights, np.array([2, 2, 4]), heights, "distance")
     assert purity(tree, np.zeros(4, dtype=int)) == 1.0
     assert purity(tree, np.array([0, 0, 0, 1])) == pytest.approx((1 + 0.75 + 0.75) / 3)
 

@@ -26,11 +26,6 @@ WITH_CENTRES = {
 }
 
 
-def batch(items: int = 12, dim: int = 6, speakers: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(items, dim, generator=generator), torch.arange(items) % speakers
-
-
 def build(name: str, **arguments: Any) -> MetricLearning:
     torch.manual_seed(0)
     return MetricLearning(6, 4, loss=name, loss_options=OPTIONS.get(name), **arguments)

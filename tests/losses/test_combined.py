@@ -6,20 +6,15 @@ import copy
 
 import pytest
 import torch
-from torch import Tensor
+from builders import draw_batch
 
 from curvox.errors import InputError
 from curvox.geometry import ExpMap, Hypersphere, PoincareBall
 from curvox.losses import AAMSoftmax, AbstractLoss, AMSoftmax, Combined, HSoftmax, Triplet, WeightedLoss
 
 
-def batch(items: int = 8, dim: int = 6, speakers: int = 4) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(items, dim, generator=generator), torch.arange(items) % speakers
-
-
 def test_combined__is_the_published_mixture_by_default() -> None:
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     loss = Combined(6, 4)
     output = loss(embeddings, speakers)
     ram, ham = (part(embeddings, speakers) for part in loss.members())
@@ -52,7 +47,7 @@ def test_combined__schedules_the_margins_of_all_its_parts() -> None:
 def test_combined__numbers_parts_of_one_kind() -> None:
     parts = [WeightedLoss(1.0, AMSoftmax(6, 4)), WeightedLoss(2.0, AMSoftmax(6, 4, margin=0.4))]
     loss = Combined(6, 4, parts=parts, space_of="am_softmax_2")
-    assert {"am_softmax", "am_softmax_2"} < set(loss(*batch()).parts)
+    assert {"am_softmax", "am_softmax_2"} < set(loss(*draw_batch()).parts)
     assert loss.space is parts[1].loss.space
 
 
@@ -60,7 +55,7 @@ def test_combined__of_centres_and_pairs_needs_the_whole_batch_and_pairs_in_it() 
     loss = Combined(6, 4, parts=[WeightedLoss(1.0, AMSoftmax(6, 4)), WeightedLoss(0.5, Triplet(6))])
     assert loss.whole_batch
     assert not Combined(6, 4).whole_batch
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     output = loss(embeddings, speakers)
     am, triplet = (part(embeddings, speakers) for part in loss.members())
     torch.testing.assert_close(output.per_item, am.per_item + 0.5 * triplet.per_item)

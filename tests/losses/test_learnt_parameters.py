@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from builders import draw_batch
 
 from curvox.geometry import PoincareBall, create_space
 from curvox.losses import AbstractLoss, create_loss
 from curvox.losses.centres import LearntScale
 
+BATCH = draw_batch(seed=1, dtype=torch.float64)
 _BALL = {"name": "poincare_ball", "c": 1.5}
 LEARNT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "am, scale": ({"name": "am_softmax", "learn_scale": True}, ["scaling.raw_scale"]),
@@ -45,14 +47,9 @@ def build(name: str, *, seed: int = 0) -> AbstractLoss:
     return loss
 
 
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randn(8, 6, generator=generator, dtype=torch.float64), torch.arange(8) % 4
-
-
 def value(loss: AbstractLoss) -> float:
     with torch.no_grad():
-        return loss(*batch()).value.item()
+        return loss(*BATCH).value.item()
 
 
 @every_loss
@@ -72,7 +69,7 @@ def test_learnt__gradients_equal_finite_differences(name: str, memory_bytes: int
             with torch.no_grad():
                 parameter.add_(start)
             loss.zero_grad()
-            loss(*batch()).value.backward()
+            loss(*BATCH).value.backward()
             assert parameter.grad is not None
             ends = []
             for move in (step, -2 * step):
@@ -109,7 +106,7 @@ def test_learnt__numbers_stay_within_ten_times(name: str, raw: float) -> None:
         shares = [float(scaling.now()) / scaling.start]
         shares += [float(space.c) / space.initial_c] if isinstance(space, PoincareBall) else []
     assert all(0.1 - 1e-12 <= share <= 10.0 + 1e-12 for share in shares), shares
-    output = loss(*batch())
+    output = loss(*BATCH)
     output.value.backward()
     assert torch.isfinite(output.value)
     assert all(torch.isfinite(p.grad).all() for p in loss.parameters() if p.grad is not None)
@@ -121,7 +118,7 @@ def test_learnt__numbers_move_in_training_and_are_saved(name: str) -> None:
     optimiser = torch.optim.SGD(loss.parameters(), lr=0.01)
     for _ in range(3):
         optimiser.zero_grad()
-        loss(*batch()).value.backward()
+        loss(*BATCH).value.backward()
         optimiser.step()
     twin, fresh = build(name, seed=1), build(name)
     twin.load_state_dict(loss.state_dict())
@@ -131,7 +128,7 @@ def test_learnt__numbers_move_in_training_and_are_saved(name: str) -> None:
         assert not torch.equal(fresh.get_parameter(parameter_name), loss.get_parameter(parameter_name))
     space = create_space(loss.space.describe()).double()
     space.load_state_dict(loss.space.state_dict())
-    points = batch()[0]
+    points = BATCH[0]
     torch.testing.assert_close(space.project(points), loss.space.project(points), rtol=0, atol=0)
 
 
@@ -139,7 +136,7 @@ def test_learnt_scale__is_in_the_log_as_it_is_in_force() -> None:
     loss = build("am, scale")
     with torch.no_grad():
         loss.get_parameter("scaling.raw_scale").fill_(math.atanh(math.log10(2.0)))
-    shown = loss(*batch()).parts["scale"]
+    shown = loss(*BATCH).parts["scale"]
     assert shown.item() == pytest.approx(60.0)
     assert not shown.requires_grad
     fixed = create_loss({"name": "am_softmax", "scale": 60.0}, dim=6, speakers=4).double()
@@ -156,7 +153,7 @@ def test_learnt__numbers_in_half_precision_are_used_as_they_stand(name: str) -> 
             loss.get_parameter(parameter_name).add_(0.3)
         for parameter in loss.parameters():
             parameter.copy_(parameter.bfloat16())
-    embeddings, speakers = batch()
+    embeddings, speakers = BATCH
     embeddings = embeddings.bfloat16()
     expected = loss(embeddings, speakers).value.item()
     found = loss.bfloat16()(embeddings, speakers).value

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from builders import draw_batch
+from loss_variants import VARIANTS, factory_of
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractLift, Clip, Euclidean, ExpMap, Hypersphere, PoincareBall, Published, SoftClip
@@ -21,18 +23,12 @@ from curvox.losses import (
     RAMSoftmax,
     Softmax,
 )
-from curvox.testing.loss_variants import VARIANTS, factory_of
 
 MARGINS = ("am_softmax", "aam_softmax", "ram_softmax", "ham_softmax")
 
 
-def batch(items: int = 8, dim: int = 6, speakers: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(items, dim, generator=generator), torch.arange(items) % speakers
-
-
 def test_margin_losses__agree_when_the_margin_is_off() -> None:
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     for first, second in [
         (AMSoftmax(6, 4), AAMSoftmax(6, 4)),
         (HAMSoftmax(6, 4), HSoftmax(6, 4, space=PoincareBall(lift=Published(3.0)))),
@@ -45,7 +41,7 @@ def test_margin_losses__agree_when_the_margin_is_off() -> None:
 
 @pytest.mark.parametrize("cls", [AMSoftmax, AAMSoftmax, RAMSoftmax, HAMSoftmax])
 def test_loss__grows_with_the_margin(cls: Callable[..., AbstractLoss]) -> None:
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     torch.manual_seed(0)
     state = cls(6, 4).state_dict()
     values = []
@@ -104,7 +100,7 @@ def test_ram_softmax__of_a_solved_batch_is_log_n_with_no_gradient() -> None:
 def test_loss__survives_a_scale_past_overflow(name: str) -> None:
     """exp(88) overflows float32; scales of 1e4 must not."""
     loss = LOSSES.load(name)(6, 4, scale=1e4)
-    output = loss(*batch())
+    output = loss(*draw_batch())
     output.value.backward()
     assert torch.isfinite(output.value)
     assert torch.isfinite(loss.centres.grad).all()
@@ -117,7 +113,7 @@ def test_loss__survives_centres_of_any_length(name: str, length: float) -> None:
     loss = LOSSES.load(name)(6, 4)
     with torch.no_grad():
         loss.centres.copy_(length * torch.nn.functional.normalize(torch.randn(4, 6)))
-    output = loss(*batch())
+    output = loss(*draw_batch())
     output.value.backward()
     assert torch.isfinite(output.value)
     assert torch.isfinite(loss.centres.grad).all()
@@ -128,7 +124,7 @@ def test_loss__survives_centres_of_any_length(name: str, length: float) -> None:
 def test_loss__takes_embeddings_however_they_lie_in_memory(name: str, memory_bytes: int) -> None:
     loss = LOSSES.load(name)(6, 4)
     loss.memory_bytes = memory_bytes
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     expected = gradient(loss, embeddings.clone(), speakers)
     for other in (
         embeddings.T.contiguous().T,
@@ -152,7 +148,7 @@ def gradient(loss: AbstractLoss, embeddings: torch.Tensor, speakers: torch.Tenso
 def test_loss__refuses_to_be_differentiated_twice(name: str) -> None:
     """Its rivals have first derivatives only; a penalty on the gradient would miss theirs without a word."""
     loss = LOSSES.load(name)(6, 4)
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     leaf = embeddings.requires_grad_()
     with pytest.raises(RuntimeError, match="differentia"):
         twice(loss(leaf, speakers).value, leaf)
@@ -214,13 +210,13 @@ def test_learnable_lift__is_trained_saved_and_part_of_the_space() -> None:
     loss = HAMSoftmax(6, 4, space=PoincareBall(lift=ExpMap(0.3)))
     assert set(loss.state_dict()) == {"centres", "space.lift.raw_gain"}
     assert set(loss.space.state_dict()) == {"lift.raw_gain"}
-    loss(*batch()).value.backward()
+    loss(*draw_batch()).value.backward()
     assert loss.get_parameter("space.lift.raw_gain").grad != 0
 
 
 @pytest.mark.parametrize(("value", "cause"), [(float("nan"), "NaN"), (float("inf"), "NaN or inf"), (1e30, "overflow")])
 def test_check_inputs__names_the_row_of_a_broken_embedding(value: float, cause: str) -> None:
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     embeddings[5, 2] = value
     with pytest.raises(InputError, match=cause) as refusal:
         AMSoftmax(6, 4)(embeddings, speakers)
@@ -228,7 +224,7 @@ def test_check_inputs__names_the_row_of_a_broken_embedding(value: float, cause: 
 
 
 def test_check_inputs__names_the_row_and_the_range_of_a_wrong_speaker() -> None:
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     for wrong in (-1, 4):
         broken = speakers.clone()
         broken[6] = wrong
@@ -238,20 +234,20 @@ def test_check_inputs__names_the_row_and_the_range_of_a_wrong_speaker() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64])
 def test_check_inputs__takes_every_integer_type(dtype: torch.dtype) -> None:
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     loss = AMSoftmax(6, 4)
     assert torch.equal(loss(embeddings, speakers.to(dtype)).value, loss(embeddings, speakers).value)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_half_precision_module__still_computes_in_float32(name: str) -> None:
-    embeddings, _ = batch()
+    embeddings, _ = draw_batch()
     loss = factory_of(name)(6, 4).to(torch.bfloat16)
     assert loss(embeddings.bfloat16(), torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])).value.dtype == torch.float32
 
 
 def test_parts__are_the_means_they_are_named_for() -> None:
-    embeddings, speakers = batch()
+    embeddings, speakers = draw_batch()
     loss = HAMSoftmax(6, 4)
     parts = loss(embeddings, speakers).parts
     x, w = loss.space.project(embeddings), loss.space.project(loss.centres)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from metric_learning_cases import OPTIONS, WITH_CENTRES, batch, build
+from builders import draw_batch
+from metric_learning_cases import OPTIONS, WITH_CENTRES, build
 
 from curvox.errors import InputError, MissingExtraError, RecipeError, UnknownNameError
 from curvox.geometry import Euclidean, ExpMap, PoincareBall
@@ -29,7 +30,7 @@ def test_state_dict__holds_its_centres_and_our_space_once() -> None:
     ball = PoincareBall(lift=ExpMap(0.3))
     loss = MetricLearning(6, 4, loss="ProxyAnchorLoss", miner="TripletMarginMiner", space=ball)
     assert set(loss.state_dict()) == {"space.lift.raw_gain", "criterion.proxies"}
-    loss(*batch()).value.backward()
+    loss(*draw_batch(12)).value.backward()
     assert loss.get_parameter("space.lift.raw_gain").grad != 0
     assert MetricLearning(6, 4, loss="ArcFaceLoss").state_dict()["criterion.W"].shape == (6, 4)
     assert not MetricLearning(6, 4).state_dict()
@@ -40,7 +41,7 @@ def test_deep_copy__has_a_space_of_its_own() -> None:
     twin = copy.deepcopy(loss)
     for parameter in twin.parameters():
         torch.nn.init.zeros_(parameter)
-    z, speakers = batch()
+    z, speakers = draw_batch(12)
     assert twin(z, speakers).value != loss(z, speakers).value
     assert twin.space is not loss.space
 
@@ -48,7 +49,7 @@ def test_deep_copy__has_a_space_of_its_own() -> None:
 @pytest.mark.parametrize("name", ["ArcFaceLoss", "NormalizedSoftmaxLoss", "ProxyAnchorLoss", "SoftTripleLoss"])
 def test_half_precision_module__computes_in_float32_and_keeps_its_type(name: str) -> None:
     """Left alone, pytorch-metric-learning casts its own parameters to the type of the embeddings."""
-    z, speakers = batch()
+    z, speakers = draw_batch(12)
     loss = build(name).to(torch.bfloat16)
     output = loss(z, speakers)
     output.value.backward()
@@ -64,7 +65,7 @@ def test_half_precision_module__computes_in_float32_and_keeps_its_type(name: str
 
 @pytest.mark.parametrize("name", ["ArcFaceLoss", "SubCenterArcFaceLoss", "CosFaceLoss", "SoftTripleLoss"])
 def test_margin_scale__is_another_margin_of_its_own(name: str) -> None:
-    z, speakers = batch()
+    z, speakers = draw_batch(12)
     full = build(name)
     assert full.kind.margin is not None
     default = 28.6 if full.kind.margin == "degrees" else full.full_margin
@@ -91,7 +92,7 @@ def test_whole_batch__says_which_losses_compare_recordings() -> None:
 
 
 def test_batch__without_a_pair_is_refused_where_one_is_needed() -> None:
-    z, _ = batch(4)
+    z, _ = draw_batch(4)
     for speakers in ([0, 1, 2, 3], [2, 2, 2, 2]):
         labels = torch.tensor(speakers)
         for loss in (build("TripletMarginLoss"), build("ArcFaceLoss", miner="TripletMarginMiner")):
@@ -101,7 +102,7 @@ def test_batch__without_a_pair_is_refused_where_one_is_needed() -> None:
 
 
 def test_speakers__may_be_left_open_where_there_are_no_centres() -> None:
-    z, speakers = batch()
+    z, speakers = draw_batch(12)
     loss = MetricLearning(6, None)
     torch.testing.assert_close(loss(z, speakers + 1000).value, MetricLearning(6, 4)(z, speakers).value)
     with pytest.raises(InputError, match="number of speakers"):
@@ -136,7 +137,7 @@ def test_create_loss__builds_loss_miner_and_space() -> None:
     assert loss.miner is not None
     assert loss.miner.type_of_triplets == "semihard"
     assert loss.space.describe()["c"] == 0.5
-    z, speakers = batch()
+    z, speakers = draw_batch(12)
     z.requires_grad_()
     optimiser = torch.optim.Adam([z], lr=0.05)
     first = loss(z, speakers).value.item()
@@ -150,7 +151,7 @@ def test_create_loss__builds_loss_miner_and_space() -> None:
 
 
 def test_distance_option__takes_one_of_its_own() -> None:
-    z, speakers = batch()
+    z, speakers = draw_batch(12)
     squared = {"name": "LpDistance", "power": 2, "normalize_embeddings": False}
     loss = MetricLearning(6, 4, loss="NTXentLoss", loss_options={"distance": squared}, space=Euclidean())
     from pytorch_metric_learning.distances import LpDistance

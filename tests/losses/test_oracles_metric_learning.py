@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from builders import draw_batch
 from torch import Tensor
 
 from curvox.geometry import AbstractSpace, ExpMap, Hypersphere, PoincareBall
@@ -14,11 +15,7 @@ from curvox.losses import AAMSoftmax, AbstractLoss, AMSoftmax, ContrastiveHinge,
 from curvox.losses.metric_learning import as_distance
 
 DIM, SPEAKERS = 6, 5
-
-
-def batch() -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(3)
-    return torch.randn(12, DIM, generator=generator, dtype=torch.float64), torch.arange(12) % SPEAKERS
+BATCH = draw_batch(12, DIM, SPEAKERS, seed=3, dtype=torch.float64)
 
 
 def value_and_gradients(loss: Any, weight: Tensor, z: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,14 +53,18 @@ def foreign(name: str, *, dim: int = DIM, speakers: int = SPEAKERS, **options: A
 def test_am_softmax__equals_cosface(scale: float, margin: float) -> None:
     torch.manual_seed(0)
     ours = AMSoftmax(DIM, SPEAKERS, scale=scale, margin=margin)
-    require_equal(ours, foreign("CosFaceLoss", scale=scale, margin=margin), *batch())
+    require_equal(
+        ours,
+        foreign("CosFaceLoss", scale=scale, margin=margin),
+        *BATCH,
+    )
 
 
 @pytest.mark.parametrize(("scale", "margin"), [(30.0, 0.2), (64.0, 0.5), (1.0, 0.0)])
 def test_aam_softmax__equals_arcface_in_radians(scale: float, margin: float) -> None:
     torch.manual_seed(0)
     ours = AAMSoftmax(DIM, SPEAKERS, scale=scale, margin=margin)
-    z, speakers = batch()
+    z, speakers = BATCH
     angles = ours.space.distance(ours.space.project(z), ours.space.project(ours.centres.detach().double())[speakers])
     assert (angles + margin < math.pi).all(), "a case for the test below"
     require_equal(ours, foreign("ArcFaceLoss", scale=scale, margin=math.degrees(margin)), z, speakers)
@@ -75,7 +76,7 @@ def test_sub_centres__equal_sub_centre_arcface(sub_centres: int, scale: float, m
     torch.manual_seed(0)
     ours = AAMSoftmax(DIM, SPEAKERS, scale=scale, margin=margin, sub_centres=sub_centres)
     theirs = foreign("SubCenterArcFaceLoss", scale=scale, margin=math.degrees(margin), sub_centers=sub_centres)
-    require_equal(ours, theirs, *batch())
+    require_equal(ours, theirs, *BATCH)
 
 
 @pytest.mark.parametrize("margin", [0.2, 0.5, 1.0])
@@ -102,7 +103,11 @@ def test_aam_softmax__differs_from_arcface_past_pi_by_a_constant(margin: float) 
 def test_am_softmax__without_a_margin_equals_normalised_softmax(temperature: float) -> None:
     torch.manual_seed(0)
     ours = AMSoftmax(DIM, SPEAKERS, scale=1 / temperature, margin=0.0)
-    require_equal(ours, foreign("NormalizedSoftmaxLoss", temperature=temperature), *batch())
+    require_equal(
+        ours,
+        foreign("NormalizedSoftmaxLoss", temperature=temperature),
+        *BATCH,
+    )
 
 
 @pytest.mark.parametrize("space", [Hypersphere(), PoincareBall(c=0.7, lift=ExpMap(0.2))], ids=["sphere", "ball"])
@@ -131,7 +136,7 @@ def test_pair_losses__equal_theirs_over_our_distances(name: str, space: Abstract
             losses.SupConLoss(temperature=0.2, **({"distance": distance} if curved else {})),
         ),
     }[name]
-    z, speakers = batch()
+    z, speakers = BATCH
     here, there = z.clone().requires_grad_(), z.clone().requires_grad_()
     mined = miners.BatchHardMiner(distance=distance)(there, speakers) if name == "hardest triplet" else None
     value, expected = ours(here, speakers).value, theirs(there, speakers, mined)

@@ -92,33 +92,6 @@ def test_self_distance__of_coincident_opposite_and_zero_vectors_is_finite(space:
         assert leaf.grad[0].abs().max() < 10
 
 
-def test_self_distance__of_another_space_is_its_own() -> None:
-    class Streets(AbstractSpace):
-        def project(self, z: Tensor) -> Tensor:
-            return z
-
-        def distance(self, x: Tensor, y: Tensor) -> Tensor:
-            return (x - y).abs().sum(-1)
-
-        def pairwise_distance(self, x: Tensor, y: Tensor) -> Tensor:
-            return torch.cdist(x, y, p=1.0)
-
-        def mean(self, x: Tensor) -> Tensor:
-            return x.mean(-2)
-
-        def describe(self) -> dict[str, str]:
-            return {"name": "streets"}
-
-        @property
-        def max_distance(self) -> float:
-            return math.inf
-
-    x = embeddings()
-    torch.testing.assert_close(self_distance(x, Streets()), torch.cdist(x, x, p=1.0))
-    value = Triplet(5, space=Streets(), mining="all")(x, torch.arange(7) % 3).value
-    assert torch.isfinite(value)
-
-
 @in_every_space
 @pytest.mark.parametrize("learnt", [False, True])
 def test_all_pairs__give_the_same_whether_few_or_many_are_active(

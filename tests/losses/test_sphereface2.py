@@ -14,7 +14,7 @@ from torch import Tensor
 from curvox.errors import InputError
 from curvox.geometry import Euclidean
 from curvox.losses import SphereFace2, create_loss
-from curvox.testing.loss_checks import check_gradients
+from curvox.testing.loss_contract import check_gradients
 
 SETTINGS = [
     {"scale": 8.0},

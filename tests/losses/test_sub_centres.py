@@ -14,7 +14,7 @@ from torch import Tensor
 from curvox.errors import InputError
 from curvox.losses import AAMSoftmax, AMSoftmax, RAMSoftmax
 from curvox.losses.angular import AbstractAngularLoss
-from curvox.testing.loss_checks import check_gradients
+from curvox.testing.loss_contract import check_gradients
 
 ANGULAR = {"am": AMSoftmax, "aam": AAMSoftmax, "ram": RAMSoftmax}
 DIM, CLASSES, S, M, TOP_M = 6, 5, 8.0, 0.3, 0.25

@@ -27,7 +27,7 @@ POINTS = (OperatingPoint(0.01), OperatingPoint(0.05), OperatingPoint(0.4, cost_m
 CHOICE = Choice(points=POINTS, rates=(0.0, 0.01, 0.1, 0.5), llrs=True)
 
 
-def draw_trials(rng, *, speakers, trials, decimals=12, spread=1.0, separation=2.0):
+def draw_scores(rng, *, speakers, trials, decimals=12, spread=1.0, separation=2.0):
     """Scores with an effect of every speaker; about a fifth are targets."""
     labels = rng.random(trials) < 0.2
     labels[:2] = True, False
@@ -62,7 +62,7 @@ def values(scores, labels, weights=None):
 @given(st.integers(0, 10_000), st.sampled_from([0, 12]), st.booleans())
 def test_figures_of_a_resample__are_those_of_weighted_trials(seed, decimals, weighted):
     rng = np.random.default_rng(seed)
-    scores, labels, enrolment, test = draw_trials(rng, speakers=6, trials=60, decimals=decimals)
+    scores, labels, enrolment, test = draw_scores(rng, speakers=6, trials=60, decimals=decimals)
     own = rng.integers(1, 4, 60) * 0.5 if weighted else np.ones(60)
     trials = weigh(scores, labels, enrolment, test, own if weighted else None)
     present = np.unique(np.concatenate((enrolment, test)))
@@ -78,13 +78,13 @@ def test_figures_of_a_resample__are_those_of_weighted_trials(seed, decimals, wei
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
 def test_figures_of_a_resample__with_every_multiplicity_one_are_those_of_the_trials(decimals):
-    scores, labels, enrolment, test = draw_trials(np.random.default_rng(4), speakers=40, trials=6000, decimals=decimals)
+    scores, labels, enrolment, test = draw_scores(np.random.default_rng(4), speakers=40, trials=6000, decimals=decimals)
     trials = weigh(scores, labels, enrolment, test)
     assert trials.figures(np.ones(trials.speakers)) == pytest.approx(values(scores, labels), abs=1e-13)
 
 
 def test_bootstrap_speakers__is_the_plain_loop_over_redrawn_speakers():
-    scores, labels, enrolment, test = draw_trials(np.random.default_rng(6), speakers=12, trials=150)
+    scores, labels, enrolment, test = draw_scores(np.random.default_rng(6), speakers=12, trials=150)
     found = bootstrap_speakers(
         scores, labels, enrolment_speakers=enrolment, test_speakers=test, points=POINTS, resamples=20, seed=9
     )
@@ -100,7 +100,7 @@ def test_bootstrap_speakers__is_the_plain_loop_over_redrawn_speakers():
 
 
 def test_bootstrap_speakers__follows_its_seed_and_nothing_else():
-    scores, labels, enrolment, test = draw_trials(np.random.default_rng(7), speakers=15, trials=300)
+    scores, labels, enrolment, test = draw_scores(np.random.default_rng(7), speakers=15, trials=300)
     names = np.array([f"speaker {i:02d}" for i in range(15)])
     order = np.random.default_rng(8).permutation(300)
 
@@ -123,7 +123,7 @@ def test_bootstrap_speakers__follows_its_seed_and_nothing_else():
 
 
 def test_bootstrap_speakers__does_not_depend_on_the_block_size(monkeypatch):
-    scores, labels, enrolment, test = draw_trials(np.random.default_rng(9), speakers=3, trials=40)
+    scores, labels, enrolment, test = draw_scores(np.random.default_rng(9), speakers=3, trials=40)
     found = []
     for block_bytes in (1, 100, 10_000):
         monkeypatch.setattr("curvox.metrics.draws._BLOCK_BYTES", block_bytes)
@@ -145,7 +145,7 @@ def test_bootstrap_speakers__draws_again_when_a_class_is_missing():
 
 
 def test_bootstrap_speakers__of_a_constant_model_is_one_half():
-    _, labels, enrolment, test = draw_trials(np.random.default_rng(10), speakers=10, trials=100)
+    _, labels, enrolment, test = draw_scores(np.random.default_rng(10), speakers=10, trials=100)
     found = bootstrap_speakers(
         np.zeros(100), labels, enrolment_speakers=enrolment, test_speakers=test, points=POINTS, resamples=20
     )
@@ -156,13 +156,13 @@ def test_bootstrap_speakers__of_a_constant_model_is_one_half():
 def test_intervals__cover_the_truth_about_as_often_as_they_say():
     # benchmarks/metrics.py counts this for every figure, with more draws and closer limits.
     setting: dict[str, Any] = {"spread": 0.7, "separation": 3.0}
-    population = draw_trials(np.random.default_rng(11), speakers=20_000, trials=200_000, **setting)
+    population = draw_scores(np.random.default_rng(11), speakers=20_000, trials=200_000, **setting)
     point = OperatingPoint(0.05)
     chosen: dict[str, Any] = {"points": (point,), "rates": (0.1,), "llrs": True}
     truth = {figure.key: figure.value for figure in detection_figures(*population[:2], **chosen)}
     covered, by_trials, by_percentiles, draws = dict.fromkeys(truth, 0), 0, 0, 80
     for seed in range(draws):
-        scores, labels, enrolment, test = draw_trials(
+        scores, labels, enrolment, test = draw_scores(
             np.random.default_rng(1000 + seed), speakers=50, trials=5000, **setting
         )
         found = bootstrap_speakers(
@@ -183,7 +183,7 @@ def test_intervals__cover_the_truth_about_as_often_as_they_say():
 
 
 def test_replicates__hold_the_point_estimates():
-    scores, labels, enrolment, test = draw_trials(np.random.default_rng(12), speakers=9, trials=200, decimals=1)
+    scores, labels, enrolment, test = draw_scores(np.random.default_rng(12), speakers=9, trials=200, decimals=1)
     found = bootstrap_speakers(
         scores, labels, enrolment_speakers=enrolment, test_speakers=test, points=POINTS, resamples=2
     )
@@ -236,7 +236,7 @@ def test_logarithmic_interval__of_no_spread_is_the_estimate_and_of_some_zeros_is
 
 
 def test_interval_of_the_auc__is_that_of_what_it_lacks():
-    scores, labels, enrolment, test = draw_trials(np.random.default_rng(13), speakers=9, trials=200)
+    scores, labels, enrolment, test = draw_scores(np.random.default_rng(13), speakers=9, trials=200)
     found = bootstrap_speakers(scores, labels, enrolment_speakers=enrolment, test_speakers=test, resamples=30)
     row = found.keys.index("auc")
     lack = logarithmic_interval(1 - found.estimates[row], 1 - found.values[row], speakers=9)

@@ -1,15 +1,13 @@
 """Laws of the record of all figures."""
 
-import json
-import math
 from typing import Any
 
 import numpy as np
 import pytest
+from builders import draw_trials
 
 from curvox.errors import InputError
 from curvox.metrics import (
-    Evaluation,
     OperatingPoint,
     actual_dcf,
     auc,
@@ -32,11 +30,9 @@ from curvox.metrics import (
 POINTS = (OperatingPoint(0.01), OperatingPoint(0.05))
 
 
-def draw_trials(seed=0, speakers=12, trials=400):
+def draw_scores(seed=0, speakers=12, trials=400):
     rng = np.random.default_rng(seed)
-    labels = np.arange(trials) % 4 == 0
-    enrolment = rng.integers(0, speakers, trials)
-    test = np.where(labels, enrolment, (enrolment + rng.integers(1, speakers, trials)) % speakers)
+    labels, enrolment, test = draw_trials(rng, speakers=speakers, trials=trials, one_target_in=4)
     names = np.array([f"s{i}" for i in range(speakers)])
     scores = np.round(rng.normal(size=trials) + 2 * labels, 2)
     sides: dict[str, Any] = {"enrolment_speakers": names[enrolment], "test_speakers": names[test]}
@@ -44,7 +40,7 @@ def draw_trials(seed=0, speakers=12, trials=400):
 
 
 def test_evaluate__holds_what_the_single_functions_give():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     found = evaluate(scores, labels, **speakers, resamples=60, seed=3)
     assert (found.targets, found.non_targets, found.speakers) == (100, 300, 12)
     assert found.eer == equal_error_rate(scores, labels)
@@ -57,7 +53,7 @@ def test_evaluate__holds_what_the_single_functions_give():
 
 
 def test_evaluate__a_group_is_the_evaluation_of_its_trials():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     mask = np.arange(400) < 150
     found = evaluate(scores, labels, **speakers, groups={"early": mask, "all": mask | True}, resamples=30, seed=5)
     part = {side: names[mask] for side, names in speakers.items()}
@@ -67,7 +63,7 @@ def test_evaluate__a_group_is_the_evaluation_of_its_trials():
 
 
 def test_evaluate__lists_groups_without_figures_and_says_why():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     groups = {"targets": labels, "others": ~labels, "nobody": np.zeros(400, dtype=bool)}
     found = evaluate(scores, labels, **speakers, groups=groups, resamples=10)
     reasons = {name: group.why_no_figures for name, group in found.groups.items()}
@@ -81,7 +77,7 @@ def test_evaluate__lists_groups_without_figures_and_says_why():
 
 
 def test_evaluate__of_a_constant_model_is_chance():
-    _, labels, speakers = draw_trials()
+    _, labels, speakers = draw_scores()
     found = evaluate(np.ones(400), labels, **speakers, resamples=10)
     assert found.eer is not None
     assert found.eer_interval is not None
@@ -91,14 +87,14 @@ def test_evaluate__of_a_constant_model_is_chance():
 
 
 def test_evaluate__without_resamples_has_no_intervals():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     found = evaluate(scores, labels, **speakers, resamples=0)
     assert found.eer == equal_error_rate(scores, labels)
     assert (found.eer_interval, found.min_dcf_intervals, found.resamples) == (None, (), 0)
 
 
 def test_evaluate__has_a_figure_with_interval_for_every_metric():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     found = evaluate(scores, labels, **speakers, llrs=True, rates=(0.1,), resamples=40, seed=2)
     assert found.llrs
     assert [figure.key for figure in found.figures] == [
@@ -131,7 +127,7 @@ def test_evaluate__has_a_figure_with_interval_for_every_metric():
 
 
 def test_evaluate__takes_llr_figures_of_llrs_alone():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     found = evaluate(scores, labels, **speakers, resamples=0)
     assert not {"cllr", "act_dcf"} & {figure.key.split(":")[0] for figure in found.figures}
     assert (found.calibration, found.llrs) == (None, False)
@@ -139,7 +135,7 @@ def test_evaluate__takes_llr_figures_of_llrs_alone():
 
 
 def test_evaluate__costs_that_are_not_one_stand_in_key_and_title():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     point = OperatingPoint(0.01, cost_miss=10)
     found = evaluate(scores, labels, **speakers, points=[point, point], resamples=0).figure("min_dcf:0.01:10:1")
     assert found is not None
@@ -148,7 +144,7 @@ def test_evaluate__costs_that_are_not_one_stand_in_key_and_title():
 
 
 def test_evaluate__weighs_trials_and_leaves_out_those_of_weight_zero():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     times = np.random.default_rng(1).integers(0, 3, 400)
     groups = {"half": np.arange(400) < 200}
     repeated = {side: np.repeat(names, times) for side, names in speakers.items()}
@@ -166,7 +162,7 @@ def test_evaluate__weighs_trials_and_leaves_out_those_of_weight_zero():
 
 
 def test_evaluate__looks_at_the_health_of_every_part():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     same = np.arange(400) < 3
     groups = {"late": np.arange(400) >= 100}
     found = evaluate(scores, labels, **speakers, groups=groups, same_recording=same, resamples=0)
@@ -185,13 +181,13 @@ def test_evaluate__looks_at_the_health_of_every_part():
     [(5, 4000, "only 5 speakers"), (40, 200, "errors in 50 target trials"), (40, 4000, None)],
 )
 def test_evaluate__says_when_there_is_too_little(speakers, trials, message):
-    scores, labels, sides = draw_trials(speakers=speakers, trials=trials)
+    scores, labels, sides = draw_scores(speakers=speakers, trials=trials)
     found = evaluate(scores, labels, **sides, resamples=0).too_small
     assert found is None if message is None else message in str(found)
 
 
 def test_evaluate__a_lower_level_gives_a_narrower_interval():
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     wide, narrow = (
         evaluate(scores, labels, **speakers, resamples=100, level=level).eer_interval for level in (0.95, 0.5)
     )
@@ -199,40 +195,6 @@ def test_evaluate__a_lower_level_gives_a_narrower_interval():
     assert narrow is not None
     assert (wide.level, narrow.level) == (0.95, 0.5)
     assert wide.low < narrow.low < narrow.high < wide.high
-
-
-@pytest.mark.parametrize("llrs", [False, True])
-@pytest.mark.parametrize("resamples", [0, 20])
-@pytest.mark.parametrize("points", [(), POINTS, (OperatingPoint(0.2, 10.0, 2.0),)])
-def test_evaluation__survives_json(resamples, points, llrs):
-    scores, labels, speakers = draw_trials()
-    groups = {"few": np.arange(400) < 30, "none": np.zeros(400, dtype=bool)}
-    found = evaluate(scores, labels, **speakers, points=points, groups=groups, llrs=llrs, resamples=resamples)
-    text = json.dumps(found.to_dict(), allow_nan=False)
-    assert Evaluation.from_dict(json.loads(text)) == found
-
-
-def test_evaluation__an_infinite_threshold_survives_strict_json():
-    found = evaluate([0.1, 0.9], [1, 0], enrolment_speakers=["a", "a"], test_speakers=["a", "b"], resamples=0)
-    assert found.min_dcf[0].threshold == math.inf
-    text = json.dumps(found.to_dict(), allow_nan=False)
-    assert Evaluation.from_dict(json.loads(text)) == found
-
-
-def test_evaluation__refuses_a_foreign_dictionary():
-    scores, labels, speakers = draw_trials()
-    values = evaluate(scores, labels, **speakers, resamples=0).to_dict()
-    with pytest.raises(InputError, match=r"unknown keys \['accuracy'\]"):
-        Evaluation.from_dict({**values, "accuracy": 1})
-    with pytest.raises(InputError, match=r"missing keys \['eer'\]"):
-        Evaluation.from_dict({name: value for name, value in values.items() if name != "eer"})
-    with pytest.raises(InputError, match="a part has not the expected form"):
-        Evaluation.from_dict({**values, "eer": {"value": 0.1}})
-    with pytest.raises(InputError, match="a part has not the expected form"):
-        Evaluation.from_dict({**values, "min_dcf": 3})
-    for wrong in ({"figures": [{"key": "eer"}]}, {"health": {"ties": 1}}, {"histogram": []}, {"calibration": 3}):
-        with pytest.raises(InputError, match="a part has not the expected form"):
-            Evaluation.from_dict({**values, **wrong})
 
 
 @pytest.mark.parametrize(
@@ -252,7 +214,7 @@ def test_evaluation__refuses_a_foreign_dictionary():
     ],
 )
 def test_evaluate__refuses_bad_input_by_name(change, message):
-    scores, labels, speakers = draw_trials()
+    scores, labels, speakers = draw_scores()
     given: dict[str, Any] = {"scores": scores, "labels": labels, **speakers, "resamples": 5, **change}
     with pytest.raises(InputError, match=message):
         evaluate(**given)

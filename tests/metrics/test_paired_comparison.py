@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import draw_trials
 
 from curvox.errors import InputError
 from curvox.metrics import bootstrap_speakers, compare_systems, detection_figures
@@ -12,18 +13,16 @@ from curvox.metrics.figures import choice_of_keys
 KEYS = ("min_dcf:0.05", "eer", "auc", "cllr", "act_dcf:0.01:10:1", "frr_at_far:0.1")
 
 
-def draw_trials(seed=0, speakers=20, trials=800):
+def draw_scores(seed=0, speakers=20, trials=800):
     rng = np.random.default_rng(seed)
-    labels = np.arange(trials) % 3 == 0
-    enrolment = rng.integers(0, speakers, trials)
-    test = np.where(labels, enrolment, (enrolment + rng.integers(1, speakers, trials)) % speakers)
+    labels, enrolment, test = draw_trials(rng, speakers=speakers, trials=trials, one_target_in=3)
     scores = rng.normal(size=trials) + 2 * labels + rng.normal(size=speakers)[enrolment] * 0.5
     sides: dict[str, Any] = {"enrolment_speakers": enrolment, "test_speakers": test}
     return scores, labels, sides
 
 
 def test_compare_systems__takes_both_on_the_same_draws():
-    first, labels, sides = draw_trials()
+    first, labels, sides = draw_scores()
     second = first + np.random.default_rng(1).normal(size=first.size)
     found = compare_systems(
         first, second, labels, **sides, keys=KEYS, first_llrs=True, second_llrs=True, resamples=50, seed=4
@@ -44,14 +43,14 @@ def test_compare_systems__takes_both_on_the_same_draws():
 
 
 def test_compare_systems__of_one_system_with_itself_sees_no_difference():
-    scores, labels, sides = draw_trials()
+    scores, labels, sides = draw_scores()
     for difference in compare_systems(scores, 3 * scores + 1, labels, **sides, resamples=40):
         assert (difference.difference, difference.p_value) == (0, 1)
         assert (difference.interval.low, difference.interval.high) == (0, 0)
 
 
 def test_compare_systems__swapping_the_systems_turns_the_sign():
-    first, labels, sides = draw_trials()
+    first, labels, sides = draw_scores()
     second = first + 0.3 * np.random.default_rng(1).normal(size=first.size)
     there = compare_systems(first, second, labels, **sides, resamples=60)
     back = compare_systems(second, first, labels, **sides, resamples=60)
@@ -61,7 +60,7 @@ def test_compare_systems__swapping_the_systems_turns_the_sign():
 
 
 def test_compare_systems__p_value_and_interval_say_the_same():
-    first, labels, sides = draw_trials()
+    first, labels, sides = draw_scores()
     rng = np.random.default_rng(2)
     for noise in (0.02, 0.2, 0.5, 1.0, 3.0):
         second = first + noise * rng.normal(size=first.size)
@@ -74,7 +73,7 @@ def test_compare_systems__p_value_and_interval_say_the_same():
 
 
 def test_compare_systems__sees_a_much_worse_system():
-    first, labels, sides = draw_trials()
+    first, labels, sides = draw_scores()
     shuffled = np.random.default_rng(3).permutation(first)
     for difference in compare_systems(first, shuffled, labels, **sides, keys=["eer", "min_cllr"], resamples=99):
         assert difference.p_value == pytest.approx(2 / 100)
@@ -96,7 +95,7 @@ def test_compare_systems__sees_a_much_worse_system():
     ],
 )
 def test_compare_systems__refuses_what_cannot_be_compared(change, message):
-    scores, labels, sides = draw_trials()
+    scores, labels, sides = draw_scores()
     given: dict[str, Any] = {"first_scores": scores, "second_scores": scores, "labels": labels, **sides, **change}
     with pytest.raises(InputError, match=message):
         compare_systems(**given)

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from curvox.errors import InputError
-from curvox.evaluating import ComparedSystem, Comparison, strict_json
+from curvox.evaluating import ComparedSystem, Comparison
 from curvox.metrics import Difference, Figure, Interval
+from curvox.records import to_json
 from curvox.reports import comparison_latex, comparison_markdown, comparison_tables
 from curvox.reports.comparison_tables import latex_text, p_text
 
@@ -45,8 +46,8 @@ def comparison():
     )
 
 
-def test_comparison__comes_back_from_strict_json(comparison):
-    text = strict_json(comparison.to_dict())
+def test_comparison__comes_back_from_to_json(comparison):
+    text = to_json(comparison.to_dict())
     assert "Infinity" not in text
     assert Comparison.from_dict(json.loads(text)) == comparison
 

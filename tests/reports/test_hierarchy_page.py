@@ -274,7 +274,8 @@ def test_stretch__fills_the_disk_whatever_the_distances(scale: float) -> None:
 
 
 def test_leaf_order__keeps_branches_from_crossing() -> None:
-    grown = Dendrogram(np.array([[0, 3], [1, 2], [4, 5]]), np.arange(3.0), np.array([2, 2, 4]), "squared distance")
+    heights = np.arange(3.0)
+    grown = Dendrogram(np.array([[0, 3], [1, 2], [4, 5]]), heights, np.array([2, 2, 4]), heights, "distance")
     assert leaf_order(grown.merges) == [0, 3, 1, 2]
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from loss_pictures import loss_picture
+from loss_profile import PROFILE_DIM, PROFILE_SPEAKERS, LossProfile, ProfileCurve, loss_profile
 
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, PoincareBall, SoftClip
 from curvox.losses import LOSSES, AMSoftmax, HAMSoftmax, Triplet, create_loss
-from curvox.losses.profile import PROFILE_DIM, PROFILE_SPEAKERS, LossProfile, ProfileCurve, loss_profile
-from curvox.reports import loss_picture
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PICTURES = DOCS / "pictures"

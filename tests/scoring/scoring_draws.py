@@ -11,7 +11,8 @@ def draw_points(space, count=30, dimension=5, seed=0):
         return space.project(torch.randn(count, dimension, generator=generator) * 0.2).detach()
 
 
-def draw_trials(count=200, rows=30, seed=1):
+def draw_rows(count=200, rows=30, seed=1):
+    """Draw the rows of both sides of trials, whoever they are of."""
     rng = np.random.default_rng(seed)
     return rng.integers(0, rows, count), rng.integers(0, rows, count)
 

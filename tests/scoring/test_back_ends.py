@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall, log0, mobius_add
@@ -22,70 +21,43 @@ from curvox.scoring import (
     restore_back_end,
     score_pairs,
 )
+from curvox.testing import check_back_end
+from curvox.testing.back_end_contract import CHECKS, SPACES, TRIALS, draw_cohort, draw_points, fit
 
-SPACES = [Euclidean(), Hypersphere(), PoincareBall(c=1.0), PoincareBall(c=0.1)]
 SETTINGS = {"as_norm": {"top_k": 5}, "plda": {"shrinkage": 0.1}}
-CASES = [(space, {"name": name, **SETTINGS.get(name, {})}) for space in SPACES for name in BACK_ENDS]
-TRIALS = np.array([0, 1, 2, 3, 4, 5, 6]), np.array([7, 8, 9, 10, 11, 12, 13])
 
 
-def draw_points(space, count=20, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        return space.project(torch.randn(count, 4, generator=generator, dtype=torch.float64) * 0.3 + 0.1)
+def description_of(name):
+    return {"name": name, **SETTINGS.get(name, {})}
 
 
-def draw_cohort(space, speakers=12, recordings=4):
-    generator = torch.Generator().manual_seed(1)
-    middles = torch.randn(speakers, 1, 4, generator=generator, dtype=torch.float64) * 0.3
-    raw = middles + 0.1 * torch.randn(speakers, recordings, 4, generator=generator, dtype=torch.float64)
-    with torch.no_grad():
-        return space.project(raw.flatten(0, 1)), np.repeat([f"s{i}" for i in range(speakers)], recordings)
-
-
-def fit(space, description):
-    back_end = create_back_end(description)
-    return back_end.fit(space, *draw_cohort(space)) if back_end.needs_cohort else back_end.fit(space)
-
-
-def case_name(value):
-    return value["name"] if "name" in value else str(value.describe())
+def factory_of(name):
+    return lambda: create_back_end(description_of(name))
 
 
 cases = pytest.mark.parametrize(
-    ("space", "description"), CASES, ids=[f"{d['name']}-{s.describe()['name']}-{i}" for i, (s, d) in enumerate(CASES)]
+    ("name", "space"),
+    [pytest.param(name, space, id=f"{name}-{space.describe()}") for name in BACK_ENDS for space in SPACES],
 )
 
 
 @cases
-def test_back_end__scores_are_finite_symmetric_and_those_of_each_trial_alone(space, description):
-    fitted, points = fit(space, description), draw_points(space)
-    assert isinstance(fitted, AbstractFittedBackEnd)
-    scores = fitted.scores(points, *TRIALS)
-    assert scores.dtype == np.float64
-    assert scores.shape == (7,)
-    assert np.isfinite(scores).all()
-    np.testing.assert_allclose(fitted.scores(points, *TRIALS[::-1]), scores, atol=1e-9)
-    np.testing.assert_allclose(fitted.scores(points, [6, 2], [13, 9]), scores[[6, 2]], atol=1e-9)
-    np.testing.assert_allclose(fitted.scores(points[6:14], [0], [7]), scores[[6]], atol=1e-9)
+@pytest.mark.parametrize("check", CHECKS)
+def test_contract__holds(name, space, check):
+    assert isinstance(fit(factory_of(name), space), AbstractFittedBackEnd)
+    CHECKS[check](factory_of(name), space)
 
 
 @cases
-def test_back_end__comes_back_from_its_description_and_state(space, description):
-    fitted, points = fit(space, description), draw_points(space)
-    plain = json.loads(json.dumps(fitted.describe()))
-    restored = restore_back_end(space, plain, fitted.state())
+def test_restore_back_end__takes_description_and_state_by_the_name_of_the_table(name, space):
+    fitted, points = fit(factory_of(name), space), draw_points(space)
+    restored = restore_back_end(space, json.loads(json.dumps(fitted.describe())), fitted.state())
     np.testing.assert_array_equal(restored.scores(points, *TRIALS), fitted.scores(points, *TRIALS))
     assert restored.describe() == fitted.describe()
-
-
-@cases
-def test_back_end__refuses_a_state_that_is_not_its_own(space, description):
-    fitted = fit(space, description)
     with pytest.raises(InputError):
         restore_back_end(space, fitted.describe(), {**fitted.state(), "weights": np.zeros(3)})
     with pytest.raises(InputError):
-        restore_back_end(space, {"name": description["name"], "scorer": "dot"}, fitted.state())
+        restore_back_end(space, {"name": name, "scorer": "dot"}, fitted.state())
 
 
 @pytest.mark.parametrize("name", sorted(BACK_ENDS))
@@ -101,7 +73,7 @@ def test_create_back_end__is_the_inverse_of_describe(name):
 def test_back_end__refuses_to_go_without_other_speakers(name):
     space = Hypersphere()
     points, speakers = draw_cohort(space)
-    back_end = create_back_end({"name": name, **SETTINGS.get(name, {})})
+    back_end = create_back_end(description_of(name))
     assert back_end.needs_cohort
     with pytest.raises(InputError, match=f'"{name}" needs a cohort'):
         back_end.fit(space)
@@ -218,3 +190,91 @@ def test_require_other_speakers__names_those_on_both_sides():
     require_other_speakers(["a", "b"], ["c", "d"])
     with pytest.raises(InputError, match="4 are in both: a, b, c, …; leave them out"):
         require_other_speakers("abcdx", "dcbay")
+
+
+class FittedFlat(AbstractFittedBackEnd):
+    """Minus the Euclidean distance, whatever the space."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def scores(self, points, enrolment_index, test_index):
+        raw = score_pairs(Euclidean(), points, enrolment_index, test_index)
+        return self.factor * self.change(raw, np.asarray(points), np.asarray(enrolment_index))
+
+    def change(self, scores, points, enrolment_index):
+        return scores
+
+    def describe(self):
+        return {"name": "flat", "factor": self.factor}
+
+    def state(self):
+        return {}
+
+
+class Flat(AbstractBackEnd):
+    """A back end that keeps the contract."""
+
+    needs_cohort = False
+    fitted = FittedFlat
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def fit(self, space, cohort_points=None, cohort_speakers=None):
+        if cohort_points is not None:
+            raise InputError("a flat back end learns nothing from a cohort")
+        return self.fitted(self.factor)
+
+    def restore(self, space, description, state):
+        if state:
+            raise InputError("a flat back end keeps no arrays")
+        return self.fitted(description["factor"])
+
+    def describe(self):
+        return {"name": "flat", "factor": self.factor}
+
+
+def flat(change=FittedFlat.change, scores=FittedFlat.scores, **members):
+    """Make a flat back end of which something is another."""
+    changed = staticmethod(change) if change is not FittedFlat.change else change
+    return type(
+        "Broken", (Flat,), {"fitted": type("F", (FittedFlat,), {"change": changed, "scores": scores}), **members}
+    )
+
+
+def without_a_look(self, points, enrolment_index, test_index):
+    x = np.asarray(points)
+    return -np.linalg.norm(x[np.asarray(enrolment_index) % len(x)] - x[np.asarray(test_index) % len(x)], axis=1)
+
+
+def test_check_back_end__passes_a_sound_back_end():
+    check_back_end(Flat)
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "said"),
+    [
+        (flat(lambda scores, points, rows: np.full(len(scores), np.inf)), "scores", "not finite"),
+        (flat(lambda scores, points, rows: scores + points[rows, 0]), "scores", "which point is the enrolment"),
+        (flat(lambda scores, points, rows: scores.astype(np.float32)), "scores", "float32"),
+        (flat(lambda scores, points, rows: scores - scores.mean()), "trials_apart", "on the other trials"),
+        (flat(lambda scores, points, rows: scores - points.mean()), "trials_apart", "on points of no trial"),
+        (flat(lambda scores, points, rows: -scores), "direction", "score lower"),
+        (flat(scores=without_a_look), "bad_trials", "a row beyond the last point must be refused"),
+        (flat(restore=lambda self, space, description, state: self.fitted(2.0)), "restoring", "scores differently"),
+        (flat(restore=lambda self, *rest: self.fitted(1.0)), "strange_state", "must be refused"),
+        (flat(describe=lambda self: {"factor": 1.0}), "description", 'lacks its "name"'),
+        (flat(describe=lambda self: {"name": "flat", "factor": 2 * self.factor}), "description", "another back end"),
+        (flat(fit=lambda self, space, points=None, speakers=None: self.fitted(1.0)), "cohort", "must be refused"),
+        (flat(needs_cohort=True, fit=lambda self, space, *cohort: self.fitted(1.0)), "cohort", "a missing cohort"),
+    ],
+)
+def test_contract__catches_a_broken_back_end(broken, check, said):
+    with pytest.raises(AssertionError, match=said):
+        CHECKS[check](broken, Euclidean())
+
+
+def test_check_back_end__runs_every_check_in_every_space():
+    with pytest.raises(AssertionError):
+        check_back_end(flat(lambda scores, points, rows: -scores))

@@ -1,9 +1,11 @@
 """Laws of the check on held-out speakers."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from builders import draw_llrs, draw_trials
 
 from curvox.errors import InputError, UnknownNameError
 from curvox.scoring.calibration import fit_calibration
@@ -12,14 +14,11 @@ from curvox.scoring.logistic_calibration import LogisticCalibration
 from curvox.scoring.quality import RecordingMeasures, trial_quality
 
 
-def draw_trials(seed=0, speakers=20, trials=2000, spread=4.0):
+def draw_ratios(seed=0, speakers=20, trials=2000, spread=4.0):
     """Calibrated log-likelihood ratios, labels and the speakers of both sides; a quarter are targets."""
     rng = np.random.default_rng(seed)
-    labels = np.arange(trials) % 4 == 0
-    enrolment = rng.integers(0, speakers, trials)
-    test = np.where(labels, enrolment, (enrolment + rng.integers(1, speakers, trials)) % speakers)
-    llrs = np.where(labels, spread, -spread) / 2 + math.sqrt(spread) * rng.normal(size=trials)
-    return llrs, labels, enrolment, test
+    labels, enrolment, test = draw_trials(rng, speakers=speakers, trials=trials, one_target_in=4)
+    return draw_llrs(rng, labels, spread=spread), labels, enrolment, test
 
 
 def cllr(llrs, labels):
@@ -29,7 +28,7 @@ def cllr(llrs, labels):
 @pytest.mark.parametrize("across_folds", ["drop", "fit"])
 @pytest.mark.parametrize("folds", [3, 5, 7])
 def test_cross_fit__has_no_speaker_in_both_the_fit_and_the_check(folds, across_folds):
-    _, labels, enrolment, test = draw_trials()
+    _, labels, enrolment, test = draw_ratios()
     fits = []
 
     def fit(rows):
@@ -60,7 +59,7 @@ def test_cross_fit__has_no_speaker_in_both_the_fit_and_the_check(folds, across_f
 def test_cross_fit__shows_that_a_memorising_calibration_knows_nothing():
     # Scores that say nothing about the label, and a "calibration" that remembers the label of every speaker pair.
     rng = np.random.default_rng(1)
-    _, labels, enrolment, test = draw_trials()
+    _, labels, enrolment, test = draw_ratios()
     pairs = [frozenset((int(e), int(t))) for e, t in zip(enrolment, test, strict=True)]
 
     class Memory(LogisticCalibration):
@@ -85,7 +84,7 @@ def test_cross_fit__shows_that_a_memorising_calibration_knows_nothing():
 
 def test_held_out_llrs__show_that_quality_which_tells_speakers_apart_does_not_generalise():
     # Every speaker has an effect of its own on the scores, and a random code that a fit can learn the effect by.
-    scores, labels, enrolment, test = draw_trials(2)
+    scores, labels, enrolment, test = draw_ratios(2)
     rng = np.random.default_rng(3)
     effect, codes = 2 * rng.normal(size=20), rng.normal(size=(20, 14))
     scores = scores + effect[enrolment] + effect[test]
@@ -104,7 +103,7 @@ def test_held_out_llrs__show_that_quality_which_tells_speakers_apart_does_not_ge
 @pytest.mark.parametrize("kind", ["logistic", "isotonic"])
 @pytest.mark.parametrize("across_folds", ["drop", "fit"])
 def test_held_out_llrs__of_gaussian_scores_are_calibrated(kind, across_folds):
-    llrs, labels, enrolment, test = draw_trials(4, speakers=60, trials=12_000)
+    llrs, labels, enrolment, test = draw_ratios(4, speakers=60, trials=12_000)
     found = held_out_llrs(0.1 * llrs - 7, labels, enrolment, test, kind=kind, across_folds=across_folds)
     assert cllr(found.llrs[found.used], labels[found.used]) == pytest.approx(
         cllr(llrs[found.used], labels[found.used]), abs=0.01
@@ -114,12 +113,12 @@ def test_held_out_llrs__of_gaussian_scores_are_calibrated(kind, across_folds):
 
 def test_held_out_llrs__quality_helps_where_the_truth_depends_on_duration():
     rng = np.random.default_rng(5)
-    truth, labels, enrolment, test = draw_trials(5, speakers=60, trials=8000)
+    truth, labels, enrolment, test = draw_ratios(5, speakers=60, trials=8000)
     durations = np.exp(rng.normal(1, 1, (2, labels.size)))
     sides = [RecordingMeasures(duration_s=side) for side in durations]
     quality = trial_quality(*sides, names=["log_duration_min"])
     scores = truth + 2 * quality.columns[:, 0]
-    settings = {"enrolment_speakers": enrolment, "test_speakers": test}
+    settings: dict[str, Any] = {"enrolment_speakers": enrolment, "test_speakers": test}
     plain = held_out_llrs(scores, labels, **settings)
     aware = held_out_llrs(scores, labels, **settings, quality=quality.columns, quality_names=quality.names)
     np.testing.assert_array_equal(aware.used, plain.used)
@@ -132,7 +131,7 @@ def test_held_out_llrs__quality_helps_where_the_truth_depends_on_duration():
 
 
 def test_held_out_llrs__depend_on_the_seed_and_not_on_order_or_names():
-    scores, labels, enrolment, test = draw_trials(6)
+    scores, labels, enrolment, test = draw_ratios(6)
     first = held_out_llrs(scores, labels, enrolment, test, seed=3)
     order = np.random.default_rng(0).permutation(labels.size)
     names = np.array([f"s{i:02d}" for i in range(20)])
@@ -144,7 +143,7 @@ def test_held_out_llrs__depend_on_the_seed_and_not_on_order_or_names():
 
 
 def test_held_out_llrs__of_weights_that_leave_trials_out_are_fitted_without_them():
-    scores, labels, enrolment, test = draw_trials(7)
+    scores, labels, enrolment, test = draw_ratios(7)
     weights = np.where(np.random.default_rng(1).random(labels.size) < 0.5, 0.0, 2.0)
     weighted = held_out_llrs(scores, labels, enrolment, test, weights=weights)
     kept = weights > 0
@@ -165,18 +164,18 @@ def test_held_out_llrs__of_weights_that_leave_trials_out_are_fitted_without_them
 )
 def test_held_out_llrs__refuse_settings_that_do_not_fit(settings, message):
     with pytest.raises(InputError, match=message):
-        held_out_llrs(*draw_trials(), **settings)
+        held_out_llrs(*draw_ratios(), **settings)
 
 
 def test_held_out_llrs__refuse_unknown_names():
     with pytest.raises(UnknownNameError, match="calibration"):
-        held_out_llrs(*draw_trials(), kind="platt")
+        held_out_llrs(*draw_ratios(), kind="platt")
     with pytest.raises(UnknownNameError, match='did you mean "drop"'):
-        held_out_llrs(*draw_trials(), across_folds="dropp")
+        held_out_llrs(*draw_ratios(), across_folds="dropp")
 
 
 def test_held_out_llrs__refuse_trials_that_cannot_be_checked():
-    scores, labels, enrolment, test = draw_trials()
+    scores, labels, enrolment, test = draw_ratios()
     with pytest.raises(InputError, match="contradict"):
         held_out_llrs(scores, ~labels, enrolment, test)
     few = (enrolment < 3) & (test < 3)

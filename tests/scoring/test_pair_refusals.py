@@ -1,15 +1,13 @@
 """What the scoring of trials refuses, and the table of scorers."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 from scoring_draws import draw_points
 
 from curvox.errors import InputError, UnknownNameError
-from curvox.geometry import AbstractSpace, Euclidean, Hypersphere, PoincareBall
-from curvox.scoring import SCORERS, AbstractScorer, default_scorer, score_pairs
+from curvox.geometry import Euclidean, Hypersphere, PoincareBall
+from curvox.scoring import SCORERS, AbstractScorer, score_pairs
 
 
 @pytest.mark.parametrize("space", [Euclidean(), Hypersphere()], ids=["euclidean", "hypersphere"])
@@ -60,32 +58,6 @@ def test_score_pairs__refuses_bad_input_by_name(points, enrolment, test, message
 def test_score_pairs__refuses_an_empty_block():
     with pytest.raises(InputError, match="block_size must be at least 1"):
         score_pairs(Euclidean(), np.ones((2, 2)), [0], [1], block_size=0)
-
-
-def test_default_scorer__refuses_a_space_it_does_not_know():
-    class Cylinder(AbstractSpace):
-        def project(self, z):
-            return z
-
-        def distance(self, x, y):
-            return (x - y).abs().sum(-1)
-
-        def pairwise_distance(self, x, y):
-            return self.distance(x[:, None], y[None])
-
-        def mean(self, x):
-            return x.mean(-2)
-
-        def describe(self):
-            return {"name": "cylinder"}
-
-        @property
-        def max_distance(self):
-            return math.inf
-
-    with pytest.raises(InputError, match="no scorer belongs to the space Cylinder; name one"):
-        default_scorer(Cylinder())
-    assert score_pairs(Cylinder(), [[0.0], [2.0]], [0], [1], scorer="euclidean") == pytest.approx([-2])
 
 
 @pytest.mark.parametrize("name", sorted(SCORERS))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scoring_draws import draw_points, draw_trials
+from scoring_draws import draw_points, draw_rows
 
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall, lorentz_inner, to_lorentz
 from curvox.scoring import SCORERS, default_scorer, score_pairs
@@ -34,7 +34,7 @@ def score_by_hand(space, x, y):
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: str(space.describe()))
 def test_score_pairs__by_default_is_the_score_of_the_space(space):
-    points, (enrolment, test) = draw_points(space), draw_trials()
+    points, (enrolment, test) = draw_points(space), draw_rows()
     expected = [score_by_hand(space, points[e], points[t]) for e, t in zip(enrolment, test, strict=True)]
     scores = score_pairs(space, points, enrolment, test)
     assert scores.dtype == np.float64
@@ -45,7 +45,7 @@ def test_score_pairs__by_default_is_the_score_of_the_space(space):
 @pytest.mark.parametrize("block_size", [1, 7, 200, 10_000])
 def test_score_pairs__does_not_depend_on_block_size_or_order(scorer, block_size):
     space = PoincareBall()
-    points, (enrolment, test) = draw_points(space), draw_trials()
+    points, (enrolment, test) = draw_points(space), draw_rows()
     whole = score_pairs(space, points, enrolment, test, scorer=scorer)
     order = np.random.default_rng(2).permutation(len(enrolment))
     shuffled = score_pairs(space, points, enrolment[order], test[order], scorer=scorer, block_size=block_size)
@@ -55,7 +55,7 @@ def test_score_pairs__does_not_depend_on_block_size_or_order(scorer, block_size)
 @pytest.mark.parametrize("scorer", sorted(SCORERS))
 def test_score_pairs__does_not_depend_on_the_number_of_threads_or_on_other_trials(scorer):
     space = PoincareBall()
-    points, (enrolment, test) = draw_points(space, 500, 64), draw_trials(20_000, 500)
+    points, (enrolment, test) = draw_points(space, 500, 64), draw_rows(20_000, 500)
     threads = torch.get_num_threads()
     by_threads = []
     try:
@@ -104,7 +104,7 @@ def test_scorers__know_which_inner_products_have_lost_their_digits(space):
 @pytest.mark.parametrize("trials", [1, 2, 5000])
 def test_pair_products__are_those_of_gathered_rows(trials):
     rows = torch.randn(40, 17, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    first, second = draw_trials(trials, 40)
+    first, second = draw_rows(trials, 40)
     expected = gathered_products(rows, first, second)
     np.testing.assert_allclose(pair_products(rows, first, second), expected, atol=1e-13)
     in_order = np.sort(first)
@@ -143,7 +143,7 @@ def draw_pairs_at_all_distances(space):
 @pytest.mark.parametrize("c", [0.1, 1.0, 4.0])
 def test_score_pairs__hyperbolic_is_the_arcosh_of_the_lorentz_product(c):
     space = PoincareBall(c=c)
-    points, (enrolment, test) = draw_points(space), draw_trials()
+    points, (enrolment, test) = draw_points(space), draw_rows()
     distinct = enrolment != test
     p = to_lorentz(points.double(), c=c)
     expected = -(-c * lorentz_inner(p[enrolment[distinct]], p[test[distinct]])).arccosh() / c**0.5
@@ -157,7 +157,7 @@ def test_score_pairs__takes_the_curvature_in_force():
     with torch.no_grad():
         space.raw_c.fill_(0.3)
     fixed = PoincareBall(c=float(torch.as_tensor(space.c).detach()))
-    points, (enrolment, test) = draw_points(space), draw_trials()
+    points, (enrolment, test) = draw_points(space), draw_rows()
     np.testing.assert_array_equal(
         score_pairs(space, points, enrolment, test),
         score_pairs(fixed, points, enrolment, test),
@@ -167,7 +167,7 @@ def test_score_pairs__takes_the_curvature_in_force():
 @pytest.mark.parametrize("scorer", sorted(SCORERS))
 def test_score_pairs__is_symmetric_and_largest_for_the_same_point(scorer):
     space = PoincareBall()
-    points, (enrolment, test) = draw_points(space), draw_trials()
+    points, (enrolment, test) = draw_points(space), draw_rows()
     scores = score_pairs(space, points, enrolment, test, scorer=scorer)
     np.testing.assert_allclose(scores, score_pairs(space, points, test, enrolment, scorer=scorer), atol=1e-12)
     same = score_pairs(space, points, enrolment, enrolment, scorer=scorer)
@@ -177,7 +177,7 @@ def test_score_pairs__is_symmetric_and_largest_for_the_same_point(scorer):
 
 @pytest.mark.parametrize("space", [Euclidean(), PoincareBall()], ids=["euclidean", "ball"])
 def test_score_pairs__forced_cosine_ignores_the_length_of_points(space):
-    points, (enrolment, test) = draw_points(space), draw_trials()
+    points, (enrolment, test) = draw_points(space), draw_rows()
     lengths = torch.linspace(0.1, 0.9, len(points))[:, None]
     forced = score_pairs(space, points, enrolment, test, scorer="cosine")
     np.testing.assert_allclose(
@@ -200,7 +200,7 @@ def test_score_pairs__hyperbolic_near_the_rim_stays_exact():
 
 
 def test_score_pairs__takes_arrays_and_tensors_of_any_precision():
-    points, (enrolment, test) = draw_points(Euclidean()), draw_trials()
+    points, (enrolment, test) = draw_points(Euclidean()), draw_rows()
     expected = score_pairs(Euclidean(), points, enrolment, test)
     np.testing.assert_array_equal(score_pairs(Euclidean(), points.numpy(), enrolment, test), expected)
     np.testing.assert_array_equal(
@@ -210,7 +210,7 @@ def test_score_pairs__takes_arrays_and_tensors_of_any_precision():
 
 
 def test_score_pairs__leaves_its_input_alone_and_builds_no_graph():
-    points, (enrolment, test) = draw_points(Euclidean()), draw_trials()
+    points, (enrolment, test) = draw_points(Euclidean()), draw_rows()
     before = points.clone().requires_grad_()
     score_pairs(Euclidean(), before, enrolment, test, scorer="cosine")
     assert before.grad is None

@@ -3,9 +3,11 @@
 import dataclasses
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from builders import draw_llrs, draw_trials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
@@ -19,15 +21,14 @@ LAW = settings(max_examples=30, deadline=None)
 POINTS = (OperatingPoint(0.01), OperatingPoint(0.05, cost_miss=10.0))
 
 
-def draw_trials(seed=0, speakers=25, trials=3000, decimals=12, spread=6.0, effect=0.0):
+def draw_ratios(seed=0, speakers=25, trials=3000, decimals=12, spread=6.0, effect=0.0):
     rng = np.random.default_rng(seed)
-    labels = np.arange(trials) % 3 == 0
-    enrolment = rng.integers(0, speakers, trials)
-    test = np.where(labels, enrolment, (enrolment + rng.integers(1, speakers, trials)) % speakers)
-    llrs = np.where(labels, spread, -spread) / 2 + math.sqrt(spread) * rng.normal(size=trials)
+    labels, enrolment, test = draw_trials(rng, speakers=speakers, trials=trials, one_target_in=3)
+    llrs = draw_llrs(rng, labels, spread=spread)
     of_speaker = effect * rng.normal(size=speakers)
     llrs = llrs + of_speaker[enrolment] + of_speaker[test]
-    return np.round(llrs, decimals), labels, {"enrolment_speakers": enrolment, "test_speakers": test}
+    sides: dict[str, Any] = {"enrolment_speakers": enrolment, "test_speakers": test}
+    return np.round(llrs, decimals), labels, sides
 
 
 def rates(llrs, labels, threshold):
@@ -37,7 +38,7 @@ def rates(llrs, labels, threshold):
 @LAW
 @given(st.integers(0, 10_000), st.sampled_from([0, 1, 12]))
 def test_find_thresholds__keep_their_rate_and_no_score_keeps_it_closer(seed, decimals):
-    llrs, labels, speakers = draw_trials(seed, trials=600, decimals=decimals)
+    llrs, labels, speakers = draw_ratios(seed, trials=600, decimals=decimals)
     found = find_thresholds(llrs, labels, **speakers, fars=(0.1, 0.01), frrs=(0.1, 0.01), resamples=5)
     candidates = np.unique(llrs)
     for one in found:
@@ -56,7 +57,7 @@ def test_find_thresholds__keep_their_rate_and_no_score_keeps_it_closer(seed, dec
 
 
 def test_find_thresholds__have_names_that_say_what_they_are():
-    llrs, labels, speakers = draw_trials()
+    llrs, labels, speakers = draw_ratios()
     found = find_thresholds(llrs, labels, **speakers, fars=(0.01, 0.001), frrs=(0.05,), points=POINTS, resamples=5)
     assert [(one.name, one.kind, one.rate, one.point) for one in found] == [
         ("far:0.01", "far", 0.01, None),
@@ -71,7 +72,7 @@ def test_find_thresholds__have_names_that_say_what_they_are():
 
 
 def test_find_thresholds__of_gaussian_ratios_are_the_closed_form():
-    llrs, labels, speakers = draw_trials(1, speakers=200, trials=90_000)
+    llrs, labels, speakers = draw_ratios(1, speakers=200, trials=90_000)
     found = find_thresholds(llrs, labels, **speakers, fars=(0.01,), frrs=(0.05,), points=POINTS, resamples=5)
     deviation = math.sqrt(6)
     expected = [-3 + deviation * norm.isf(0.01), 3 + deviation * norm.ppf(0.05), 0.0, math.log(99), math.log(1.9)]
@@ -107,7 +108,7 @@ def interval_by_loop(errors, labels, enrolment, test, resamples, seed, level):
 
 @pytest.mark.parametrize(("speakers", "level", "effect"), [(25, 0.95, 1.5), (5, 0.8, 0.0)])
 def test_find_thresholds__intervals_are_those_of_a_slow_loop(speakers, level, effect):
-    llrs, labels, sides = draw_trials(2, speakers=speakers, trials=200, effect=effect)
+    llrs, labels, sides = draw_ratios(2, speakers=speakers, trials=200, effect=effect)
     found = find_thresholds(
         llrs, labels, **sides, fars=(0.1,), frrs=(0.2,), points=POINTS, resamples=40, seed=7, level=level
     )
@@ -121,7 +122,7 @@ def test_find_thresholds__intervals_are_those_of_a_slow_loop(speakers, level, ef
 def test_find_thresholds__intervals_hold_the_true_rates_as_often_as_they_say():
     held = []
     for seed in range(300):
-        llrs, labels, sides = draw_trials(seed, speakers=50, trials=1500, effect=1.0)
+        llrs, labels, sides = draw_ratios(seed, speakers=50, trials=1500, effect=1.0)
         found = find_thresholds(llrs, labels, **sides, fars=(0.05,), frrs=(0.1,), resamples=100, seed=seed)
         for one in found:
             true_far = norm.sf(one.llr_threshold, -3, math.sqrt(6 + 2))
@@ -137,7 +138,7 @@ def test_find_thresholds__intervals_hold_the_true_rates_as_often_as_they_say():
 
 
 def test_find_thresholds__of_one_target_speaker_know_nothing_of_rejections():
-    llrs, labels, sides = draw_trials(12)
+    llrs, labels, sides = draw_ratios(12)
     kept = ~labels | (sides["enrolment_speakers"] == 0)
     of_kept = {name: values[kept] for name, values in sides.items()}
     (one,) = find_thresholds(llrs[kept], labels[kept], **of_kept, fars=(0.1,), frrs=(), eer=False, resamples=20)
@@ -147,7 +148,7 @@ def test_find_thresholds__of_one_target_speaker_know_nothing_of_rejections():
 
 def test_find_thresholds__no_error_seen_is_not_no_error():
     # Nothing is accepted at a threshold of 10 with 200 non-targets: the rate may still be 1.8 %.
-    _, labels, sides = draw_trials(3, trials=300)
+    _, labels, sides = draw_ratios(3, trials=300)
     found = find_thresholds(
         np.where(labels, 5.0, -5.0) + np.arange(300) * 1e-3, labels, **sides, fars=(), frrs=(), resamples=20
     )
@@ -160,14 +161,14 @@ def test_find_thresholds__no_error_seen_is_not_no_error():
 def test_find_thresholds__speakers_that_differ_make_the_interval_wider():
     widths = []
     for effect in (0.0, 2.0):
-        llrs, labels, sides = draw_trials(4, speakers=30, trials=20_000, effect=effect)
+        llrs, labels, sides = draw_ratios(4, speakers=30, trials=20_000, effect=effect)
         (one,) = find_thresholds(llrs, labels, **sides, fars=(0.1,), frrs=(), eer=False, resamples=200)
         widths.append(one.far_interval.high - one.far_interval.low)
     assert widths[1] > 3 * widths[0]
 
 
 def test_find_thresholds__depend_on_the_seed_and_not_on_the_order():
-    llrs, labels, sides = draw_trials(5)
+    llrs, labels, sides = draw_ratios(5)
     order = np.random.default_rng(0).permutation(labels.size)
     first = find_thresholds(llrs, labels, **sides, resamples=50, seed=1)
     shuffled = {name: values[order] for name, values in sides.items()}
@@ -179,7 +180,7 @@ def test_find_thresholds__depend_on_the_seed_and_not_on_the_order():
 
 
 def test_find_thresholds__refuse_rates_that_cannot_be_known():
-    llrs, labels, sides = draw_trials(6, trials=300)
+    llrs, labels, sides = draw_ratios(6, trials=300)
     with pytest.raises(InputError, match=r"less than one error in 200 non-target.*30,000"):
         find_thresholds(llrs, labels, **sides, fars=(0.001,))
     with pytest.raises(InputError, match=r"less than one error in 100 target.*6,000"):
@@ -190,7 +191,7 @@ def test_find_thresholds__refuse_rates_that_cannot_be_known():
 
 
 def test_find_thresholds__refuse_what_makes_no_sense():
-    llrs, labels, sides = draw_trials(7)
+    llrs, labels, sides = draw_ratios(7)
     refused = [
         ({"fars": (0.0,)}, "rate"),
         ({"fars": (1,)}, "rate"),
@@ -211,7 +212,7 @@ def test_find_thresholds__refuse_what_makes_no_sense():
 
 
 def test_to_dict__makes_the_same_threshold_again():
-    llrs, labels, sides = draw_trials(8, trials=600)
+    llrs, labels, sides = draw_ratios(8, trials=600)
     found = find_thresholds(llrs, labels, **sides, fars=(0.01,), points=POINTS, resamples=20)
     for one in found:
         assert NamedThreshold.from_dict(json.loads(json.dumps(one.to_dict()))) == one
@@ -239,7 +240,7 @@ def test_to_dict__makes_the_same_threshold_again():
     ],
 )
 def test_from_dict__refuses_what_is_no_threshold(change, message):
-    llrs, labels, sides = draw_trials(9, trials=600)
+    llrs, labels, sides = draw_ratios(9, trials=600)
     (plain,) = (one.to_dict() for one in find_thresholds(llrs, labels, **sides, fars=(0.1,), frrs=(), eer=False))
     with pytest.raises(InputError, match=message):
         NamedThreshold.from_dict(plain | change)
@@ -249,7 +250,7 @@ def test_from_dict__refuses_what_is_no_threshold(change, message):
 
 
 def test_accepts__at_the_threshold_and_above():
-    llrs, labels, sides = draw_trials(10)
+    llrs, labels, sides = draw_ratios(10)
     one = find_thresholds(llrs, labels, **sides, resamples=5)[0]
     limit = one.llr_threshold
     assert one.accepts([limit, np.nextafter(limit, -10), 1e300, -np.inf]).tolist() == [True, False, True, False]
@@ -271,7 +272,7 @@ def test_bayes_decisions__cost_the_least_that_is_expected(p_target, cost_miss, c
 
 
 def test_named_threshold__of_an_unknown_kind_is_refused_with_the_nearest():
-    llrs, labels, sides = draw_trials(11)
+    llrs, labels, sides = draw_ratios(11)
     one = find_thresholds(llrs, labels, **sides, resamples=5)[0]
     with pytest.raises(UnknownNameError, match='did you mean "far"'):
         dataclasses.replace(one, kind="faar")

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from curvox.audio import read_audio, read_audio_info
-from curvox.testing.dummies import DUMMIES
-from curvox.testing.dummies.sound import speech_like
+from curvox.testing.dummies import DUMMIES, speech_like
 
 EVERY = pytest.mark.parametrize("name", DUMMIES)
 

@@ -6,12 +6,11 @@ from collections import Counter
 
 import pytest
 import torch
+from sabotage import CASES, IMPOSSIBLE, Corpora, Outcome, case_of, tally, wilson
+from sabotage.layers import Chaos, Constant, GradientTimes
 from torch import nn
 
 from curvox.diagnosis import CAUSES
-from curvox.testing.sabotage import CASES, IMPOSSIBLE, Outcome, case_of, tally, wilson
-from curvox.testing.sabotage.corpora import Corpora
-from curvox.testing.sabotage.encoders import Chaos, Constant, GradientTimes
 
 
 def test_catalogue__has_enough_runs_of_both_kinds() -> None:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from builders import draw_speakers
+from sabotage import Corpora, case_of
+from sabotage.layers import Chaos, Constant, GradientTimes, Hubs, NearRim, Noise, Steps
 
 from curvox.geometry import PoincareBall
-from curvox.testing.sabotage import case_of
-from curvox.testing.sabotage.corpora import Corpora
-from curvox.testing.sabotage.encoders import Chaos, Constant, GradientTimes, Hubs, Noise, Steps
-from curvox.testing.sabotage.rim import NearRim
 
 SPEAKERS = torch.arange(8).repeat_interleave(2)
 
 
-def batch(seed: int = 0, dim: int = 16) -> Tensor:
-    """Embeddings (16, dim) of eight speakers who are told apart, but not well."""
-    chance = torch.Generator().manual_seed(seed)
-    centres = torch.randn(8, dim, generator=chance).repeat_interleave(2, 0)
-    return centres + 0.7 * torch.randn(16, dim, generator=chance)
-
-
 def test_encoder_layers__keep_the_value_and_change_the_gradient() -> None:
-    x = batch().requires_grad_(True)
+    x = draw_speakers().requires_grad_(True)
     layer = GradientTimes(1e-7)
     y = layer(x)
     torch.testing.assert_close(y, x, rtol=0, atol=0)
@@ -38,26 +29,26 @@ def test_spikes__come_in_every_eighth_step_and_only_in_training() -> None:
 
 
 def test_rounding__has_no_gradient() -> None:
-    x = batch().requires_grad_(True)
+    x = draw_speakers().requires_grad_(True)
     (slope,) = torch.autograd.grad(Steps(4.0)(x).sum(), x)
     assert not slope.any()
 
 
 def test_recurrent_layer__multiplies_the_gradient() -> None:
     torch.manual_seed(0)
-    x = batch().requires_grad_(True)
+    x = draw_speakers().requires_grad_(True)
     (slope,) = torch.autograd.grad(Chaos(16, turns=40, gain=2.5)(x).square().sum(), x)
     assert slope.norm() > 1e3
 
 
 def test_constant__is_one_point_for_all() -> None:
-    assert Constant(16)(batch()).unique(dim=0).shape[0] == 1
+    assert Constant(16)(draw_speakers()).unique(dim=0).shape[0] == 1
 
 
 def test_noise__is_of_the_embedding_and_makes_all_distances_alike() -> None:
     layer = Noise(1024, 1.0)
-    noisy = layer(batch())
-    torch.testing.assert_close(noisy, layer(batch()), rtol=0, atol=0)
+    noisy = layer(draw_speakers())
+    torch.testing.assert_close(noisy, layer(draw_speakers()), rtol=0, atol=0)
     far = torch.cdist(noisy, noisy)[~torch.eye(16, dtype=torch.bool)]
     assert far.std() / far.mean() < 0.05
 
@@ -73,7 +64,7 @@ def test_hubs__are_nearer_to_all_than_the_others_are() -> None:
 
 
 def test_near_rim__distances_in_single_precision_are_off() -> None:
-    ball, raw = PoincareBall(lift=NearRim(3e-7)), batch()
+    ball, raw = PoincareBall(lift=NearRim(3e-7)), draw_speakers()
     x, y = raw[:8], raw[8:]
     single = ball.distance(ball.project(x), ball.project(y)).double()
     double = ball.distance(ball.project(x.double()), ball.project(y.double()))

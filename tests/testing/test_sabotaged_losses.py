@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import pytest
 import torch
+from builders import draw_speakers
+from sabotage import case_of
+from sabotage.broken_losses import (
+    OwnPairLoss,
+    OwnTripletLoss,
+    Reweighted,
+    Terms,
+    arc_of_one,
+    blind_cosine,
+    blind_jeffreys,
+    cosine_out_of_reach,
+    half_precision,
+    hinge,
+    hinge_with_a_rest,
+    logarithm_of_zero,
+    root_at_zero,
+    ruled_by_the_worst,
+    sigmoid_out_of_reach,
+    similarity_as_distance,
+    times,
+)
 from torch import Tensor
 
 from curvox.geometry import Euclidean, Hypersphere
 from curvox.losses import AbstractLoss
 from curvox.losses.contrastive_hinge import ContrastiveHinge
-from curvox.testing.sabotage import case_of
-from curvox.testing.sabotage.broken_losses import (
-    Reweighted,
-    arc_of_one,
-    half_precision,
-    logarithm_of_zero,
-    root_at_zero,
-    ruled_by_the_worst,
-    times,
-)
-from curvox.testing.sabotage.pair_losses import (
-    OwnPairLoss,
-    OwnTripletLoss,
-    Terms,
-    blind_cosine,
-    blind_jeffreys,
-    cosine_out_of_reach,
-    hinge,
-    hinge_with_a_rest,
-    sigmoid_out_of_reach,
-    similarity_as_distance,
-)
 
 SPEAKERS = torch.arange(8).repeat_interleave(2)
-
-
-def batch(seed: int = 0, dim: int = 16) -> Tensor:
-    """Embeddings (16, dim) of eight speakers who are told apart, but not well."""
-    chance = torch.Generator().manual_seed(seed)
-    centres = torch.randn(8, dim, generator=chance).repeat_interleave(2, 0)
-    return centres + 0.7 * torch.randn(16, dim, generator=chance)
 
 
 def gradient(loss: AbstractLoss, raw: Tensor, speakers: Tensor = SPEAKERS) -> Tensor:
@@ -50,7 +42,7 @@ def gradient(loss: AbstractLoss, raw: Tensor, speakers: Tensor = SPEAKERS) -> Te
 
 def distances_after_a_step(loss: AbstractLoss) -> tuple[float, float]:
     """Change of the mean same-speaker and different-speaker distance by a short step against the gradient."""
-    raw = batch()
+    raw = draw_speakers()
     slope = gradient(loss, raw)
     moved = raw - 1e-3 * slope / slope.norm()
     same = SPEAKERS[:, None] == SPEAKERS[None]
@@ -63,9 +55,10 @@ def distances_after_a_step(loss: AbstractLoss) -> tuple[float, float]:
 def test_label_blind__gradient_is_the_same_for_any_labels(terms: Terms) -> None:
     loss = OwnPairLoss(16, terms, space=Euclidean(), balanced=False)
     other = torch.arange(16) % 4
-    torch.testing.assert_close(gradient(loss, batch()), gradient(loss, batch(), other), rtol=1e-4, atol=1e-6)
+    raw = draw_speakers()
+    torch.testing.assert_close(gradient(loss, raw), gradient(loss, raw, other), rtol=1e-4, atol=1e-6)
     mixed = OwnPairLoss(16, terms, space=Euclidean(), balanced=True)  # weighs the two kinds differently: it sees them
-    assert not torch.allclose(gradient(mixed, batch()), gradient(mixed, batch(), other), rtol=0.1)
+    assert not torch.allclose(gradient(mixed, raw), gradient(mixed, raw, other), rtol=0.1)
 
 
 WRONG = {
@@ -111,8 +104,8 @@ def test_never_active__has_neither_value_nor_gradient(kind: str) -> None:
     make = case_of(f"never_active/{kind}").make_loss
     assert make is not None
     loss = make(16, 8)
-    assert float(loss(batch(), SPEAKERS).value) == 0.0
-    assert not gradient(loss, batch()).any()
+    assert float(loss(draw_speakers(), SPEAKERS).value) == 0.0
+    assert not gradient(loss, draw_speakers()).any()
 
 
 def test_gradient_multiplied__is_the_plain_gradient_times_the_factor() -> None:
@@ -121,7 +114,8 @@ def test_gradient_multiplied__is_the_plain_gradient_times_the_factor() -> None:
     loss = make(16, 8)
     plain = loss.get_submodule("inner")
     assert isinstance(plain, AbstractLoss)
-    torch.testing.assert_close(gradient(loss, batch()), 1e4 * gradient(plain, batch()), rtol=1e-4, atol=1e-3)
+    raw = draw_speakers()
+    torch.testing.assert_close(gradient(loss, raw), 1e4 * gradient(plain, raw), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +123,7 @@ def test_gradient_multiplied__is_the_plain_gradient_times_the_factor() -> None:
     [(root_at_zero, Euclidean, False), (logarithm_of_zero, Euclidean, True), (arc_of_one, Hypersphere, False)],
 )
 def test_not_finite__value_or_gradient_is_nan(terms: Terms, space: type[Euclidean], forward: bool) -> None:
-    raw = batch().requires_grad_(True)
+    raw = draw_speakers().requires_grad_(True)
     value = OwnPairLoss(16, terms, space=space())(raw, SPEAKERS).value
     if forward:
         assert value.isnan()
@@ -139,8 +133,8 @@ def test_not_finite__value_or_gradient_is_nan(terms: Terms, space: type[Euclidea
 
 def test_half_precision__overflows_where_single_does_not() -> None:
     loss = OwnPairLoss(16, half_precision(60.0), space=Euclidean())
-    assert not loss(3.0 * batch(), SPEAKERS).value.isfinite()
-    assert loss(0.01 * batch(), SPEAKERS).value.isfinite()
+    assert not loss(3.0 * draw_speakers(), SPEAKERS).value.isfinite()
+    assert loss(0.01 * draw_speakers(), SPEAKERS).value.isfinite()
 
 
 def test_few_items_rule__most_weight_is_on_the_worst() -> None:

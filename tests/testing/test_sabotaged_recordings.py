@@ -6,10 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-
-from curvox.audio import WaveformStore
-from curvox.testing.sabotage.channels import sessions_by_channel
-from curvox.testing.sabotage.recordings import (
+from sabotage.recordings import (
     Preparation,
     at_most,
     clipped,
@@ -17,8 +14,11 @@ from curvox.testing.sabotage.recordings import (
     divided_labels,
     joined_labels,
     on_some,
+    sessions_by_channel,
     silence,
 )
+
+from curvox.audio import WaveformStore
 from curvox.training.prepared import PreparedData, Recordings
 
 

@@ -13,7 +13,8 @@ import soundfile
 from curvox.corpora import LabelTree, read_corpus
 from curvox.corpora import read_trials as read_trial_list
 from curvox.errors import CurvoxError, InputError, OutputExistsError
-from curvox.testing.voices import ACCENTS, corpus, synthesise_corpus
+from curvox.testing import espeak
+from curvox.testing.voices import ACCENTS, synthesise_corpus
 
 COLUMNS = [
     "utterance",
@@ -204,7 +205,7 @@ def test_synthesise_corpus__an_error_leaves_nothing_behind(tmp_path: Path, failu
 
 
 def test_synthesise_corpus__an_error_in_a_worker_arrives_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "prepare_espeak", lambda folder, dictionaries: None)
+    monkeypatch.setattr(espeak, "prepare_espeak", lambda folder, dictionaries: None)
     with pytest.raises(CurvoxError, match="22050 Hz, got 0"):
         synthesise_corpus(tmp_path / "voices", **SIZES, workers=2)
     assert list(tmp_path.iterdir()) == []

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 
 from curvox.errors import InputError
-from curvox.testing.voices.channel import CHANNELS, NOISES, SAMPLING_RATE_HZ, Session, draw_session, record
-from curvox.testing.voices.sentences import draw_sentence
-from curvox.testing.voices.voice import ACCENTS, draw_voice
+from curvox.testing.voice_drawing import (
+    ACCENTS,
+    CHANNELS,
+    NOISES,
+    SAMPLING_RATE_HZ,
+    Session,
+    draw_sentence,
+    draw_session,
+    draw_voice,
+    record,
+)
 
 
 def test_draw_sentence__never_repeats_in_thousands() -> None:

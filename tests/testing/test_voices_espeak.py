@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from curvox.errors import CurvoxError, InputError, MissingExtraError
+from curvox.testing.espeak import SAMPLING_RATE_HZ, Espeak, prepare_espeak
 from curvox.testing.voices import ACCENTS
-from curvox.testing.voices.espeak import SAMPLING_RATE_HZ, Espeak, prepare_espeak
 
 TEXT = "The quiet farmer carried seven yellow lamps across the frozen river before the morning train arrived."
 PLAIN = "pitch 90 110\n"

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from curvox.errors import InputError
-from curvox.testing.noise_folders import write_musan, write_rirs_noises
+from curvox.testing.dummies import write_musan, write_rirs_noises
 from curvox.training.augmenting import Augmentation, Augmenter
 from curvox.training.options import build_augmentation
 

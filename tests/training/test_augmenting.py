@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from builders import draw_waveforms
 from tiny_recipes import change
 
 from curvox.audio import AugmentationOptions, ClippingOptions, TelephoneOptions
 from curvox.errors import MissingExtraError, RecipeError
-from curvox.testing.noise_folders import write_musan, write_rirs_noises
+from curvox.testing.dummies import write_musan, write_rirs_noises
 from curvox.training import run as run_module
 from curvox.training import train
 from curvox.training.augmenting import Augmentation, Augmenter
@@ -36,14 +37,10 @@ def opened(options: dict[str, Any], cache: Path) -> Augmenter:
     return build_augmentation(options).open(sampling_rate_hz=16000, seed=1, cache=cache)
 
 
-def waveforms(n_items: int = 16, n_samples: int = 8000) -> torch.Tensor:
-    return 0.1 * torch.randn(n_items, n_samples, generator=torch.Generator().manual_seed(0))
-
-
 def test_augmenter__an_item_does_not_depend_on_its_batch(everything: dict[str, Any], tmp_path: Path) -> None:
     # Companding rounds, so that rounding errors of a transform could tip a sample by a whole step.
     options = {**everything, "telephone": {"probability": 0.5, "mu_law_probability": 0.0}}
-    augmenter, batch = opened(options, tmp_path), waveforms()
+    augmenter, batch = opened(options, tmp_path), draw_waveforms(16, 8000)
     whole = augmenter.change_waveforms(batch, list(range(16)))
     assert (whole != batch).any(1).all()
     order = torch.randperm(16, generator=torch.Generator().manual_seed(1)).tolist()
@@ -63,13 +60,13 @@ def test_augmenter__with_no_chance_changes_nothing(everything: dict[str, Any], t
         "clipping": {"probability": 0.0},
         "telephone": {"probability": 0.0},
     }
-    batch = waveforms()
+    batch = draw_waveforms(16, 8000)
     assert torch.equal(opened(options, tmp_path).change_waveforms(batch, list(range(16))), batch)
 
 
 def test_augmenter__without_stages_changes_nothing(tmp_path: Path) -> None:
     assert build_augmentation({}) == Augmentation()
-    batch = waveforms()
+    batch = draw_waveforms(16, 8000)
     assert opened({}, tmp_path).change_waveforms(batch, list(range(16))) is batch
 
 
@@ -77,7 +74,7 @@ def test_copies__stand_behind_the_crops_that_stay_clean(everything: dict[str, An
     alone = opened(everything, tmp_path)
     beside = opened({**everything, "beside_clean": True}, tmp_path)
     numbers = torch.arange(16)
-    batch = {"waveforms": waveforms(), "speakers": numbers // 2, "seeds": numbers, "items": numbers + 100}
+    batch = {"waveforms": draw_waveforms(16, 8000), "speakers": numbers // 2, "seeds": numbers, "items": numbers + 100}
     assert alone.with_copies(batch) is batch
     both = beside.with_copies(batch)
     assert all(torch.equal(both[name], torch.cat([part, part])) for name, part in batch.items())

@@ -15,8 +15,9 @@ from process_runs import CutError
 from tiny_recipes import change
 
 from curvox import load
-from curvox.embedder import load_embedder, model_folder, tensors_from_file
+from curvox.embedder import load_embedder, model_folder
 from curvox.errors import RecipeError
+from curvox.files import tensors_from_file
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
 from curvox.training import RunResult, build_model, override, read_history, recipe_from, train

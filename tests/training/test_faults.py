@@ -18,8 +18,9 @@ from failing_disk import KilledError, failing_disk
 from lightning.pytorch.trainer import call
 from tiny_recipes import change
 
-from curvox.embedder import load_embedder, settle_folder
+from curvox.embedder import load_embedder
 from curvox.errors import CheckpointError, TrainingError, TrainingInterruptedError
+from curvox.files import settle_folder
 from curvox.training import train
 from curvox.training.checkpoints import FolderCheckpointIO, read_training_state
 from curvox.training.module import SpeakerModule

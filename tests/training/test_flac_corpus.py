@@ -11,7 +11,7 @@ import soundfile
 from curvox.audio import read_audio
 from curvox.corpora import Corpus, Utterance, read_corpus
 from curvox.errors import OutputExistsError
-from curvox.testing.dummies.sound import speech_like
+from curvox.testing.dummies import speech_like
 from curvox.training.flac_corpus import convert_to_flac
 
 

@@ -16,8 +16,9 @@ from tiny_recipes import change
 from torch import Tensor
 
 from curvox.diagnosis import RunObservation, adapt
-from curvox.embedder import Embedder, load_embedder, tensors_from_file, tensors_to_file
+from curvox.embedder import Embedder, load_embedder
 from curvox.errors import CheckpointError, TrainingError
+from curvox.files import tensors_from_file, tensors_to_file
 from curvox.losses import AbstractLoss
 from curvox.training import (
     Recipe,

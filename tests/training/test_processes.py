@@ -54,7 +54,9 @@ def test_training__of_two_processes_goes_on_as_one(
     end = on_two(tree, tmp_path, cut_at=CUT_AT)
     assert end.codes != (0,)
     assert "process 2 of this training was ended by SIGKILL" in end.said[0]
+    assert end.said[0].count("The others cannot go on without it") == 1
     assert "last is whole: continue it with --resume" in end.said[0]
+    assert "dmesg" not in end.said[0]
     expected = noted(whole / "rank0.txt")
     first, second = noted(tmp_path / "rank0.txt"), noted(tmp_path / "rank1.txt")
     for step in range(CUT_AT):

@@ -16,8 +16,7 @@ from curvox.corpora import prepare_corpus
 from curvox.embedder import load_embedder
 from curvox.errors import RecipeError
 from curvox.losses import create_loss
-from curvox.testing.dummies import DUMMIES
-from curvox.testing.noise_folders import write_musan, write_rirs_noises
+from curvox.testing.dummies import DUMMIES, write_musan, write_rirs_noises
 from curvox.training import Recipe, read_recipe, train
 from curvox.training.options import build_augmentation, build_encoder
 

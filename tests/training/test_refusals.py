@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny_recipes import change
 
-from curvox.embedder import tensors_from_file, tensors_to_file
 from curvox.errors import CheckpointError, InputError, RecipeError, TrainingError
+from curvox.files import tensors_from_file, tensors_to_file
 from curvox.losses import LossOutput
 from curvox.training import override, read_recipe, recipe_from, train
 from curvox.training.module import SpeakerModule

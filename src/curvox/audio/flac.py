@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ import soundfile
 from curvox.audio.reading import read_audio
 from curvox.audio.samples import to_int16
 from curvox.errors import AudioError, InputError, OutputExistsError
+from curvox.files import whole_file
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,8 @@ def _write(source: Path, target: Path, rate_hz: int) -> FlacFile:
         waveform = read_audio(source, sampling_rate_hz=rate_hz)
     except AudioError as error:
         return FlacFile(0.0, error=str(error))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.writing")
-    try:
-        soundfile.write(fresh, to_int16(waveform), rate_hz, format="FLAC", subtype="PCM_16")
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with whole_file(target) as file:
+        soundfile.write(file, to_int16(waveform), rate_hz, format="FLAC", subtype="PCM_16")
     return FlacFile(len(waveform) / rate_hz)
 
 

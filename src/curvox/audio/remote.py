@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 from typing import Any, cast
 
 from curvox.audio.retrying import with_retries
 from curvox.audio.shard_index import sha256_of
 from curvox.errors import InputError, MissingExtraError
+from curvox.files import whole_file
 
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "http": "aiohttp", "https": "aiohttp", "gs": "gcsfs", "gcs": "gcsfs"}
 
@@ -31,23 +31,19 @@ def fetch(url: str, target: Path, *, sha256: str | None = None) -> None:
 
 
 def _fetch_once(url: str, target: Path, sha256: str | None) -> None:
-    partial = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         files, path = _file_system(url)
-        files.get_file(path, str(partial))
-        if sha256 is not None and sha256_of(partial) != sha256:
-            size = partial.stat().st_size
-            raise ConnectionError(f"what came, {size} bytes, has another checksum than its index says")
-        os.replace(partial, target)
+        with whole_file(target) as file:
+            files.get_file(path, str(file.name))
+            if sha256 is not None and sha256_of(Path(file.name)) != sha256:
+                size = Path(file.name).stat().st_size
+                raise ConnectionError(f"what came, {size} bytes, has another checksum than its index says")
     except FileNotFoundError as error:
         raise InputError(f"{url} does not exist; check the address") from error
     except (OSError, MissingExtraError, InputError):
         raise
     except Exception as error:  # each protocol has errors of its own
         raise ConnectionError(f"{type(error).__name__}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _file_system(url: str) -> tuple[Any, str]:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from curvox.audio.remote import fetch
 from curvox.audio.retrying import UnreachableError
 from curvox.audio.shard_index import Shard
 from curvox.errors import CurvoxError
-
-try:
-    import fcntl
-except ImportError:  # Windows: no such locks, and no eviction
-    fcntl = None
+from curvox.files import locked, mark_in_use, remove_unless_in_use
 
 
 class ShardCache:
@@ -44,7 +37,7 @@ class ShardCache:
                 handle = os.open(path, os.O_RDONLY)
             except FileNotFoundError:
                 continue  # removed between the two by another process
-            if _share(handle) and _still_there(handle, path):
+            if mark_in_use(handle) and _still_there(handle, path):
                 os.utime(path)
                 return handle
             os.close(handle)
@@ -53,7 +46,7 @@ class ShardCache:
         """Make sure that a whole copy of ``shard`` is in the folder; make room for it before."""
         path = self.path_of(shard)
         try:
-            with self._alone(f"{path.name}.lock"):
+            with locked(self.folder / f"{path.name}.lock"):
                 if path.is_file() and path.stat().st_size == shard.size:
                     return
                 self._make_room(shard.size)
@@ -71,39 +64,14 @@ class ShardCache:
         return self.folder / f"{shard.sha256[:24]}.tar"
 
     def _make_room(self, size: int) -> None:
-        with self._alone("room.lock"):
+        with locked(self.folder / "room.lock"):
             held = {path: path.stat() for path in self.folder.glob("*.tar")}
             total = sum(state.st_size for state in held.values()) + size
             for path in sorted(held, key=lambda path: held[path].st_mtime_ns):
                 if total <= self.limit_bytes:
                     return
-                if _remove_unless_open(path):
+                if remove_unless_in_use(path):
                     total -= held[path].st_size
-
-    @contextmanager
-    def _alone(self, name: str) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / name).open("w") as lock:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-                except OSError as error:
-                    if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
-                        raise
-            yield
-
-
-def _share(handle: int) -> bool:
-    """Mark an open file as in use."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False  # it is being removed
-    except OSError:
-        return True  # a file system without locks
-    return True
 
 
 def _still_there(handle: int, path: Path) -> bool:
@@ -111,21 +79,3 @@ def _still_there(handle: int, path: Path) -> bool:
         return os.fstat(handle).st_ino == path.stat().st_ino
     except FileNotFoundError:
         return False
-
-
-def _remove_unless_open(path: Path) -> bool:
-    """Remove a shard that no process has open; say whether it was removed."""
-    if fcntl is None:
-        return False
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(handle)

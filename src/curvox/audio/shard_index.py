@@ -8,16 +8,19 @@ in ``utterances.tsv``, one line a row. A shard is a plain tar file, which WebDat
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from curvox.errors import CorpusError
+from curvox.errors import CorpusError, InputError
+from curvox.files import read_bytes, whole_file
+from curvox.records import read_record, write_record
 
 INDEX, MEMBERS, LABELS = "shards.json", "members.npy", "utterances.tsv"
 VERSION = 1
@@ -34,6 +37,27 @@ class Shard:
     size: int
     sha256: str
     recordings: int
+
+
+@dataclass(frozen=True)
+class ShardHead:
+    """What shards.json holds; ``beside`` names further files by their SHA-256, with paths relative to the folder:
+    labels, trial lists, members.npy."""
+
+    format: Literal["curvox shards"] = field(default="curvox shards", kw_only=True)
+    version: Literal[1] = field(default=VERSION, kw_only=True)
+    sampling_rate_hz: int
+    codec: str
+    corpus: str
+    shards: tuple[Shard, ...]
+    beside: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Refuse names of files that may lie outside the folder."""
+        names = [*(shard.name for shard in self.shards), *self.beside]
+        strange = [name for name in names if not (_NAME.fullmatch(name) or _SIDE_FILE.fullmatch(name))]
+        if strange:
+            raise InputError(f"it names the file {strange[0]!r}, which may lie outside its folder")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,47 +83,26 @@ def write_index(
     folder: Path, *, sampling_rate_hz: int, codec: str, corpus: str, shards: list[Shard], members: np.ndarray
 ) -> None:
     """Write members.npy and then, last of all, shards.json with the checksums of all that is beside it."""
-    np.save(folder / MEMBERS, np.ascontiguousarray(members, dtype=np.int64), allow_pickle=False)
+    with whole_file(folder / MEMBERS) as file:
+        np.save(file, np.ascontiguousarray(members, dtype=np.int64), allow_pickle=False)
     tars = {shard.name for shard in shards}
     beside = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.is_file() and path.name not in tars and path.name != INDEX
     )
-    tree = {
-        "format": "curvox shards",
-        "version": VERSION,
-        "sampling_rate_hz": sampling_rate_hz,
-        "codec": codec,
-        "corpus": corpus,
-        "shards": [asdict(shard) for shard in shards],
-        "beside": {name: sha256_of(folder / name) for name in beside},
-    }
-    (folder / INDEX).write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    digests = {name: sha256_of(folder / name) for name in beside}
+    write_record(folder / INDEX, ShardHead(sampling_rate_hz, codec, corpus, tuple(shards), digests))
 
 
-def read_head(path: Path) -> dict[str, Any]:
+def read_head(path: Path) -> ShardHead:
     """Read and check shards.json.
 
     Raises:
         CorpusError: it is missing, damaged, or written by a newer curvox.
     """
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CorpusError(f"{path} cannot be read as the index of shards: {error}; copy the folder again") from error
-    if not isinstance(tree, dict) or tree.get("format") != "curvox shards":
-        raise CorpusError(f"{path} is no index of shards; `curvox data shard` writes one")
-    if tree.get("version") != VERSION:
-        raise CorpusError(
-            f"{path} has version {tree.get('version')!r}, this curvox reads version {VERSION}; shard the corpus again, "
-            "or use the curvox that wrote it"
-        )
-    names = [*(shard["name"] for shard in tree["shards"]), *tree["beside"]]
-    strange = [name for name in names if not (_NAME.fullmatch(name) or _SIDE_FILE.fullmatch(name))]
-    if strange:
-        raise CorpusError(f"{path} names the file {strange[0]!r}, which may lie outside its folder; it is damaged")
-    return tree
+    again = "copy the folder again, shard the corpus again (curvox data shard), or use the curvox that wrote it"
+    return read_record(path, ShardHead, what="an index of shards", again=again, error=CorpusError)
 
 
 def read_index(folder: Path) -> ShardIndex:
@@ -108,22 +111,26 @@ def read_index(folder: Path) -> ShardIndex:
     Raises:
         CorpusError: a file is missing or damaged, or is not the one that shards.json means.
     """
-    tree = read_head(folder / INDEX)
+    head = read_head(folder / INDEX)
     try:
-        if sha256_of(folder / MEMBERS) != tree["beside"][MEMBERS]:
+        content = read_bytes(folder / MEMBERS)
+        if hashlib.sha256(content).hexdigest() != head.beside.get(MEMBERS):
             raise CorpusError(f"{folder / MEMBERS} is not the one that {INDEX} names; copy the folder again")
-        members = np.load(folder / MEMBERS, allow_pickle=False)
-    except (OSError, ValueError, KeyError) as error:
+        members = np.load(io.BytesIO(content), allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        if isinstance(error, CorpusError):
+            raise
         raise CorpusError(f"{folder / MEMBERS} cannot be read: {error}; copy the folder again") from error
-    shards = tuple(Shard(**shard) for shard in tree["shards"])
-    counts = np.array([shard.recordings for shard in shards], dtype=np.int64)
+    counts = [shard.recordings for shard in head.shards]
     if (
         members.ndim != 2
         or members.shape[1] != len(COLUMNS)
-        or (np.bincount(members[:, 0], minlength=len(shards)).tolist() != counts.tolist())
+        or members.dtype != np.int64
+        or (len(members) and members.min() < 0)
+        or np.bincount(members[:, 0], minlength=len(counts)).tolist() != counts
     ):
         raise CorpusError(f"{folder / MEMBERS} does not fit {INDEX}; copy the folder again")
-    return ShardIndex(tree["sampling_rate_hz"], tree["codec"], tree["corpus"], shards, dict(tree["beside"]), members)
+    return ShardIndex(head.sampling_rate_hz, head.codec, head.corpus, head.shards, head.beside, members)
 
 
 def sha256_of(path: Path) -> str:

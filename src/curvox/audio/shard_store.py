@@ -62,7 +62,7 @@ class ShardStore(AbstractWaveforms):
             CorpusError: there is no such file in the index, or the folder holds the index of other shards.
         """
         fetch(f"{url.rstrip('/')}/{INDEX}", folder / INDEX)
-        checksums = read_head(folder / INDEX)["beside"]
+        checksums = read_head(folder / INDEX).beside
         for name in (MEMBERS, LABELS, *beside):
             if name not in checksums:
                 known = ", ".join(sorted(checksums))

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 import numpy as np
@@ -68,14 +69,14 @@ def encode_member(path: Path, segment: Segment, *, codec: str, sampling_rate_hz:
     return Member(content, path.suffix.lower() or ".audio", len(waveform))
 
 
-def write_shard(path: Path, members: Iterable[tuple[str, Member]]) -> np.ndarray:
-    """Write ``(utterance, member)`` pairs as a tar file.
+def write_shard(file: IO[bytes], members: Iterable[tuple[str, Member]]) -> np.ndarray:
+    """Write ``(utterance, member)`` pairs into an open file, as a tar file.
 
     Returns:
         int64 (members, 4): offset and size in bytes, length in samples, CRC-32.
     """
     rows: list[tuple[int, int, int, int]] = []
-    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for utterance, member in members:
             info = tarfile.TarInfo(member_name(utterance, member.suffix))
             info.size = len(member.content)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from curvox.audio.decoding import DecodingJob, Failure, Segment
-from curvox.audio.store_file import HEAD, locked, read_index, write_store, writing_to
+from curvox.audio.store_file import HEAD, alone, read_index, write_store, writing_to
 from curvox.audio.waveform_source import AbstractWaveforms, check_crop, place_of
 from curvox.errors import AudioError, CurvoxError
 
@@ -101,7 +101,7 @@ class WaveformStore(AbstractWaveforms):
     def _built(cls, job: DecodingJob, cache: Path) -> WaveformStore:
         fingerprint = job.fingerprint()
         path = cache / f"{fingerprint[:32]}{_SUFFIX}"
-        with writing_to(path), locked(cache, path):
+        with writing_to(path), alone(path):
             store = cls._reusable(path, job, fingerprint)
             if store is None:
                 write_store(path, job, fingerprint)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ import numpy as np
 
 from curvox.audio.decoding import FORMAT_VERSION, DecodingJob, Failure
 from curvox.errors import AudioError, CurvoxError
+from curvox.files import clear_leftovers, locked, whole_file
 
 HEAD = b"curvox waves 1\n\n"
 _TRAILER = struct.Struct("<Q8s")
@@ -28,17 +28,8 @@ _TRAILER_MAGIC = b"cvxwaves"
 
 def write_store(path: Path, job: DecodingJob, fingerprint: str) -> None:
     """Write the store under a temporary name, make sure it is on the disk, then give it its name."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
-    try:
-        with partial.open("xb", buffering=1 << 20) as file:
-            _write_content(file, job, fingerprint)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    with whole_file(path) as file:
+        _write_content(file, job, fingerprint)
 
 
 def _write_content(file: IO[bytes], job: DecodingJob, fingerprint: str) -> None:
@@ -107,30 +98,12 @@ def writing_to(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(cache: Path, path: Path) -> Iterator[None]:
-    """Let one process at a time build ``path``, and clear away what a killed one left half done."""
-    cache.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # no such lock on Windows: builders then repeat each other's work, safely
-        yield
-        return
-    with (cache / f"{path.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks
-            yield
-            return
-        for partial in cache.glob(f"{path.name}.*.partial"):
-            partial.unlink(missing_ok=True)
-        yield
+def alone(path: Path) -> Iterator[None]:
+    """Let one process at a time build ``path``, and clear away what a killed one left half done.
 
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    Where there are no locks builders repeat each other's work, safely.
+    """
+    with locked(path.with_name(f"{path.name}.lock")) as lock:
+        if lock.held:
+            clear_leftovers(path)
+        yield

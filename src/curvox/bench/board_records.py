@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from curvox.metrics import Difference, Interval
+from curvox.records import to_plain
 
 
 @dataclass(frozen=True)
@@ -225,13 +226,4 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for strict JSON: no NaN, no infinity, lists for tuples."""
-        tree = {**asdict(self), "tests": [test.to_dict() for test in self.tests]}
-        return {key: _plain(value) for key, value in tree.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(of) for key, of in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(of) for of in value]
-    return value
+        return {**to_plain(self), "tests": [test.to_dict() for test in self.tests]}

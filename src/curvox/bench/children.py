@@ -24,6 +24,7 @@ class Children:
     def __init__(self) -> None:
         self.stopped_by = 0
         self.running: set[subprocess.Popen[bytes]] = set()
+        self._starting = False
         self._lock = threading.RLock()  # a signal may come while this thread holds it
 
     def run(
@@ -39,17 +40,23 @@ class Children:
         with log.open("ab") as output:
             with self._lock:
                 self.refuse_when_stopped()
+                self._starting = True
                 # In a session of its own, so that Ctrl-C in the terminal reaches it through here alone.
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=dict(environment),
-                    start_new_session=True,
-                    pass_fds=tuple(holds),
-                )
-                self.running.add(process)
+                try:
+                    process = subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        env=dict(environment),
+                        start_new_session=True,
+                        pass_fds=tuple(holds),
+                    )
+                    self.running.add(process)
+                finally:
+                    self._starting = False
+                if self.stopped_by:  # it came meanwhile, when there was nothing yet to hand it on to
+                    process.send_signal(_gently(self.stopped_by))
             try:
                 code = process.wait()
             finally:
@@ -84,8 +91,11 @@ class Children:
         with self._lock:
             running = [process for process in self.running if process.poll() is None]
             for process in running:
-                # Of SIGINT a training keeps the last epoch's checkpoint, of the others it writes one.
-                gently = signal.SIGTERM if number == signal.SIGINT else number
-                process.send_signal(signal.SIGKILL if at_once else gently)
-        if not running:
+                process.send_signal(signal.SIGKILL if at_once else _gently(number))
+        if not running and not self._starting:
             self.refuse_when_stopped()
+
+
+def _gently(number: int) -> int:
+    """Return what to send: of SIGINT a training keeps the last epoch's checkpoint, of the others it writes one."""
+    return signal.SIGTERM if number == signal.SIGINT else number

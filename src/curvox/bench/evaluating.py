@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,9 +25,8 @@ from curvox.corpora import Corpus, TrialList
 from curvox.diagnosis import VitalHistory
 from curvox.diagnosis.live import LiveWatch
 from curvox.embedder import EmbeddedRecordings, Embedder, load_embedder, model_folder
-from curvox.errors import InputError
 from curvox.evaluating import System, utterances_of
-from curvox.training import EpochRecord, read_history, read_recipe, read_vitals
+from curvox.training import EpochRecord, read_facts, read_history, read_recipe, read_vitals
 from curvox.training.averaging import AVERAGED
 
 if TYPE_CHECKING:
@@ -61,11 +59,10 @@ def evaluate_run(
         progress: called with (recordings decoded, of how many), then with those embedded.
 
     Raises:
-        InputError: the run has not finished.
         AudioError: recordings cannot be read; all of them are named.
-        CheckpointError: the model, or the disk.
+        CheckpointError: the run has not finished, its model, or the disk.
     """
-    facts = _facts(run)
+    facts = read_facts(run)
     evaluated = evaluation_digest(run, trials_digest(bench.levels, corpus, lists))
     model = load_embedder(run, device=_device(cell), with_card=False)
     scored, tree = _measure(model, bench, corpus, lists, run.parent / ".cache", progress)
@@ -74,9 +71,9 @@ def evaluate_run(
         setting=cell.setting.name,
         seed=cell.seed,
         recipe_digest=recipe_digest(cell.recipe),
-        seconds=float(facts["seconds"]),
-        steps=int(facts["steps"]),
-        parameters=int(facts["parameters"]),
+        seconds=facts.seconds,
+        steps=facts.steps,
+        parameters=facts.parameters,
         best_epoch=0 if model.dev is None or model_folder(run).name == AVERAGED else model.dev.epoch,
         lists=scored,
         tree=tree,
@@ -189,17 +186,6 @@ def _device(cell: Cell) -> str:
     """Where the model embeds: on a GPU unless its recipe keeps it off, or there is none."""
     wanted = cell.recipe.training.accelerator in ("auto", "gpu", "cuda")
     return "cuda" if wanted and torch.cuda.is_available() else "cpu"
-
-
-def _facts(run: Path) -> dict[str, Any]:
-    path = run / "run.json"
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        return {name: facts[name] for name in ("seconds", "steps", "parameters")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} does not tell of a finished training ({error!r}); train the run to its end"
-        ) from error
 
 
 def _finite(epoch: EpochRecord) -> EpochRecord:

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from curvox.embedder import Embedder
-from curvox.geometry import AbstractSpace, PoincareBall
-from curvox.geometry.lifts import ExpMap
+from curvox.geometry import parameters_of_spaces
 from curvox.losses.centres import LearntScale
 from curvox.training import build_model, read_recipe
 from curvox.training.observed_model import observed_model
@@ -27,23 +26,13 @@ def learnt_scalars(run: Path, model: Embedder) -> dict[str, float]:
     """
     loss = observed_model(run, read_recipe(run / "recipe.yaml"), build_model).loss
     with torch.no_grad():
-        learnt = _of_space(model.space) | ({} if loss is None else _of_loss(loss))
+        learnt = model.space.learnt_scalars() | ({} if loss is None else _of_loss(loss))
     return {name: value for name, value in learnt.items() if math.isfinite(value)}
-
-
-def _of_space(space: AbstractSpace) -> dict[str, float]:
-    learnt: dict[str, float] = {}
-    if isinstance(space, PoincareBall):
-        if space.raw_c is not None:
-            learnt["c"] = float(space.c)
-        if isinstance(space.lift, ExpMap):
-            learnt["gain"] = float(space.lift.gain)
-    return learnt
 
 
 def _of_loss(loss: nn.Module) -> dict[str, float]:
     """Scalars by the path of their module, without those of the space."""
-    spaces = {id(p) for module in loss.modules() if isinstance(module, AbstractSpace) for p in module.parameters()}
+    of_spaces = parameters_of_spaces(loss)
     learnt: dict[str, float] = {}
     for path, module in loss.named_modules():
         if isinstance(module, LearntScale):
@@ -51,7 +40,7 @@ def _of_loss(loss: nn.Module) -> dict[str, float]:
                 learnt[path.replace("scaling", "scale") or "scale"] = float(module.now())
             continue
         for name, parameter in module.named_parameters(recurse=False):
-            if parameter.numel() != 1 or id(parameter) in spaces:
+            if parameter.numel() != 1 or parameter in of_spaces:
                 continue
             whole = f"{path}.{name}" if path else name
             is_log = name == "log_scale"

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.embedder import replace_bytes
+from curvox import records
 from curvox.errors import InputError
+from curvox.files import read_bytes, replace_bytes
+from curvox.hierarchy import TreeMeasures
 from curvox.training import EpochRecord
-
-if TYPE_CHECKING:
-    from curvox.hierarchy import TreeMeasures
 
 RECORD, SCORES = "bench.json", "bench_scores.npz"
 FORMAT = 2
@@ -96,11 +94,32 @@ class RunRecord:
         raise InputError(f"{self.setting}, seed {self.seed}, has no scores of {list} by {scorer}; it has {known}")
 
 
-# What json and zipfile raise on a file with wrong bytes in it; RuntimeError of an archive that says it is encrypted, or
-# packed in some other way.
+@dataclass(frozen=True)
+class _RecordFile:
+    """A record as ``bench.json`` has it: of the lists their names and scorers."""
+
+    format: Literal[2]
+    setting: str
+    seed: int
+    recipe_digest: str
+    seconds: float
+    steps: int
+    parameters: int
+    best_epoch: int
+    vitals: Mapping[str, float]
+    findings: tuple[str, ...]
+    learnt: Mapping[str, float]
+    machine: str
+    evaluated: str
+    history: tuple[EpochRecord, ...]
+    lists: tuple[tuple[str, str], ...]
+    tree: TreeMeasures | None
+
+
+_AGAIN = "evaluate the run again"
+# What numpy and zipfile raise on a file with wrong bytes in it; RuntimeError of an archive that says it is encrypted,
+# or packed in some other way.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
-_NOT_IN_JSON = ("lists", "tree", "history")
-_PLAIN = tuple(field.name for field in fields(RunRecord) if field.name not in _NOT_IN_JSON)
 
 
 def write_record(record: RunRecord, run: Path) -> None:
@@ -114,14 +133,8 @@ def write_record(record: RunRecord, run: Path) -> None:
     scores: dict[str, Any] = {f"{s.list}/{s.scorer}": s.scores.astype(np.float64) for s in record.lists}
     np.savez_compressed(content, **scores)
     replace_bytes(run / SCORES, content.getvalue())
-    tree = {
-        "format": FORMAT,
-        **{name: getattr(record, name) for name in _PLAIN},
-        "history": [asdict(epoch) for epoch in record.history],
-        "lists": [[scored.list, scored.scorer] for scored in record.lists],
-        "tree": None if record.tree is None else record.tree.to_dict(),
-    }
-    replace_bytes(run / RECORD, json.dumps(tree, indent=1, allow_nan=False, ensure_ascii=False).encode())
+    lists = tuple((scored.list, scored.scorer) for scored in record.lists)
+    records.write_record(run / RECORD, _RecordFile(**{**vars(record), "format": FORMAT, "lists": lists}))
 
 
 def read_record(run: Path) -> RunRecord:
@@ -130,41 +143,25 @@ def read_record(run: Path) -> RunRecord:
     Raises:
         InputError: a file is missing, damaged, or of another version.
     """
-    path = run / RECORD
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-        return _record_from(tree, _read_scores(run / SCORES))
-    except _DAMAGE as error:
-        raise InputError(f"{path} is no whole record of this version ({error!r}); evaluate the run again") from error
-
-
-def _record_from(tree: Mapping[str, Any], scores: Mapping[str, NDArray[np.float64]]) -> RunRecord:
-    known = {"format", "lists", "tree", "history", *_PLAIN}
-    if tree["format"] != FORMAT:
-        raise InputError(f"expected format {FORMAT}, got {tree['format']}")
-    if set(tree) != known:
-        raise InputError(f"the keys {sorted(set(tree) ^ known)} are too many or too few")
-    lists = tuple(ScoredList(name, scorer, scores[f"{name}/{scorer}"]) for name, scorer in tree["lists"])
-    return RunRecord(
-        **{name: tree[name] for name in _PLAIN if name != "findings"},
-        findings=tuple(tree["findings"]),
-        history=tuple(EpochRecord(**epoch) for epoch in tree["history"]),
-        lists=lists,
-        tree=None if tree["tree"] is None else _tree_from(tree["tree"]),
+    file = records.read_record(
+        run / RECORD, _RecordFile, what="a record of this version", again=_AGAIN, error=InputError
     )
-
-
-def _tree_from(values: Mapping[str, Any]) -> TreeMeasures:
-    from curvox.hierarchy import TreeMeasures
-
-    return TreeMeasures.from_dict(values)
+    scores = _read_scores(run / SCORES)
+    if missing := [f"{name}/{scorer}" for name, scorer in file.lists if f"{name}/{scorer}" not in scores]:
+        raise InputError(f"{run / SCORES} has no scores of {missing[0]}, which {RECORD} names; {_AGAIN}")
+    values: dict[str, Any] = {name: value for name, value in vars(file).items() if name != "format"}
+    values["lists"] = tuple(ScoredList(*names, scores["/".join(names)]) for names in file.lists)
+    return RunRecord(**values)
 
 
 def _read_scores(path: Path) -> dict[str, NDArray[np.float64]]:
-    # Through memory: numpy leaves a file open whose head it cannot read.
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-        scores = {name: stored[name] for name in stored.files}
+    try:
+        # Through memory: numpy leaves a file open whose head it cannot read.
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as stored:
+            scores = {name: stored[name] for name in stored.files}
+    except _DAMAGE as error:
+        raise InputError(f"{path} cannot be read as scores of a run ({error!r}); {_AGAIN}") from error
     wrong = [name for name, values in scores.items() if values.dtype != np.float64 or values.ndim != 1]
     if wrong:
-        raise InputError(f"{path.name} must hold rows of float64, {wrong[0]} is something else")
+        raise InputError(f"{path} must hold rows of float64, {wrong[0]} is something else; {_AGAIN}")
     return scores

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -18,8 +17,8 @@ from curvox.bench.record import COSINE, RunRecord
 from curvox.bench.spec import Bench
 from curvox.bench.states import HALF, NOT_TRAINED, CellState, refuse_others, state_of, trials_digest
 from curvox.corpora import Corpus, TrialList
-from curvox.embedder import replace_text
 from curvox.errors import InputError, TrainingError
+from curvox.files import locked, replace_text
 from curvox.metrics import equal_error_rate
 from curvox.training import dump_recipe
 
@@ -158,22 +157,19 @@ def claimed(plan: BenchPlan, cell: Cell) -> Iterator[tuple[int, ...]]:
     Raises:
         CellTakenError: one is at work on it.
     """
-    plan.folder.mkdir(parents=True, exist_ok=True)
     path = plan.folder / f".{cell.name}.lock"
     inherited = os.environ.get(CLAIM, "")
     if inherited.isdecimal() and _is_of(int(inherited), path):
         yield (int(inherited),)
         return
-    with path.open("w") as lock:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = stack.enter_context(locked(path, wait=False))
         except BlockingIOError as error:
             raise CellTakenError(
                 f"another process is at work on {cell.name} in {plan.folder}; let it finish"
             ) from error
-        except OSError:  # a file system without locks
-            pass
-        yield (lock.fileno(),)
+        yield (lock.descriptor,)
 
 
 def _is_of(descriptor: int, path: Path) -> bool:

@@ -176,12 +176,12 @@ def _tell_failures(plan: BenchPlan, outcomes: Sequence[Outcome]) -> None:
 
 def _write_page(plan: BenchPlan, console: Console) -> None:
     """Write the leaderboard of what is there, three times over: for the browser, for a text, for a program."""
-    import json
 
     from curvox.bench import read_results
     from curvox.bench.leaderboard import leaderboard
     from curvox.cli.progress import counting
-    from curvox.embedder import replace_text
+    from curvox.files import replace_text
+    from curvox.records import write_record
     from curvox.reports.bench_page import render_bench_page
     from curvox.reports.bench_tables import bench_markdown
 
@@ -195,6 +195,6 @@ def _write_page(plan: BenchPlan, console: Console) -> None:
     page = plan.folder / "leaderboard.html"
     replace_text(page, render_bench_page(board, results, command=command))
     replace_text(page.with_suffix(".md"), bench_markdown(board, board.scorers[0]))
-    replace_text(page.with_suffix(".json"), json.dumps(board.to_dict(), indent=1, allow_nan=False, ensure_ascii=False))
+    write_record(page.with_suffix(".json"), board)
     missing = f", {len(results.missing)} cells missing" if results.missing else ""
     print(f"page: {page}{missing}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,15 +107,10 @@ def _of_cards(run: Path) -> Iterator[str]:
 
 def _of_evaluations(run: Path) -> Iterator[str]:
     """Yield the papers of the evaluations that stand in a run: back ends, enrolment, and what the figures are."""
-    from curvox.errors import InputError
-    from curvox.evaluating import EvaluationReport
+    from curvox.evaluating import read_report
 
     for path in sorted(run.glob("eval/*/evaluation.json")):
-        try:
-            report = EvaluationReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read: {error}") from error
-        yield from _of_report(report)
+        yield from _of_report(read_report(path))
 
 
 def _of_report(report: EvaluationReport) -> Iterator[str]:

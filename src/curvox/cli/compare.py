@@ -82,7 +82,7 @@ def compare(
 def _print(comparison: Comparison, language: str) -> None:
     from rich.console import Console
 
-    from curvox.evaluating import strict_json
+    from curvox.records import to_json
     from curvox.reports import comparison_latex, comparison_markdown, comparison_tables
 
     if language == "latex":
@@ -90,7 +90,7 @@ def _print(comparison: Comparison, language: str) -> None:
     elif language == "markdown":
         print(comparison_markdown(comparison), end="")
     elif language == "json":
-        print(strict_json(comparison.to_dict()), end="")
+        print(to_json(comparison.to_dict()), end="")
     else:
         for table in comparison_tables(comparison):
             Console().print(table)
@@ -114,8 +114,8 @@ def _finished(
 
 
 def _write(output: Path, comparison: Comparison, finished: Sequence[FinishedEvaluation]) -> None:
-    from curvox.embedder import new_folder
-    from curvox.evaluating import strict_json
+    from curvox.files import new_folder, replace_text
+    from curvox.records import to_json
     from curvox.reports import comparison_latex, comparison_markdown, render_page
 
     report = _report(comparison, finished)
@@ -124,12 +124,11 @@ def _write(output: Path, comparison: Comparison, finished: Sequence[FinishedEval
         for name, text in (
             ("comparison.md", comparison_markdown(comparison)),
             ("comparison.tex", comparison_latex(comparison)),
-            ("comparison.json", strict_json(comparison.to_dict())),
+            ("comparison.json", to_json(comparison.to_dict())),
             ("report.html", render_page(report)),
         ):
-            (fresh / name).write_text(text, encoding="utf-8")
+            replace_text(fresh / name, text)
 
-    output.parent.mkdir(parents=True, exist_ok=True)
     new_folder(output, write)
 
 

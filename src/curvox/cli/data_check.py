@@ -42,9 +42,9 @@ def check(
     """
     from rich.console import Console
 
-    from curvox.cli.outputs import new_file
     from curvox.cli.progress import counting
     from curvox.diagnosis import examination_dict, examine_corpus
+    from curvox.files import new_file
     from curvox.reports import render_corpus_page
 
     with ExitStack() as outputs:

@@ -44,7 +44,7 @@ def demo(
     from curvox.cli.progress import counting
     from curvox.corpora import read_corpus
     from curvox.reports import terminal_table
-    from curvox.testing.voices import synthesise_corpus
+    from curvox.testing import synthesise_corpus
 
     console = Console(stderr=True)
     _claim(output, overwrite)
@@ -63,6 +63,7 @@ def demo(
 def _claim(output: Path, overwrite: bool) -> None:
     """Make room for a new demo; only what a demo writes is ever removed."""
     from curvox.errors import OutputExistsError
+    from curvox.files import replace_text
 
     marker = output / ".curvox-demo"
     if output.exists() and any(output.iterdir()):
@@ -75,8 +76,7 @@ def _claim(output: Path, overwrite: bool) -> None:
         for part in ("corpus", "runs"):
             shutil.rmtree(output / part, ignore_errors=True)
         (output / "report.html").unlink(missing_ok=True)
-    output.mkdir(parents=True, exist_ok=True)
-    marker.touch()
+    replace_text(marker, "")
 
 
 def _train_and_evaluate(
@@ -118,13 +118,13 @@ def _picture(system: System, seed: int) -> DiskPicture:
 def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = None) -> SystemResult:
     """Gather what a report shows of a run."""
     from curvox.embedder import load_embedder
-    from curvox.evaluating import name_of_space, run_folder, title_of
+    from curvox.evaluating import run_folder, title_of
     from curvox.reports import SystemResult
-    from curvox.training import read_history
+    from curvox.training import read_facts, read_history
 
     run = run_folder(folder)
     model = load_embedder(folder)
-    facts = _facts(run)
+    facts = read_facts(run) if (run / "run.json").is_file() else None
     loss = model.description.get("training", {}).get("loss", {}).get("name", "")
     return SystemResult(
         name=run.name,
@@ -133,24 +133,9 @@ def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = N
         history=read_history(run),
         disk=disk,
         parameters=sum(p.numel() for p in model.encoder.parameters()),
-        training_s=facts.get("seconds"),
-        space=name_of_space(model.space),
+        training_s=facts and facts.seconds,
+        space=model.space.in_words(),
     )
-
-
-def _facts(run: Path) -> dict[str, Any]:
-    path = run / "run.json"
-    import json
-
-    from curvox.errors import CheckpointError
-
-    if not path.is_file():
-        return {}
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    return facts if isinstance(facts, dict) else {}
 
 
 def _write_page(path: Path, systems: list[SystemResult], corpus: Corpus, seed: int) -> None:

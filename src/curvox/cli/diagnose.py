@@ -186,18 +186,17 @@ def write_diagnosis(
 ) -> None:
     """Write page and JSON as one act, in the place of an earlier diagnosis."""
     from curvox.diagnosis.json_form import diagnosis_tree
-    from curvox.embedder import replace_folder
-    from curvox.evaluating import strict_json
+    from curvox.files import replace_folder, replace_text
+    from curvox.records import to_json
     from curvox.reports import render_diagnosis_page
 
     page = render_diagnosis_page(diagnosis, name=name, observation=observation, command=command)
-    tree = strict_json(diagnosis_tree(diagnosis, name=name))
+    tree = to_json(diagnosis_tree(diagnosis, name=name))
 
     def write(fresh: Path) -> None:
-        (fresh / PAGE).write_text(page, encoding="utf-8")
-        (fresh / FINDINGS).write_text(tree, encoding="utf-8")
+        replace_text(fresh / PAGE, page)
+        replace_text(fresh / FINDINGS, tree)
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(folder, write)
 
 

@@ -20,10 +20,10 @@ def embed(
     import numpy as np
     from rich.console import Console
 
-    from curvox.cli.outputs import new_file
     from curvox.cli.progress import counting
     from curvox.embedder import find_recordings, load_embedder
     from curvox.errors import InputError
+    from curvox.files import new_file
 
     if output.suffix != ".npz":
         raise InputError(f"the output must end in .npz, got {output}")

@@ -71,7 +71,8 @@ def hierarchy(
     from rich.console import Console
 
     from curvox.embedder import load_embedder
-    from curvox.evaluating import corpus_of, strict_json
+    from curvox.evaluating import corpus_of
+    from curvox.records import to_json
     from curvox.reports import measures_table
 
     if split is not None and trials is not None:
@@ -90,7 +91,7 @@ def hierarchy(
     clips = _clips(report, chosen.corpus, model.sampling_rate_hz, seed) if audio else {}
     write_hierarchy(folder, report, clips)
     if as_json:
-        print(strict_json(report.measures.to_dict()), end="")
+        print(to_json(report.measures.to_dict()), end="")
     else:
         Console().print(measures_table(report.measures))
         for note in report.notes:
@@ -110,7 +111,7 @@ def make_report(
     console: Console,
 ) -> HierarchyReport:
     """Embed the recordings, measure the tree, and lay it out."""
-    from curvox.evaluating import name_of_space, run_folder, title_of
+    from curvox.evaluating import run_folder, title_of
     from curvox.hierarchy.layout import corpus_layout, unit_in_words
     from curvox.hierarchy.pictures import node_dendrogram, tree_picture
     from curvox.reports import HierarchyReport
@@ -124,7 +125,7 @@ def make_report(
     return HierarchyReport(
         title=title_of(loss) or run_folder(run).name,
         corpus=chosen.name,
-        space=name_of_space(model.space),
+        space=model.space.in_words(),
         unit=unit_in_words(model.space),
         utterances=chosen.utterances,
         paths=tree.paths,
@@ -168,21 +169,18 @@ def _measured(
 
 def write_hierarchy(folder: Path, report: HierarchyReport, clips: Mapping[str, Clip]) -> None:
     """Write page, pictures and JSON as one act, in the place of an earlier one."""
-    from curvox.embedder import replace_folder
-    from curvox.evaluating import strict_json
+    from curvox.files import replace_folder, replace_text
+    from curvox.records import to_json
     from curvox.reports import hierarchy_pictures, render_hierarchy_page
 
     page = render_hierarchy_page(report, clips=clips)
     pictures = hierarchy_pictures(report)
-    measures = strict_json(report.measures.to_dict())
+    measures = to_json(report.measures.to_dict())
 
     def write(fresh: Path) -> None:
-        (fresh / PAGE).write_text(page, encoding="utf-8")
-        (fresh / MEASURES).write_text(measures, encoding="utf-8")
-        for name, picture in pictures.items():
-            (fresh / name).write_text(picture, encoding="utf-8")
+        for name, text in {PAGE: page, MEASURES: measures, **pictures}.items():
+            replace_text(fresh / name, text)
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(folder, write)
 
 

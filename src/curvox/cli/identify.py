@@ -30,20 +30,19 @@ def identify(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Find out who of a gallery is speaking; the answer may be none of them."""
-    import json
-
     from rich.console import Console
 
     from curvox.cli.decision_text import print_identification
     from curvox.cli.progress import counting
     from curvox.embedder import identify as search
     from curvox.embedder import load_embedder, read_gallery
+    from curvox.records import to_json
 
     enrolled = read_gallery(gallery, data=data, style=enrolment_style)
     model = load_embedder(run, device=device)
     with counting(Console(stderr=True), "embedding") as progress:
         answer = search(model, enrolled, probe, false_alarm_rate=false_alarm, progress=progress)
     if as_json:
-        print(json.dumps(answer.to_dict(), indent=1, allow_nan=False))
+        print(to_json(answer.to_dict()), end="")
     else:
         print_identification(answer)

@@ -31,15 +31,14 @@ def verify(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Compare two recordings: score, likelihood ratio, posterior, and a decision if the model has a decision card."""
-    import json
-
     from curvox.cli.decision_text import print_verification
     from curvox.embedder import load_embedder
+    from curvox.records import to_json
 
     answer = load_embedder(run, device=device).verify(
         [enrolment, *(more or [])], test, operating_point=operating_point, prior=prior, scorer=scorer
     )
     if as_json:
-        print(json.dumps(answer.to_dict(), indent=1, allow_nan=False))
+        print(to_json(answer.to_dict()), end="")
     else:
         print_verification(answer)

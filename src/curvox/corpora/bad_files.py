@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curvox.errors import AudioError
+from curvox.files import replace_text
 
 HEADER = "path\tutterance\treason"
 
@@ -27,9 +28,7 @@ class BadRecording:
 
 def write_bad_files(path: Path, bad: Iterable[BadRecording]) -> None:
     """Write ``bad_files.tsv``; an earlier one is replaced as a whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\n".join([HEADER, *(row.line for row in bad)]) + "\n", encoding="utf-8")
-    partial.replace(path)
+    replace_text(path, "\n".join([HEADER, *(row.line for row in bad)]) + "\n")
 
 
 def check_share(bad: int, recordings: int, allowed_share: float, latest: BadRecording) -> None:

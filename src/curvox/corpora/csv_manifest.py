@@ -15,8 +15,9 @@ from curvox.corpora.manifest_rows import check_header, read_rows
 from curvox.corpora.manifest_table import manifest_table
 from curvox.corpora.places import absolute
 from curvox.corpora.problems import Draft
-from curvox.corpora.text_files import each_line, write_text
+from curvox.corpora.text_files import each_line
 from curvox.errors import InputError
+from curvox.files import new_text
 
 MANIFEST = "manifest.csv"
 
@@ -66,5 +67,5 @@ def write_csv(corpus: Corpus, path: str | Path) -> Path:
         if broken := [field for field in fields if "\n" in field or "\r" in field]:
             raise InputError(f"a field of a manifest holds no end of line, got {broken[0]!r}")
         writer.writerow(fields)
-    write_text(Path(path), text.getvalue())
+    new_text(Path(path), text.getvalue())
     return Path(path)

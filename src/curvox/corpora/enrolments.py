@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from curvox.corpora.problems import Problem, refuse
-from curvox.corpora.text_files import read_lines, write_text
+from curvox.corpora.text_files import read_lines
 from curvox.corpora.trial_lines import MODEL, ONLY_SIDE, SEGMENTS, SIDE, require_ids, tabbed
 from curvox.corpora.trials import TrialList
 from curvox.errors import CorpusError, InputError, nearest
+from curvox.files import new_text
 from curvox.tables import Entry, Table
 
 _HERE = "curvox.corpora.enrolments"
@@ -157,9 +158,9 @@ def write_enrolments(enrolments: EnrolmentMap, path: str | Path, *, style: str) 
     require_ids({*models, *(u for utterances in models.values() for u in utterances)}, "an enrolment map")
     if reader == "read_model_table":
         rows = [(model, utterance, ONLY_SIDE) for model, utterances in models.items() for utterance in utterances]
-        write_text(path, tabbed((MODEL, SEGMENTS[0], SIDE), tuple(zip(*rows, strict=True))))
+        new_text(path, tabbed((MODEL, SEGMENTS[0], SIDE), tuple(zip(*rows, strict=True))))
     else:
-        write_text(path, "\n".join(" ".join((model, *utterances)) for model, utterances in models.items()) + "\n")
+        new_text(path, "\n".join(" ".join((model, *utterances)) for model, utterances in models.items()) + "\n")
     return path
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from curvox.corpora.corpus import COLUMNS, LEVELS, Corpus, Utterance
-from curvox.corpora.text_files import umask, write_text
-from curvox.errors import InputError, OutputExistsError
+from curvox.errors import InputError
+from curvox.files import new_folder, new_text, refuse_existing
 
 _HELD = {"utterance", "path", "speaker", "gender", "duration_s", "start_s", "segment_s"}
 
@@ -29,19 +26,15 @@ def write_kaldi(corpus: Corpus, folder: str | Path) -> tuple[str, ...]:
         InputError: a speaker holds white space, or a path is what Kaldi takes for a command or a place in an archive.
     """
     folder = Path(folder)
-    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise OutputExistsError(f"{folder} exists and is left as it is; choose another name or remove it first")
+    refuse_existing(folder, or_empty=True)
     _check(corpus)
     files, notes = _files(corpus)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+
+    def write(fresh: Path) -> None:
         for name, lines in files.items():
-            write_text(work / name, "".join(f"{key} {value}\n" for key, value in _sorted(lines)))
-        work.chmod(0o777 & ~umask())
-        work.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            new_text(fresh / name, "".join(f"{key} {value}\n" for key, value in _sorted(lines)))
+
+    new_folder(folder, write, or_empty=True)
     return tuple(notes)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from curvox.corpora.problems import refuse
-from curvox.corpora.text_files import write_text
 from curvox.corpora.trial_formats import TRIAL_STYLES, all_styles
 from curvox.corpora.trial_lines import (
     HEADER_VALUES,
@@ -27,6 +26,7 @@ from curvox.corpora.trial_lines import (
 )
 from curvox.corpora.trials import TrialList
 from curvox.errors import InputError
+from curvox.files import new_text
 
 Pair = tuple[str, str]
 _SHOWN = 3
@@ -105,10 +105,10 @@ def write_scores(scores: ScoreList, path: str | Path, *, style: str = "kaldi") -
     if layout.header:
         sides = scores.sides or (ONLY_SIDE,) * len(scores)
         names = (MODEL, SEGMENTS[0], SIDE, HEADER_VALUES["score"])
-        write_text(path, tabbed(names, (scores.enrolments, scores.tests, sides, texts)))
+        new_text(path, tabbed(names, (scores.enrolments, scores.tests, sides, texts)))
     else:
         cells = {"enrolment": scores.enrolments, "test": scores.tests, "score": texts}
-        write_text(path, joined(layout, cells, "score"))
+        new_text(path, joined(layout, cells, "score"))
     return path
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +14,9 @@ from curvox.corpora.corpus import Corpus
 from curvox.corpora.lhotse_bridge import add_cut, read_items, require_lhotse
 from curvox.corpora.places import absolute
 from curvox.corpora.problems import Draft, refuse
-from curvox.corpora.text_files import umask
 from curvox.corpora.tsv import MANIFEST, write_manifest
-from curvox.errors import CorpusError, OutputExistsError
+from curvox.errors import CorpusError
+from curvox.files import new_folder, refuse_existing, replace_bytes
 
 if TYPE_CHECKING:
     from lhotse import Recording
@@ -45,21 +43,18 @@ def unpack_shar(shar_dir: str | Path, folder: str | Path) -> Corpus:
     if not cuts or len(cuts) != len(tars):
         got = f"{len(cuts)} and {len(tars)}"
         raise CorpusError(f"expected as many cuts.*.jsonl.gz as recording.*.tar in {source}, got {got}")
-    if os.path.lexists(target):
-        raise OutputExistsError(f"{target} exists and is left as it is; choose another folder or remove it first")
-    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        draft = Draft(work, target.name)
+    refuse_existing(target)
+
+    def write(fresh: Path) -> Corpus:
+        draft = Draft(fresh, target.name)
         for shard in zip(cuts, tars, strict=True):
             _unpack(draft, *shard)
         refuse(in_order(draft.problems + check_rows(draft, check_files=True)), f"the Shar folder {source}")
-        corpus = Corpus(work, tuple(draft.rows.utterances), target.name)
-        write_manifest(corpus, work / MANIFEST)
-        os.chmod(work, 0o777 & ~umask())
-        os.rename(work, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return Corpus(target, corpus.utterances, target.name)
+        corpus = Corpus(fresh, tuple(draft.rows.utterances), target.name)
+        write_manifest(corpus, fresh / MANIFEST)
+        return corpus
+
+    return Corpus(target, new_folder(target, write).utterances, target.name)
 
 
 def _unpack(draft: Draft, cuts: Path, tar: Path) -> None:
@@ -75,8 +70,7 @@ def _unpack(draft: Draft, cuts: Path, tar: Path) -> None:
             continue
         number = len(draft.rows)
         place = draft.root / "audio" / f"{number // _FOLDER_SIZE:05d}" / f"{number:08d}{_suffix(data, name)}"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
+        replace_bytes(place, data)
         recording.sources[0].type, recording.sources[0].source = "file", str(place)
         cut.recording = recording
         add_cut(draft, cut, cuts.name, line, draft.root)

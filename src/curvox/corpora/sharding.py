@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +21,9 @@ from curvox.audio.shard_writing import Member, check_codec, encode_member, write
 from curvox.corpora.bad_files import BadRecording, check_share, write_bad_files
 from curvox.corpora.corpus import Corpus, Utterance
 from curvox.corpora.places import absolute
-from curvox.corpora.text_files import umask
 from curvox.corpora.tsv import write_manifest
-from curvox.errors import AudioError, CorpusError, InputError, OutputExistsError, require_positive
+from curvox.errors import AudioError, CorpusError, InputError, require_positive
+from curvox.files import disk_errors, put_new_folder, refuse_existing, replace_bytes, replace_text, whole_file
 
 Progress = Callable[[int, int], None]
 BAD_FILES = "bad_files.tsv"
@@ -91,16 +90,10 @@ def shard_corpus(
     options = options or ShardingOptions()
     options.check()
     target = absolute(folder)
-    if os.path.lexists(target):
-        raise OutputExistsError(f"{target} exists and is left as it is; choose another folder or remove it first")
-    writer = _Writer(corpus, target, options, progress)
-    try:
-        return writer.write(trials)
-    except OSError as error:
-        raise CorpusError(
-            f"the shards {target} could not be written: {error.strerror or error}; free some space, then give the same "
-            "command again: it goes on after the shards that are finished"
-        ) from error
+    refuse_existing(target)
+    again = "give the same command again: it goes on after the shards that are finished"
+    with disk_errors(target, again, error=CorpusError):
+        return _Writer(corpus, target, options, progress).write(trials)
 
 
 @dataclass
@@ -133,8 +126,7 @@ class _Writer:
         write_index(
             work, sampling_rate_hz=rate_hz, codec=codec, corpus=self.corpus.name, shards=shards, members=members
         )
-        os.chmod(work, 0o777 & ~umask())
-        os.rename(work, self.target)
+        put_new_folder(work, self.target)
         shutil.rmtree(notes, ignore_errors=True)
         return ShardingReport(self.target, len(shards), len(rows), sum(shard.size for shard in shards), bad)
 
@@ -151,7 +143,7 @@ class _Writer:
                 f"{work} holds shards of another corpus, or with other options, that were not finished; remove it and "
                 f"{notes}, or choose another folder"
             )
-        _write_json(stored, job)
+        replace_text(stored, json.dumps(job))
         for note in sorted(notes.glob("*.tar.json")):
             part = json.loads(note.read_text(encoding="utf-8"))
             path = work / part["shard"]["name"]
@@ -179,7 +171,7 @@ class _Writer:
             if not part["rows"]:
                 (work / name).unlink()
                 raise AudioError(f"none of the recordings left of the split {split!r} can be read")
-            _write_json(notes / f"{name}.json", part)
+            replace_text(notes / f"{name}.json", json.dumps(part))
             done += part["consumed"]
             number += 1
 
@@ -205,11 +197,8 @@ class _Writer:
                 if not isinstance(member, AudioError):
                     yield utterance.utterance, member
 
-        partial = path.with_name(f"{path.name}.partial")
-        rows = write_shard(partial, members())
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with whole_file(path) as file:
+            rows = write_shard(file, members())
         return {
             "shard": {"size": path.stat().st_size, "sha256": sha256_of(path), "recordings": len(rows)},
             "utterances": names,
@@ -271,10 +260,8 @@ def _shuffled(corpus: Corpus, seed: int) -> Iterator[tuple[str, list[Utterance]]
 
 def _copy_trials(trials: str | Path | None, work: Path) -> None:
     found = sorted(Path(trials).glob("*.txt")) if trials is not None and Path(trials).is_dir() else []
-    if found:
-        (work / "trials").mkdir()
     for path in found:
-        shutil.copyfile(path, work / "trials" / path.name)
+        replace_bytes(work / "trials" / path.name, path.read_bytes())
 
 
 def _digest(corpus: Corpus) -> str:
@@ -286,9 +273,3 @@ def _digest(corpus: Corpus) -> str:
 
 def _plain(name: str) -> str:
     return "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name).lstrip("_")
-
-
-def _write_json(path: Path, value: Any) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(value), encoding="utf-8")
-    os.replace(partial, path)

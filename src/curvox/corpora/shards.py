@@ -22,10 +22,10 @@ def read_shards(path: Path, audio_root: Path | None) -> Draft:
     if audio_root is not None:
         raise CorpusError(f"{path} is a folder of shards, which hold their recordings; leave audio_root out")
     head = read_head(folder / INDEX)
-    if not (folder / LABELS).is_file() or sha256_of(folder / LABELS) != head["beside"].get(LABELS):
+    if not (folder / LABELS).is_file() or sha256_of(folder / LABELS) != head.beside.get(LABELS):
         raise CorpusError(f"{folder / LABELS} is missing or is not the one that {INDEX} names; copy the folder again")
-    draft = replace(read_tsv(folder / LABELS, None), name=head["corpus"])
-    wanted = sum(shard["recordings"] for shard in head["shards"])
+    draft = replace(read_tsv(folder / LABELS, None), name=head.corpus)
+    wanted = sum(shard.recordings for shard in head.shards)
     if len(draft.rows) != wanted and not draft.problems:
         raise CorpusError(f"{folder / LABELS} has {len(draft.rows)} utterances, {INDEX} names {wanted}; copy it again")
     return draft

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from curvox.corpora.problems import Problem, refuse
-from curvox.corpora.text_files import write_text
 from curvox.corpora.trial_lines import (
     HEADER_VALUES,
     MODEL,
@@ -29,6 +28,7 @@ from curvox.corpora.trial_lines import (
 )
 from curvox.corpora.trials import TrialList
 from curvox.errors import InputError
+from curvox.files import new_text
 from curvox.tables import Entry, Table
 
 _NUMBERS = {"1": True, "0": False}
@@ -127,10 +127,10 @@ def write_trials(trials: TrialList, path: str | Path, *, style: str = "voxceleb"
     words = None if trials.labels is None else [layout.words[label] for label in trials.labels.astype(int).tolist()]
     path = Path(path)
     if layout.header:
-        write_text(path, _table(trials, words))
+        new_text(path, _table(trials, words))
     else:
         cells = {"enrolment": trials.enrolments, "test": trials.tests, "label": words or ()}
-        write_text(path, joined(layout, cells, "" if words is None else "label"))
+        new_text(path, joined(layout, cells, "" if words is None else "label"))
     return path
 
 

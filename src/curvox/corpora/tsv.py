@@ -15,8 +15,9 @@ from curvox.corpora.manifest_rows import check_header, read_rows
 from curvox.corpora.manifest_table import manifest_table
 from curvox.corpora.places import absolute
 from curvox.corpora.problems import Draft
-from curvox.corpora.text_files import each_line, write_text
+from curvox.corpora.text_files import each_line
 from curvox.errors import InputError, nearest
+from curvox.files import new_text
 
 MANIFEST = "manifest.tsv"
 _LEVELS_LINE = "# levels: gender, native_language, speaker, session"
@@ -77,7 +78,7 @@ def write_manifest(corpus: Corpus, path: str | Path) -> Path:
     path = Path(path)
     lines = [f"# levels: {', '.join(corpus.levels)}"] if corpus.levels != LEVELS else []
     lines += ["\t".join(map(_clean, cells)) for cells in manifest_table(corpus)]
-    write_text(path, "\n".join(lines) + "\n")
+    new_text(path, "\n".join(lines) + "\n")
     return path
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, PoincareBall, self_distance, unit
+from curvox.geometry import AbstractSpace, self_distance, unit
 
 _DRAWS = 4
 _TWO_NN_KEPT = 0.9
@@ -113,11 +113,9 @@ def radius_quantiles(space: AbstractSpace, raw: Tensor) -> tuple[float, float, f
     Raises:
         InputError: another space.
     """
-    if not isinstance(space, PoincareBall):
+    if space.ball is None:
         raise InputError(f"a radius is measured in a Poincaré ball, got the space {space.describe()['name']}")
-    c = space.c
-    reach = space.lift.reach(c=c.detach() if isinstance(c, Tensor) else c)
-    radii = torch.linalg.vector_norm(space.project(raw), dim=1) / reach
+    radii = torch.linalg.vector_norm(space.project(raw), dim=1) / space.ball.reach
     low, mid, high = torch.quantile(radii, torch.tensor([0.05, 0.5, 0.95], dtype=radii.dtype)).tolist()
     return low, mid, high
 

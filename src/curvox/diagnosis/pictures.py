@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from curvox.diagnosis.observation import EmbeddedSet
-from curvox.geometry import PoincareBall
 
 MOST_RECORDINGS = 1024
 """Of more recordings as many at even distances are taken: half a million pairs make a smooth histogram."""
@@ -82,11 +81,12 @@ def distance_histogram(items: EmbeddedSet, *, bins: int = BINS) -> DistanceHisto
 
 def radius_histogram(items: EmbeddedSet, *, bins: int = BINS) -> RadiusHistogram | None:
     """Return how far the embeddings lie from the origin; None where one is not finite."""
-    on_ball = isinstance(items.space, PoincareBall)
+    ball = items.space.ball
+    on_ball = ball is not None
     vectors = _points(items, items.raw) if on_ball else items.raw.double()
     radii = torch.linalg.vector_norm(vectors.double(), dim=-1)
-    if isinstance(items.space, PoincareBall):
-        radii = radii * float(items.space.c) ** 0.5
+    if ball is not None:
+        radii = radii * ball.c_value**0.5
     values = radii.detach().cpu().numpy()
     if len(values) == 0 or not np.isfinite(values).all():
         return None

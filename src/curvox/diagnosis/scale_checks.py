@@ -13,7 +13,7 @@ from curvox.diagnosis import thresholds_loss as limits
 from curvox.diagnosis.findings import Checked, Evidence, Finding, NotChecked, Severity
 from curvox.diagnosis.loss_checks import is_softmax
 from curvox.diagnosis.loss_probe import COUNTS, LossMeasures
-from curvox.geometry import AbstractSpace, Hypersphere
+from curvox.geometry import AbstractSpace
 from curvox.losses import AbstractLoss
 from curvox.losses.aam_softmax import AAMSoftmax
 from curvox.losses.am_softmax import AMSoftmax
@@ -86,8 +86,6 @@ def softmaxes_of(loss: AbstractLoss, raw: Tensor) -> Iterator[Softmax]:
 
 def _right_angle(space: AbstractSpace, dim: int) -> float:
     """Distance of two points at a right angle as far out as the lift takes them: what many centres are apart."""
-    if isinstance(space, Hypersphere):
-        return math.pi / 2
     with torch.no_grad():
         raw = torch.zeros(2, max(2, dim))
         raw[0, 0] = raw[1, 1] = 1e4

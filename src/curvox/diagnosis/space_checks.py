@@ -21,14 +21,15 @@ def space_checks(items: EmbeddedSet, loss: AbstractLoss | None = None) -> Checke
     ``loss`` is the run's; its space is taken where there is one, since that is where the gradient comes from.
     """
     space = items.space if loss is None else loss.space
-    if not isinstance(space, PoincareBall):
+    ball = space.ball
+    if ball is None:
         return Checked(())
-    here = EmbeddedSet(items.raw, items.speakers, space, items.sessions, items.channels, items.names)
+    here = EmbeddedSet(items.raw, items.speakers, ball, items.sessions, items.channels, items.names)
     if why := why_unusable(here):
         return Checked.impossible(why, *CAUSES_OF_SPACE)
     pairs = pairs_of(here)
     checks = (_points_at_origin, _float32_distance_error, _dead_radius, _curvature_without_effect)
-    return merged(check(space, pairs) for check in checks)
+    return merged(check(ball, pairs) for check in checks)
 
 
 def _points_at_origin(space: PoincareBall, pairs: EmbeddingPairs) -> Checked:
@@ -55,7 +56,7 @@ def _float32_distance_error(space: PoincareBall, pairs: EmbeddingPairs) -> Check
     spread = exact.std(correction=0).item()
     if spread == 0 or error < limits.FLOAT32_ERROR * spread:
         return Checked((name,))
-    closest = rim_gap(pairs.points, c=_plain_c(space)).median().item()
+    closest = rim_gap(pairs.points, c=space.c_value).median().item()
     evidence = (
         Evidence("error of float32 distances over their standard deviation", error / spread, "below 0.1 %", "%"),
         Evidence("1 - c|x|² of the median point", closest, "above 0.01"),
@@ -70,7 +71,7 @@ def _dead_radius(space: PoincareBall, pairs: EmbeddingPairs) -> Checked:
     share = (slopes < limits.DEAD_SLOPE).double().mean().item()
     if share < limits.HALF_DEAD_SHARE:
         return Checked((name,))
-    reach = space.lift.reach(c=_plain_c(space))
+    reach = space.reach
     length = torch.linalg.vector_norm(pairs.items.raw.double(), dim=1).median().item()
     evidence = (
         Evidence("embeddings whose length has no gradient", share, "none", "%"),
@@ -83,7 +84,7 @@ def _dead_radius(space: PoincareBall, pairs: EmbeddingPairs) -> Checked:
 def _radius_slopes(space: PoincareBall, raw: Tensor) -> Tensor:
     """(N,) how the distance from the origin follows the raw length: d log distance / d log length."""
     lengths = torch.linalg.vector_norm(raw.double(), dim=1).clamp_min(1e-12)
-    c = _plain_c(space)
+    c = space.c_value
     with torch.enable_grad():
         logs = lengths.log().requires_grad_()
         squares = (2.0 * logs).exp()
@@ -102,7 +103,7 @@ def _curvature_without_effect(space: PoincareBall, pairs: EmbeddingPairs) -> Che
     if effect < limits.CURVATURE_EFFECT:
         evidence = (
             Evidence("variation of hyperbolic over flat distance", effect, "20 % and more", "%"),
-            Evidence("curvature c of the ball", _plain_c(space), "1 where the lift reaches the rim"),
+            Evidence("curvature c of the ball", space.c_value, "1 where the lift reaches the rim"),
         )
         return Checked((name,), (Finding(name, "warning", evidence),))
     if isinstance(lift, Published) and lift.curvature != 1.0:
@@ -122,17 +123,12 @@ def _curvature_effect(space: PoincareBall, pairs: EmbeddingPairs) -> float:
     Around a point that ratio is ``2 / (1 - c |x|²)`` for short distances; for the longest, to the opposite point, it is
     ``2 artanh(r) / r`` with ``r = sqrt(c) |x|``. Pairs of a batch would tell less: early in a training all are short.
     """
-    c = _plain_c(space)
+    c = space.c_value
     local = 2.0 / rim_gap(pairs.points, c=c)
     radii = (c**0.5 * torch.linalg.vector_norm(pairs.points, dim=1)).clamp(1e-9, 1.0 - 1e-12)
     ratios = torch.cat((local, 2.0 * torch.atanh(radii) / radii))
     low, high = torch.quantile(ratios, torch.tensor([0.05, 0.95], dtype=ratios.dtype)).tolist()
     return 1.0 - low / high
-
-
-def _plain_c(space: PoincareBall) -> float:
-    c = space.c
-    return c.detach().item() if isinstance(c, Tensor) else c
 
 
 def _thinned(values: Tensor) -> Tensor:

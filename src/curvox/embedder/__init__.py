@@ -16,16 +16,6 @@ from curvox.embedder.card_file import read_card, read_state, require_new_card, w
 from curvox.embedder.checkpoint import load_embedder, save_embedder, write_embedder
 from curvox.embedder.decisions import Verification
 from curvox.embedder.embedder import DevResult, Embedder, batches_by_length
-from curvox.embedder.folders import (
-    new_folder,
-    remedy,
-    replace_bytes,
-    replace_folder,
-    replace_text,
-    settle_folder,
-    tensors_from_file,
-    tensors_to_file,
-)
 from curvox.embedder.identification import (
     Candidate,
     Identification,
@@ -35,8 +25,14 @@ from curvox.embedder.identification import (
     read_gallery,
     search_threshold,
 )
-from curvox.embedder.model_folder import CHECKPOINTS, model_fingerprint, model_folder
-from curvox.embedder.recordings import EmbeddedRecordings, EnrolledModels, default_way, enrol_models, measures_of
+from curvox.embedder.model_folder import (
+    CHECKPOINTS,
+    ModelDescription,
+    model_fingerprint,
+    model_folder,
+    read_description,
+)
+from curvox.embedder.recordings import EmbeddedRecordings, EnrolledModels, enrol_models, measures_of
 
 __all__ = [
     "CHECKPOINTS",
@@ -51,6 +47,7 @@ __all__ = [
     "EnrolledModels",
     "FittedOn",
     "Identification",
+    "ModelDescription",
     "Range",
     "SearchThreshold",
     "Seen",
@@ -58,7 +55,6 @@ __all__ = [
     "Verification",
     "batches_by_length",
     "choose_point",
-    "default_way",
     "enrol_models",
     "find_recordings",
     "fit_card",
@@ -67,22 +63,15 @@ __all__ = [
     "measures_of",
     "model_fingerprint",
     "model_folder",
-    "new_folder",
     "outside_of_card",
     "read_card",
+    "read_description",
     "read_gallery",
     "read_state",
-    "remedy",
-    "replace_bytes",
-    "replace_folder",
-    "replace_text",
     "require_new_card",
     "restore_scoring",
     "save_embedder",
     "search_threshold",
-    "settle_folder",
-    "tensors_from_file",
-    "tensors_to_file",
     "write_card",
     "write_embedder",
 ]

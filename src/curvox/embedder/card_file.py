@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from curvox.embedder.card.decision_card import DecisionCard
-from curvox.embedder.folders import replace_bytes, replace_text
 from curvox.embedder.model_folder import model_fingerprint
-from curvox.errors import CheckpointError, InputError, OutputExistsError, nearest
+from curvox.errors import CheckpointError, OutputExistsError
+from curvox.files import read_bytes, replace_bytes
+from curvox.records import read_record, write_record
 
 DECISION, STATE = "decision.json", "back_end.safetensors"
-_LARGEST_BYTES = 1 << 26
 
 State = Mapping[str, NDArray[np.float64]]
 
@@ -46,7 +42,7 @@ def write_card(folder: Path, card: DecisionCard, state: State | None = None, *, 
         raise CheckpointError(f"the arrays for {folder / STATE} are not those of the back end of the card")
     if content is not None:
         replace_bytes(folder / STATE, content)
-    replace_text(path, json.dumps(card.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_record(path, card)
     if content is None:
         (folder / STATE).unlink(missing_ok=True)
     return path
@@ -83,15 +79,7 @@ def read_card(folder: str | Path) -> DecisionCard | None:
     path = folder / DECISION
     if not path.exists():
         return None
-    tree = _tree(path)
-    if tree.get("version") != 1:
-        raise CheckpointError(
-            f"{path} is a decision card of version {tree.get('version')!r}, this curvox reads version 1; {_AGAIN}"
-        )
-    try:
-        card = TypeAdapter(DecisionCard).validate_json(json.dumps(tree))
-    except ValidationError as error:
-        raise CheckpointError(f"{path} is no decision card: {_explain(error)}; {_AGAIN}") from error
+    card = read_record(path, DecisionCard, what="a decision card", again=_AGAIN)
     _require_own(card, folder)
     return card
 
@@ -106,7 +94,7 @@ def read_state(folder: str | Path, card: DecisionCard) -> dict[str, NDArray[np.f
         return {}
     path = Path(folder) / STATE
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}; copy the whole folder, or {_AGAIN}") from error
     if digest_of(content) != card.back_end_state:
@@ -126,39 +114,3 @@ def _require_own(card: DecisionCard, folder: Path) -> None:
             f"the decision card in {folder} belongs to another model (fingerprint {card.model[:12]}, this model has "
             f"{own[:12]}): its calibration and thresholds say nothing about this one; {_AGAIN}"
         )
-
-
-def _tree(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise CheckpointError(f"{path} is larger than {_LARGEST_BYTES >> 20} MiB and no decision card; {_AGAIN}")
-        text = path.read_text(encoding="utf-8")
-        tree = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read as a decision card: {error}; {_AGAIN}") from error
-    if not isinstance(tree, dict):
-        raise CheckpointError(f"{path} is no decision card: expected a mapping, got {type(tree).__name__}; {_AGAIN}")
-    return tree
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f'the key "{name}" comes twice')
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> Any:
-    raise InputError(f"{name} is no number")
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "unexpected_keyword_argument":
-        known = [field.name for field in fields(DecisionCard)] if len(first["loc"]) == 1 else []
-        return f'unknown key "{where}"' + (f": {nearest(where, known)}" if known else "")
-    if first["type"] in ("missing", "missing_argument"):
-        return f'missing key "{where}"'
-    return f"{where}: {first['msg']}"

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import torch
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from curvox.audio import FilterBank
 from curvox.embedder.card.calibrated_scoring import restore_scoring
 from curvox.embedder.card_file import read_card, read_state
-from curvox.embedder.embedder import DevResult, Embedder
-from curvox.embedder.folders import new_folder, tensors_from_file, tensors_to_file
-from curvox.embedder.model_folder import CARD, WEIGHTS, model_folder
+from curvox.embedder.embedder import Embedder
+from curvox.embedder.model_folder import (
+    CARD,
+    FORMAT,
+    WEIGHTS,
+    ModelDescription,
+    model_folder,
+    read_description,
+    write_description,
+)
 from curvox.encoders import ENCODERS
 from curvox.errors import CheckpointError, CurvoxError, InputError
+from curvox.files import new_folder, tensors_from_file, tensors_to_file
 from curvox.geometry import create_space
-
-FORMAT = 1
-
-
-class _Dev(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    eer: Annotated[float, Field(ge=0, le=1)]
-    threshold: Annotated[float, Field(allow_inf_nan=False)]
-    targets: int
-    nontargets: int
-    epoch: int
-
-
-class _Description(BaseModel):
-    """What ``model.yaml`` may hold."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    format: Literal[1]
-    features: dict[str, Any]
-    encoder: dict[str, Any]
-    space: dict[str, Any]
-    training: dict[str, Any] = {}
-    dev: _Dev | None = None
 
 
 def save_embedder(model: Embedder, folder: str | Path) -> None:
@@ -52,14 +33,8 @@ def save_embedder(model: Embedder, folder: str | Path) -> None:
 
 def write_embedder(model: Embedder, folder: Path) -> None:
     """Write the two model files into an existing folder."""
-    card = {
-        "format": FORMAT,
-        **model.description,
-        "space": model.space.describe(),
-        "dev": None if model.dev is None else asdict(model.dev),
-    }
-    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
-    (folder / CARD).write_text(text, encoding="utf-8")
+    description = ModelDescription(FORMAT, **model.description, space=model.space.describe(), dev=model.dev)
+    write_description(folder, description)
     tensors_to_file(_state(model), folder / WEIGHTS)
 
 
@@ -75,7 +50,7 @@ def load_embedder(folder: str | Path, *, device: str = "cpu", with_card: bool = 
         CheckpointError: a file is missing, damaged or does not belong; the message names it.
     """
     folder = model_folder(folder)
-    card = _read_description(folder / CARD)
+    card = read_description(folder)
     try:
         model = _build(card, tensors_from_file(folder / WEIGHTS), folder / WEIGHTS)
     except CheckpointError:
@@ -91,19 +66,18 @@ def load_embedder(folder: str | Path, *, device: str = "cpu", with_card: bool = 
         raise InputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}; use cpu') from error
 
 
-def _build(card: _Description, tensors: dict[str, Tensor], path: Path) -> Embedder:
+def _build(card: ModelDescription, tensors: dict[str, Tensor], path: Path) -> Embedder:
     name = card.encoder.get("name")
     if not isinstance(name, str):
         raise InputError("encoder has no name")
     options = {k: v for k, v in card.encoder.items() if k != "name"}
     filter_bank, space = FilterBank(**card.features), create_space(card.space)
     description = {"features": card.features, "encoder": card.encoder, "training": card.training}
-    dev = None if card.dev is None else DevResult(**card.dev.model_dump())
     # First without memory: a description may claim any size, the tensors beside it must agree before any is taken.
     with torch.device("meta"):
         sketch = ENCODERS.load(name)(**options)
     _compare(_state(Embedder(filter_bank, sketch, space, {})), tensors, path)
-    model = Embedder(filter_bank, ENCODERS.load(name)(**options), space, description, dev)
+    model = Embedder(filter_bank, ENCODERS.load(name)(**options), space, description, card.dev)
     model.load_state_dict(tensors, strict=False)
     return model
 
@@ -122,15 +96,3 @@ def _compare(expected: dict[str, Tensor], tensors: dict[str, Tensor], path: Path
             f"{len(wrong)} of another shape or type (first: {(missing + foreign + sorted(wrong))[0]}); "
             "take both files from one run"
         )
-
-
-def _read_description(path: Path) -> _Description:
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _Description.model_validate(tree)
-    except (OSError, yaml.YAMLError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        raise CheckpointError(f"{path} is not a model description of this version: {where}: {first['msg']}") from error

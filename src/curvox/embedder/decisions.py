@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from curvox.embedder.card.decision_card import DEFAULT_PRIOR, ChosenPoint, choos
 from curvox.embedder.recordings import EmbeddedRecordings, enrol_models
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
+from curvox.records import to_plain
 from curvox.scoring import default_scorer, posterior, score_pairs
 
 NOT_CALIBRATED = (
@@ -58,7 +59,7 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return to_plain(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from curvox.audio import (
@@ -41,7 +42,7 @@ BLOCK_S = 600.0
 class DevResult:
     """How the model did on its dev trials: EER as a fraction, the score threshold there, and the counts behind it."""
 
-    eer: float
+    eer: Annotated[float, Field(ge=0, le=1)]
     threshold: float
     targets: int
     nontargets: int

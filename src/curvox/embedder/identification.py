@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from curvox.embedder.decisions import NOT_CALIBRATED, warnings_of
 from curvox.embedder.embedder import Embedder, Source
 from curvox.embedder.recordings import EmbeddedRecordings, EnrolledModels, enrol_models
 from curvox.errors import InputError
+from curvox.records import to_plain
 from curvox.scoring import default_scorer, score_pairs
 
 
@@ -73,7 +74,7 @@ class Identification:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return to_plain(self)
 
 
 def search_threshold(card: DecisionCard, false_alarm_rate: float, enrolled: int) -> SearchThreshold:

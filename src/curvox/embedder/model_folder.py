@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import yaml
 
-from curvox.embedder.folders import previous_folder
+from curvox.embedder.embedder import DevResult
 from curvox.errors import CheckpointError
+from curvox.files import previous_folder, read_bytes, replace_text
+from curvox.records import read_record, to_plain
 
 WEIGHTS, CARD = "model.safetensors", "model.yaml"
 CHECKPOINTS = ("averaged", "best", "last")
 
-_PARTS = ("features", "encoder", "space")
+FORMAT = 1
+_AGAIN = "copy the whole folder, or use the curvox that wrote it"
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What ``model.yaml`` holds: how the model is built, how it was trained, and how it did on its dev trials."""
+
+    format: Literal[1]
+    features: dict[str, Any]
+    encoder: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
+    space: dict[str, Any] = field(kw_only=True)
+    dev: DevResult | None = None
 
 
 def model_folder(folder: str | Path) -> Path:
@@ -52,11 +69,27 @@ def model_fingerprint(folder: Path) -> str:
     Raises:
         CheckpointError: a file cannot be read.
     """
+    description = read_description(folder)
+    parts = {"features": description.features, "encoder": description.encoder, "space": description.space}
     try:
-        tree = yaml.safe_load((folder / CARD).read_text(encoding="utf-8"))
-        parts = json.dumps({name: tree[name] for name in _PARTS}, sort_keys=True)
-        digest = hashlib.sha256(parts.encode())
-        digest.update((folder / WEIGHTS).read_bytes())
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{folder} holds no whole model, so it has no fingerprint: {error}") from error
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+        digest.update(read_bytes(folder / WEIGHTS))
+    except (OSError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder} holds no whole model, so it has no fingerprint: {error}; {_AGAIN}") from error
     return digest.hexdigest()
+
+
+def write_description(folder: Path, description: ModelDescription) -> None:
+    """Write ``model.yaml``."""
+    text = yaml.safe_dump(to_plain(description), sort_keys=False, allow_unicode=True)
+    replace_text(folder / CARD, text)
+
+
+def read_description(folder: Path) -> ModelDescription:
+    """Read ``model.yaml``.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or not of this version.
+    """
+    what = "a model description of this version"
+    return read_record(folder / CARD, ModelDescription, what=what, again=_AGAIN, optional=True)

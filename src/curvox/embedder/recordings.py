@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.audio import RecordingQuality
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Hypersphere, PoincareBall
+from curvox.geometry import AbstractSpace
 from curvox.scoring import RecordingMeasures, enrol, hyperbolic_radius
 
 LARGEST_SNR_DB = 40.0
@@ -61,20 +61,13 @@ def measures_of(space: AbstractSpace, recordings: EmbeddedRecordings) -> Recordi
             f"{len(recordings)} recordings were embedded and {len(recordings.qualities)} of them measured; "
             "embed them with measure=True"
         )
-    in_ball = isinstance(space, PoincareBall)
+    in_ball = space.ball is not None
     return RecordingMeasures(
         duration_s=np.array([max(quality.speech_s, LEAST_SPEECH_S) for quality in recordings.qualities]),
         snr_db=np.array([min(quality.snr_db, LARGEST_SNR_DB) for quality in recordings.qualities]),
         magnitude=None if in_ball else recordings.norms,
         radius=hyperbolic_radius(space, recordings.points) if in_ball else None,
     )
-
-
-def default_way(space: AbstractSpace) -> str:
-    """Return the way of enrolment that belongs to a space: spherical mean, Einstein midpoint, else Fréchet mean."""
-    if isinstance(space, Hypersphere):
-        return "spherical_mean"
-    return "einstein_midpoint" if isinstance(space, PoincareBall) else "frechet_mean"
 
 
 def enrol_models(
@@ -88,7 +81,7 @@ def enrol_models(
     Raises:
         InputError: recordings without measures, and what ``curvox.scoring.enrol`` refuses.
     """
-    points = enrol(space, recordings.points, rows, way=way or default_way(space))
+    points = enrol(space, recordings.points, rows, way=way or space.default_enrolment)
     single = measures_of(space, recordings)
     columns: dict[str, NDArray[np.float64] | None] = {}
     for field in fields(single):

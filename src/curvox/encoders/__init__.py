@@ -1,13 +1,19 @@
-"""Encoders: features in, raw embedding out.
+"""Encoders: features in, raw embeddings out.
 
-An encoder is called as ``encoder(features, lengths_frames)`` with features (B, T, F) and lengths (B,) in frames, or
-``None`` when every item fills its T frames, and returns raw embeddings (B, D). A padded item gives the embedding it
-gives alone.
+``ENCODERS`` is the table of all of them; the classes in it are imported when they are asked for, so that reading the
+table costs no torch. An encoder is called as ``encoder(features, lengths_frames)``, see `AbstractEncoder`. A new
+encoder is a file in this folder and a line here.
 """
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from curvox.tables import Entry, Table
+
+if TYPE_CHECKING:
+    from curvox.encoders.contract import AbstractEncoder
 
 ENCODERS = Table(
     "encoder",
@@ -45,4 +51,18 @@ ENCODERS = Table(
     },
 )
 
-__all__ = ["ENCODERS"]
+_HOMES = {"AbstractEncoder": "curvox.encoders.contract"}
+_HOMES |= {entry.attribute: entry.module for entry in ENCODERS.entries.values()}
+
+__all__ = ["ENCODERS", "AbstractEncoder"]
+__all__ += [entry.attribute for entry in ENCODERS.entries.values()]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

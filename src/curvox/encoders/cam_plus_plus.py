@@ -4,11 +4,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from curvox.encoders.frames import FrameConvolution, normalise_frames
-from curvox.encoders.inputs import check_features, check_sizes, mask_of
-from curvox.encoders.masking import frame_mean, strided_mask, zero_padding, zero_padding_2d
-from curvox.encoders.pooling import frame_statistics
-from curvox.encoders.residual_block import ResidualBlock
+from curvox.encoders.contract import AbstractEncoder, check_sizes
+from curvox.encoders.layers import (
+    FrameConvolution,
+    ResidualBlock,
+    frame_mean,
+    frame_statistics,
+    mask_of,
+    normalise_frames,
+    strided_mask,
+    zero_padding,
+    zero_padding_2d,
+)
 
 SEGMENT_FRAMES = 100
 LAYERS, DILATIONS = (12, 24, 16), (1, 2, 2)
@@ -89,7 +96,7 @@ class DenseBlock(nn.Module):
         return self.halve(torch.relu_(normalise_frames(self.norm, x)))
 
 
-class CAMPlusPlus(nn.Module):
+class CAMPlusPlus(AbstractEncoder):
     """Densely connected TDNN with context-aware masking behind a small 2-D network.
 
     ``encoder(features, lengths_frames)`` maps features (B, T, n_mels) to raw embeddings (B, embedding_dim). The TDNN
@@ -102,8 +109,6 @@ class CAMPlusPlus(nn.Module):
             D of the embedding, which is normalised over the batch.
     """
 
-    minimum_frames = 1
-
     def __init__(
         self,
         n_mels: int = 80,
@@ -113,16 +118,13 @@ class CAMPlusPlus(nn.Module):
         bottleneck: int = 128,
         embedding_dim: int = 512,
     ):
-        super().__init__()
+        super().__init__(n_mels, embedding_dim)
         check_sizes(
-            n_mels=n_mels,
             front_channels=front_channels,
             channels=channels,
             growth=growth,
             half_of_the_bottleneck=bottleneck // 2,
-            embedding_dim=embedding_dim,
         )
-        self.n_mels, self.embedding_dim = n_mels, embedding_dim
         self.front = ConvolutionalFrontEnd(front_channels)
         self.entry = FrameConvolution(front_channels * -(-n_mels // 8), channels, 5, stride=2, bias=False)
         self.entry_norm = nn.BatchNorm1d(channels)
@@ -135,8 +137,7 @@ class CAMPlusPlus(nn.Module):
         self.project = nn.Linear(2 * channels, embedding_dim, bias=False)
         self.final_norm = nn.BatchNorm1d(embedding_dim, affine=False)
 
-    def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
-        check_features(features, lengths_frames, self.n_mels, self.minimum_frames)
+    def compute(self, features: Tensor, lengths_frames: Tensor | None) -> Tensor:
         mask = mask_of(lengths_frames, features.shape[1])
         x = self.entry(zero_padding(self.front(features, mask), mask))
         mask = strided_mask(mask, 2)

@@ -3,10 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from curvox.encoders.frames import FrameConvolution, normalise_frames
-from curvox.encoders.inputs import check_features, check_sizes, mask_of
-from curvox.encoders.masking import frame_mean, zero_padding
-from curvox.encoders.pooling import AttentiveStatistics
+from curvox.encoders.contract import AbstractEncoder, check_sizes
+from curvox.encoders.layers import (
+    AttentiveStatistics,
+    FrameConvolution,
+    frame_mean,
+    mask_of,
+    normalise_frames,
+    zero_padding,
+)
 from curvox.errors import InputError
 
 
@@ -69,7 +74,7 @@ class SERes2Block(nn.Module):
         return torch.addcmul(x, inner, self.gate(inner, mask))
 
 
-class ECAPATDNN(nn.Module):
+class ECAPATDNN(AbstractEncoder):
     """Emphasised channel attention, propagation and aggregation TDNN.
 
     ``encoder(features, lengths_frames)`` maps features (B, T, n_mels) to raw embeddings (B, embedding_dim). With 80
@@ -84,8 +89,6 @@ class ECAPATDNN(nn.Module):
             which a hyperbolic lift must know of.
     """
 
-    minimum_frames = 1
-
     def __init__(
         self,
         n_mels: int = 80,
@@ -96,16 +99,13 @@ class ECAPATDNN(nn.Module):
         attention_bottleneck: int = 128,
         final_batch_norm: bool = True,
     ):
-        super().__init__()
+        super().__init__(n_mels, embedding_dim)
         check_sizes(
-            n_mels=n_mels,
             channels=channels,
             aggregation_channels=aggregation_channels,
-            embedding_dim=embedding_dim,
             attention_bottleneck=attention_bottleneck,
         )
         _check_groups(channels, res2_scale)
-        self.n_mels, self.embedding_dim = n_mels, embedding_dim
         self.entry = ConvReluNorm(n_mels, channels, kernel_frames=5)
         self.blocks = nn.ModuleList(SERes2Block(channels, 3, dilation, res2_scale) for dilation in (2, 3, 4))
         self.aggregate = FrameConvolution(3 * channels, aggregation_channels)
@@ -114,8 +114,7 @@ class ECAPATDNN(nn.Module):
         self.project = nn.Linear(2 * aggregation_channels, embedding_dim)
         self.final_norm = nn.BatchNorm1d(embedding_dim) if final_batch_norm else nn.Identity()
 
-    def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
-        check_features(features, lengths_frames, self.n_mels, self.minimum_frames)
+    def compute(self, features: Tensor, lengths_frames: Tensor | None) -> Tensor:
         mask = mask_of(lengths_frames, features.shape[1])
         x = self.entry(zero_padding(features, mask))
         outputs = []

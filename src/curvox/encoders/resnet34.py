@@ -4,15 +4,13 @@ Challenge 2019")."""
 import torch
 from torch import Tensor, nn
 
-from curvox.encoders.inputs import check_features, check_sizes, mask_of
-from curvox.encoders.masking import zero_padding_2d
-from curvox.encoders.pooling import frame_statistics
-from curvox.encoders.residual_block import ResidualBlock
+from curvox.encoders.contract import AbstractEncoder, check_sizes
+from curvox.encoders.layers import ResidualBlock, frame_statistics, mask_of, zero_padding_2d
 
 BLOCKS = (3, 4, 6, 3)
 
 
-class ResNet34(nn.Module):
+class ResNet34(AbstractEncoder):
     """Residual network over time and frequency, statistics pooling, one linear layer.
 
     ``encoder(features, lengths_frames)`` maps features (B, T, n_mels) to raw embeddings (B, embedding_dim). The stem
@@ -24,20 +22,16 @@ class ResNet34(nn.Module):
             of the embedding.
     """
 
-    minimum_frames = 1
-
     def __init__(self, n_mels: int = 80, channels: int = 32, embedding_dim: int = 256):
-        super().__init__()
-        check_sizes(n_mels=n_mels, channels=channels, embedding_dim=embedding_dim)
-        self.n_mels, self.embedding_dim = n_mels, embedding_dim
+        super().__init__(n_mels, embedding_dim)
+        check_sizes(channels=channels)
         self.entry = nn.Conv2d(1, channels, 3, padding=1, bias=False)
         self.entry_norm = nn.BatchNorm2d(channels)
         self.blocks = nn.ModuleList(_blocks(channels))
         bins = -(-n_mels // 8)
         self.project = nn.Linear(2 * 8 * channels * bins, embedding_dim)
 
-    def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
-        check_features(features, lengths_frames, self.n_mels, self.minimum_frames)
+    def compute(self, features: Tensor, lengths_frames: Tensor | None) -> Tensor:
         mask = mask_of(lengths_frames, features.shape[1])
         # Channels last: (B, C, T, F) lies in memory as (B, T, F, C).
         x = features[:, None].contiguous(memory_format=torch.channels_last)

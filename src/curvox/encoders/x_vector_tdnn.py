@@ -3,17 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from curvox.encoders.frames import FrameConvolution, normalise_frames
-from curvox.encoders.inputs import check_features, check_sizes, mask_of
-from curvox.encoders.masking import zero_padding
-from curvox.encoders.pooling import frame_statistics
+from curvox.encoders.contract import AbstractEncoder, check_sizes
+from curvox.encoders.layers import FrameConvolution, frame_statistics, mask_of, normalise_frames, zero_padding
 
 # Frames that a layer sees: t−2..t+2, {t−2, t, t+2}, {t−3, t, t+3}, t, t.
 KERNELS_FRAMES = (5, 3, 3, 1, 1)
 DILATIONS = (1, 2, 3, 1, 1)
 
 
-class XVectorTDNN(nn.Module):
+class XVectorTDNN(AbstractEncoder):
     """Five layers over frames, statistics pooling, one layer over the segment: its output before ReLU.
 
     ``encoder(features, lengths_frames)`` maps features (B, T, n_mels) to raw embeddings (B, embedding_dim). Of the
@@ -26,12 +24,9 @@ class XVectorTDNN(nn.Module):
             embedding_dim: size D of the embedding.
     """
 
-    minimum_frames = 1
-
     def __init__(self, n_mels: int = 80, channels: int = 512, pooling_channels: int = 1500, embedding_dim: int = 512):
-        super().__init__()
-        check_sizes(n_mels=n_mels, channels=channels, pooling_channels=pooling_channels, embedding_dim=embedding_dim)
-        self.n_mels, self.embedding_dim = n_mels, embedding_dim
+        super().__init__(n_mels, embedding_dim)
+        check_sizes(channels=channels, pooling_channels=pooling_channels)
         widths = (n_mels, channels, channels, channels, channels, pooling_channels)
         self.layers = nn.ModuleList(
             FrameConvolution(widths[i], widths[i + 1], kernel, dilation)
@@ -40,8 +35,7 @@ class XVectorTDNN(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm1d(width, affine=False) for width in widths[1:])
         self.project = nn.Linear(2 * pooling_channels, embedding_dim)
 
-    def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
-        check_features(features, lengths_frames, self.n_mels, self.minimum_frames)
+    def compute(self, features: Tensor, lengths_frames: Tensor | None) -> Tensor:
         mask = mask_of(lengths_frames, features.shape[1])
         x = features
         for layer, norm in zip(self.layers, self.norms, strict=True):

@@ -9,7 +9,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from curvox.evaluating.comparison import ComparedSystem, Comparison, compare_finished, same_trials
+from curvox.evaluating.comparison import (
+    ComparedSystem,
+    Comparison,
+    back_end_titles,
+    breakdown_keys,
+    column_title,
+    column_titles,
+    compare_finished,
+    same_trials,
+)
 from curvox.evaluating.folder import (
     EVALUATION_FILES,
     FinishedEvaluation,
@@ -17,7 +26,6 @@ from curvox.evaluating.folder import (
     evaluation_name,
     find_evaluation,
     read_evaluation_folder,
-    strict_json,
     write_evaluation_folder,
 )
 from curvox.evaluating.report import (
@@ -28,27 +36,17 @@ from curvox.evaluating.report import (
     TrialFacts,
     TrialSide,
     WorstTrial,
-    back_end_titles,
-    breakdown_keys,
-    column_title,
-    column_titles,
     installed_versions,
+    read_report,
     staged,
-    worst_trials,
 )
-from curvox.evaluating.runs import corpus_of, name_of_space, run_folder, title_of, training_corpus, training_speakers
+from curvox.evaluating.runs import corpus_of, run_folder, title_of, training_corpus, training_speakers
+from curvox.evaluating.trial_parts import breakdowns_of, parse_by, worst_trials
 
 if TYPE_CHECKING:
     from curvox.evaluating.back_ends import back_end_words, choose_cohort, embed_cohort, fit_back_end, read_back_end
     from curvox.evaluating.calibration import Calibrated, calibrate
-    from curvox.evaluating.evaluation import (
-        breakdowns_of,
-        compare,
-        evaluate,
-        evaluate_scored,
-        parse_by,
-        scores_from_file,
-    )
+    from curvox.evaluating.evaluation import compare, evaluate, evaluate_scored, scores_from_file
     from curvox.evaluating.system import ScoredTrials, System, open_system, score_plan, utterances_of
 
 __all__ = [
@@ -85,17 +83,16 @@ __all__ = [
     "find_evaluation",
     "fit_back_end",
     "installed_versions",
-    "name_of_space",
     "open_system",
     "parse_by",
     "read_back_end",
     "read_evaluation_folder",
+    "read_report",
     "run_folder",
     "same_trials",
     "score_plan",
     "scores_from_file",
     "staged",
-    "strict_json",
     "title_of",
     "training_corpus",
     "training_speakers",
@@ -108,7 +105,7 @@ __all__ = [
 _OF_MODELS = {
     "back_ends": ("back_end_words", "choose_cohort", "embed_cohort", "fit_back_end", "read_back_end"),
     "calibration": ("Calibrated", "calibrate"),
-    "evaluation": ("breakdowns_of", "compare", "evaluate", "evaluate_scored", "parse_by", "scores_from_file"),
+    "evaluation": ("compare", "evaluate", "evaluate_scored", "scores_from_file"),
     "system": ("ScoredTrials", "System", "open_system", "score_plan", "utterances_of"),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,11 @@ import torch
 import yaml
 
 from curvox.corpora import Corpus, Utterance
-from curvox.embedder import Embedder, tensors_from_file, tensors_to_file
+from curvox.embedder import Embedder
 from curvox.errors import CheckpointError, InputError
 from curvox.evaluating.report import Progress, staged
 from curvox.evaluating.runs import run_folder, training_corpus
+from curvox.files import tensors_from_file, tensors_to_file
 from curvox.scoring import AbstractBackEnd, AbstractFittedBackEnd, create_back_end, require_other_speakers
 
 COHORT_RECORDINGS = 10
@@ -172,7 +172,11 @@ def embed_cohort(
     if points is None:
         points = model.embed_utterances(corpus, names, progress=progress).points
         if cache is not None:
-            _keep(cache, digest, points)
+            kept = {
+                "points": torch.from_numpy(points),
+                "digest": torch.frombuffer(bytearray(digest), dtype=torch.uint8),
+            }
+            tensors_to_file(kept, cache)
     _, numbers = np.unique(speakers, return_inverse=True)
     return Cohort(points, numbers.astype(np.int64))
 
@@ -189,19 +193,6 @@ def _kept(cache: Path, digest: bytes, shape: tuple[int, int]) -> np.ndarray | No
     if points is None or owner is None or bytes(owner.numpy().tobytes()) != digest or tuple(points.shape) != shape:
         return None
     return points.numpy()
-
-
-def _keep(cache: Path, digest: bytes, points: np.ndarray) -> None:
-    tensors = {"points": torch.from_numpy(points), "digest": torch.frombuffer(bytearray(digest), dtype=torch.uint8)}
-    fresh = cache.with_name(f".{cache.name}.{os.getpid()}.writing")
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        tensors_to_file(tensors, fresh)
-        fresh.replace(cache)
-    except OSError as error:
-        raise CheckpointError(f"{cache} could not be written: {error}; free some space and try again") from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _digest(model: Embedder, corpus: Corpus, chosen: tuple[Utterance, ...]) -> bytes:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from curvox.errors import InputError
 from curvox.evaluating.folder import FinishedEvaluation
-from curvox.evaluating.report import breakdown_keys, column_title, column_titles
-from curvox.metrics import Difference, Figure, Interval, compare_systems
+from curvox.evaluating.report import EvaluationReport
+from curvox.metrics import Difference, Evaluation, Figure, compare_systems
+from curvox.records import INFINITIES, from_plain, to_plain
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,13 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values; an infinite threshold is the text "inf"."""
-        tree = asdict(self)
+        tree = to_plain(self, words=INFINITIES)
         for system in tree["systems"]:
-            # What a paired test has not is left out.
+            # What a paired test of two systems has not is left out.
             system["differences"] = [
                 {key: value for key, value in of.items() if value is not None} for of in system["differences"]
             ]
-            for figure in system["figures"]:
-                if figure["threshold"] is not None and abs(figure["threshold"]) == float("inf"):
-                    figure["threshold"] = str(figure["threshold"])
-        return _lists(tree)
+        return tree
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Comparison:
@@ -80,14 +78,7 @@ class Comparison:
         Raises:
             InputError: keys or values that ``to_dict`` does not give.
         """
-        try:
-            tree = dict(values)
-            systems = tuple(_system(system) for system in tree.pop("systems"))
-            return cls(systems=systems, keys=tuple(tree.pop("keys")), **tree)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"not a comparison: a part has not the expected form ({error!r})") from error
+        return from_plain(cls, values, what="a comparison", words=INFINITIES, optional=True)
 
 
 def compare_finished(
@@ -202,26 +193,53 @@ def _titles(finished: Sequence[FinishedEvaluation]) -> list[str]:
     raise InputError(f"a system is compared with itself: {finished[0].place} comes more than once")
 
 
-def _lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _lists(of) for key, of in value.items()}
-    return [_lists(of) for of in value] if isinstance(value, list | tuple) else value
+def column_title(report: EvaluationReport, apart: str = "") -> str:
+    """Return a system's title with the back end that is not plain, and with what sets that apart from others."""
+    scoring = report.scoring
+    back_end = " ".join(part for part in ("" if scoring.back_end == "plain" else scoring.back_end, apart) if part)
+    return ", ".join(part for part in (scoring.title, back_end, "calibrated" if scoring.calibration else "") if part)
 
 
-def _interval(values: Mapping[str, float] | None) -> Interval | None:
-    return None if values is None else Interval(**values)
+def column_titles(reports: Sequence[EvaluationReport]) -> list[str]:
+    """Return a title for each report; where back ends bear one name, with the settings in which they differ."""
+    return [column_title(report, apart) for report, apart in zip(reports, _apart(reports), strict=True)]
 
 
-def _system(values: Mapping[str, Any]) -> ComparedSystem:
-    figures = [
-        Figure(**{**f, "interval": _interval(f["interval"]), "threshold": _threshold(f["threshold"])})
-        for f in values["figures"]
-    ]
-    differences = [Difference(**{**d, "interval": Interval(**d["interval"])}) for d in values["differences"]]
-    if set(values) != {"title", "figures", "differences"}:
-        raise InputError(f"not a comparison: a system has the keys {sorted(values)}")
-    return ComparedSystem(values["title"], tuple(figures), tuple(differences))
+def back_end_titles(reports: Sequence[EvaluationReport]) -> list[str]:
+    """Return the back end of each report; where several bear one name, with the settings in which they differ."""
+    return [f"{of.scoring.back_end} {apart}".rstrip() for of, apart in zip(reports, _apart(reports), strict=True)]
 
 
-def _threshold(value: float | str | None) -> float | None:
-    return None if value is None else float(value)
+def _apart(reports: Sequence[EvaluationReport]) -> list[str]:
+    """Return the settings, "top_k=100", in which each report differs from others of its title and back end."""
+    named = [(report.scoring.title, report.scoring.back_end) for report in reports]
+    settings = [_settings(report) for report in reports]
+    made = []
+    for name, own in zip(named, settings, strict=True):
+        alike = [other for of, other in zip(named, settings, strict=True) if of == name]
+        keys = dict.fromkeys(key for one in alike for key in one)
+        differing = [key for key in keys if any(other.get(key) != own.get(key) for other in alike)]
+        made.append(" ".join(f"{key}={own[key]}" for key in differing if own.get(key) not in (None, "")))
+    return made
+
+
+def _settings(report: EvaluationReport) -> dict[str, Any]:
+    """Return what was asked for, without what the back end learnt from its cohort."""
+    learnt = ("cohort_speakers", "fitted")
+    chosen = {key: value for key, value in report.scoring.settings.items() if key not in learnt}
+    return {**chosen, "scorer": report.scoring.scorer}
+
+
+def breakdown_keys(evaluation: Evaluation) -> tuple[str, ...]:
+    """Return the keys of the few figures that fit beside each group: EER, the costs, and Cllr of LLRs."""
+    keys = [figure.key for figure in evaluation.figures]
+    costs = [key for key in keys if _family(key) == "min_dcf"]
+    if not evaluation.llrs:
+        return (*(key for key in keys if key == "eer"), *costs[:2])
+    actual = [key for key in keys if _family(key) == "act_dcf"]
+    return (*(key for key in keys if key in ("eer", "cllr")), *costs[:1], *actual[:1])
+
+
+def _family(key: str) -> str:
+    """Return what kind of figure a key names: "min_dcf" for "min_dcf:0.01"."""
+    return key.split(":", 1)[0]

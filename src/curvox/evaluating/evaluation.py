@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from curvox.corpora import (
     Corpus,
@@ -21,26 +19,21 @@ from curvox.corpora import (
     repeated_trials,
     same_recordings,
     speakers_of,
-    trial_columns,
 )
 from curvox.embedder import Embedder
 from curvox.errors import InputError
 from curvox.evaluating.back_ends import COHORT_RECORDINGS, read_back_end
 from curvox.evaluating.comparison import Comparison, compare_finished
 from curvox.evaluating.folder import FinishedEvaluation, find_evaluation
-from curvox.evaluating.report import Breakdown, EvaluationReport, Progress, ScoringFacts, TrialFacts, worst_trials
+from curvox.evaluating.report import Breakdown, EvaluationReport, Progress, ScoringFacts, TrialFacts
 from curvox.evaluating.runs import corpus_of
 from curvox.evaluating.system import ScoredTrials, open_system
-from curvox.metrics import DEFAULT_POINTS, DEFAULT_RATES, OperatingPoint, breakdown_masks
+from curvox.evaluating.trial_parts import By, breakdowns_of, worst_trials
+from curvox.metrics import DEFAULT_POINTS, DEFAULT_RATES, OperatingPoint
 from curvox.metrics import evaluate as figures_of
 
-SESSION_GAP = "session gap"
-DURATION, DURATION_BINS = "duration_s", (2.0, 4.0, 8.0, 16.0)
 WORST_SHOWN = 10
 """Trials of each class that an evaluation names as the worst."""
-
-By = str | tuple[str, str]
-Masks = Mapping[str, NDArray[np.bool_]]
 
 
 def evaluate(
@@ -263,80 +256,6 @@ def scores_from_file(
     stated = f"taken as natural-log likelihood ratios, as --llrs says of {path.name}" if llrs else ""
     facts = ScoringFacts(name=path.stem, title=path.stem, calibration=stated)
     return ScoredTrials(trials, corpus, scores, scores if llrs else None, enrolments, facts)
-
-
-def breakdowns_of(
-    trials: TrialList, corpus: Corpus, by: Sequence[By], *, enrolments: EnrolmentMap | None = None
-) -> dict[str, Masks]:
-    """Return masks of the trials that share the value of a column, for each column or pair of columns.
-
-    A trial whose sides differ in the column has a group for that ("gender: f + m"), except under "corpus", whose
-    groups are the values alone. The duration is that of the shorter side, in bins. Under "session gap" every group
-    holds all non-target trials, for two speakers have no session in common, and an error rate needs both classes.
-
-    Args:
-        trials: T trials, labelled where "session gap" is asked for.
-        corpus: where the values stand.
-        by: columns as `curvox.corpora.trial_columns` knows them, or pairs of them.
-        enrolments: the models of the trials, where they name models.
-
-    Returns:
-        By title ("gender", "language × channel"): the masks (T,) by name. Groups without trials are left out.
-
-    Raises:
-        UnknownNameError: no such column.
-        InputError: a column crossed with itself, or "session gap" of trials without labels.
-    """
-    made: dict[str, Masks] = {}
-    for wanted in by:
-        columns = (wanted,) if isinstance(wanted, str) else wanted
-        if len(set(columns)) < len(columns):
-            raise InputError(f'expected two different columns, got "{columns[0]}" twice')
-        parts = [_masks(column, trials, corpus, enrolments) for column in columns]
-        if len(parts) == 1:
-            # Of one corpus, which nobody asked for, there is nothing to tell apart.
-            masks = {} if columns == ("corpus",) and len(parts[0]) == 1 else parts[0]
-        else:
-            masks = {f"{a} × {b}": parts[0][a] & parts[1][b] for a, b in product(*parts)}
-        if masks := {name: mask for name, mask in masks.items() if mask.any()}:
-            made[" × ".join(_words(column) for column in columns)] = masks
-    return made
-
-
-def parse_by(text: str) -> By:
-    """Return a column or a pair of them from text: "gender", or "language,channel".
-
-    Raises:
-        InputError: nothing, or more than two.
-    """
-    parts = tuple(part.strip() for part in text.split(","))
-    if not all(parts) or len(parts) > 2:
-        raise InputError(f'expected a column, or two with a comma between, such as "language,channel"; got "{text}"')
-    parts = tuple({"session_gap": SESSION_GAP, "duration": DURATION}.get(part, part) for part in parts)
-    return parts[0] if len(parts) == 1 else (parts[0], parts[1])
-
-
-def _masks(column: str, trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap | None) -> Masks:
-    left, right = trial_columns(corpus, trials, [column], enrolments)[column]
-    if column == "corpus":
-        left, right = np.array(left), np.array(right)
-        values = np.unique(np.concatenate((left, right))).tolist()
-        return {value or "unnamed": (left == value) & (right == value) for value in values}
-    if column == DURATION:
-        left = right = np.minimum(left, right)
-    masks = breakdown_masks({_words(column): (left, right)}, [_words(column)], bins={_words(DURATION): DURATION_BINS})
-    if column != SESSION_GAP:
-        return masks
-    if trials.labels is None:
-        raise InputError(f'the breakdown by "{SESSION_GAP}" needs labels, and these trials have none')
-    return {name: mask | ~trials.labels for name, mask in masks.items() if (mask & trials.labels).any()}
-
-
-def _words(column: str) -> str:
-    for suffix, unit in (("_s", "s"), ("_hz", "Hz")):
-        if column.endswith(suffix):
-            return f"{column.removesuffix(suffix).replace('_', ' ')} in {unit}"
-    return column.replace("_", " ")
 
 
 def _corpus(model: Embedder | str | Path, data: Path | None) -> Corpus:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curvox.corpora import ScoreList, read_scores, write_scores
 from curvox.errors import InputError
-from curvox.evaluating.report import EvaluationReport
+from curvox.evaluating.report import EvaluationReport, read_report
 from curvox.evaluating.runs import run_folder
+from curvox.files import replace_folder, replace_text
 from curvox.metrics import Evaluation
+from curvox.records import to_json
 
 SCORES, LLRS, SPEAKERS, FIGURES, PAGE = "scores.txt", "llrs.txt", "speakers.txt", "evaluation.json", "report.html"
 EVALUATION_FILES = frozenset({SCORES, LLRS, SPEAKERS, FIGURES, PAGE})
@@ -82,7 +82,6 @@ def write_evaluation_folder(folder: Path, finished: FinishedEvaluation, *, page:
         InputError: a name that is a model and an utterance of two different speakers.
         CheckpointError: the disk is full or cannot be written; an earlier evaluation is untouched.
     """
-    from curvox.embedder import replace_folder
 
     speakers = _speakers(finished)
 
@@ -91,12 +90,11 @@ def write_evaluation_folder(folder: Path, finished: FinishedEvaluation, *, page:
         if finished.llrs is not None:
             write_scores(ScoreList(finished.enrolments, finished.tests, finished.llrs), fresh / LLRS)
         lines = [f"{name} {speakers[name]}" for name in sorted(speakers)]
-        (fresh / SPEAKERS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (fresh / FIGURES).write_text(strict_json(finished.report.to_dict()), encoding="utf-8")
+        replace_text(fresh / SPEAKERS, "\n".join(lines) + "\n")
+        replace_text(fresh / FIGURES, to_json(finished.report.to_dict()))
         if page is not None:
-            (fresh / PAGE).write_text(page, encoding="utf-8")
+            replace_text(fresh / PAGE, page)
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(folder, write)
 
 
@@ -167,10 +165,7 @@ def read_evaluation_folder(folder: Path) -> FinishedEvaluation:
             f"{folder} is not a finished evaluation of this version: it lacks {', '.join(missing)}; make it (again) "
             "with curvox eval RUN --trials LIST --overwrite"
         )
-    try:
-        report = EvaluationReport.from_dict(_tree(folder / FIGURES))
-    except InputError as error:
-        raise InputError(f"{folder / FIGURES}: {error}") from error
+    report = read_report(folder / FIGURES)
     if report.evaluation.llrs and not (folder / LLRS).is_file():
         raise InputError(f"{folder} has figures of LLRs but no {LLRS}; copy the whole folder")
     scored = read_scores(folder / SCORES)
@@ -210,18 +205,3 @@ def read_speakers(path: Path) -> dict[str, str]:
         if speakers.setdefault(fields[0], fields[1].strip()) != fields[1].strip():
             raise InputError(f'{path}, line {number}: "{fields[0]}" has another speaker above; an id has one')
     return speakers
-
-
-def strict_json(tree: dict[str, Any]) -> str:
-    """Return a tree as JSON that every reader takes: no NaN, no infinity."""
-    return json.dumps(tree, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _tree(path: Path) -> dict[str, Any]:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path} is no evaluation: expected a mapping, got {type(tree).__name__}")
-    return tree

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from curvox.corpora import Corpus, EnrolmentMap, TrialList, Utterance, first_recording
 from curvox.errors import InputError
-from curvox.metrics import Evaluation
+from curvox.metrics import (
+    CalibrationCurve,
+    DetCurve,
+    Eer,
+    Evaluation,
+    Figure,
+    Interval,
+    MinDcf,
+    OperatingPoint,
+    ScoreHealth,
+    ScoreHistogram,
+)
+from curvox.records import INFINITIES, from_plain, read_record, to_plain
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and of how much; 0 of 0 where that is not known."""
 
 _PACKAGES = ("curvox", "torch", "lightning", "numpy", "matplotlib")
-_FACTS = ("gender", "language", "channel", "session")
 
 
 def staged(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
@@ -156,19 +164,9 @@ class EvaluationReport:
                 raise InputError(f"the breakdown by {breakdown.title} names groups without figures: {foreign}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-able values: the figures, and beside them how they came about."""
-        return {
-            "scorer": asdict(self.scoring),
-            "trials": {
-                **asdict(self.trials),
-                "breakdowns": {breakdown.title: list(breakdown.groups) for breakdown in self.breakdowns},
-                "worst": [_worst_to_dict(trial) for trial in self.worst],
-                "notes": list(self.notes),
-                "command": self.command,
-                "versions": dict(self.versions),
-            },
-            **self.evaluation.to_dict(),
-        }
+        """Return plain JSON-able values: how the figures came about, and the figures; an infinite one is "inf"."""
+        tree = to_plain(_File.of_report(self), words=INFINITIES)
+        return {"scorer": tree.pop("scorer"), "trials": tree.pop("trials"), **tree}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EvaluationReport:
@@ -177,161 +175,170 @@ class EvaluationReport:
         Raises:
             InputError: keys or values that ``to_dict`` does not give.
         """
-        figures = {key: value for key, value in values.items() if key not in ("scorer", "trials")}
-        try:
-            scoring, trials = dict(values["scorer"]), dict(values["trials"])
-            breakdowns = tuple(Breakdown(title, tuple(names)) for title, names in trials.pop("breakdowns").items())
-            worst = tuple(_worst_from_dict(trial) for trial in trials.pop("worst"))
-            notes, command = tuple(trials.pop("notes")), trials.pop("command")
-            versions = tuple(trials.pop("versions").items())
-            return cls(
-                scoring=ScoringFacts(**scoring),
-                trials=TrialFacts(**trials),
-                evaluation=Evaluation.from_dict(figures),
-                breakdowns=breakdowns,
-                worst=worst,
-                notes=notes,
-                command=command,
-                versions=versions,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"not an evaluation of this version: a part has not the expected form ({error!r}); "
-                "make it again with curvox eval --overwrite"
-            ) from error
+        return from_plain(_File, values, what=_WHAT, again=_AGAIN, words=INFINITIES).report()
 
 
-def _worst_to_dict(trial: WorstTrial) -> dict[str, Any]:
-    return {
-        "target": trial.target,
-        "score": trial.score,
-        "wrong": trial.wrong,
-        **{
-            side: {"utterance": of.utterance, "speaker": of.speaker, "facts": dict(of.facts)}
-            for side, of in (("enrolment", trial.enrolment), ("test", trial.test))
-        },
-    }
-
-
-def _worst_from_dict(values: Mapping[str, Any]) -> WorstTrial:
-    sides = {
-        side: TrialSide(of["utterance"], of["speaker"], tuple(of["facts"].items()))
-        for side, of in ((side, values[side]) for side in ("enrolment", "test"))
-    }
-    return WorstTrial(target=values["target"], score=values["score"], wrong=values["wrong"], **sides)
-
-
-def worst_trials(
-    trials: TrialList,
-    scores: ArrayLike,
-    corpus: Corpus,
-    *,
-    threshold: float,
-    count: int = 10,
-    enrolments: EnrolmentMap | None = None,
-) -> tuple[WorstTrial, ...]:
-    """Return the ``count`` highest scoring non-targets, worst first, then the ``count`` lowest scoring targets.
-
-    Two trials of the same two recordings, in either order, are shown once. Ties keep the order of the list.
-
-    Args:
-        trials: labelled, T of them.
-        scores: (T,) larger for the same speaker.
-        corpus: where the labels of the recordings stand.
-        threshold: a score of at least this is accepted; says which of the trials are decided wrongly.
-        count: of each class.
-        enrolments: the models of the trials, where they name models; a model is shown by its first recording.
+def read_report(path: Path) -> EvaluationReport:
+    """Read an ``evaluation.json``.
 
     Raises:
-        InputError: trials without labels, or scores of another number.
+        InputError: it is missing, damaged, or not of this version.
     """
-    scores_ = np.asarray(scores, dtype=np.float64)
-    if trials.labels is None or scores_.shape != (len(trials),):
-        raise InputError(f"expected {len(trials)} labelled trials and a score for each, got {scores_.shape}")
-    rows = [
-        *_first_pairs(trials, np.flatnonzero(~trials.labels), -scores_, count),
-        *_first_pairs(trials, np.flatnonzero(trials.labels), scores_, count),
-    ]
-    return tuple(
-        WorstTrial(
-            target=bool(trials.labels[row]),
-            score=float(scores_[row]),
-            wrong=bool(trials.labels[row]) != (float(scores_[row]) >= threshold),
-            enrolment=_side(corpus[first_recording(trials.enrolments[row], enrolments)]),
-            test=_side(corpus[trials.tests[row]]),
+    return read_record(path, _File, what=_WHAT, again=_AGAIN, error=InputError, words=INFINITIES).report()
+
+
+_WHAT, _AGAIN = "an evaluation of this version", "make it again with curvox eval --overwrite"
+
+
+@dataclass(frozen=True)
+class _Eer:
+    value: float
+    threshold: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class _Cost:
+    p_target: float
+    cost_miss: float
+    cost_false_alarm: float
+    value: float
+    threshold: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """An evaluation as its file has it: every interval beside its figure."""
+
+    targets: int
+    non_targets: int
+    speakers: int
+    tied_share: float
+    eer: _Eer | None
+    min_dcf: tuple[_Cost, ...]
+    det: DetCurve | None
+    resamples: int
+    redrawn: int
+    seed: int
+    why_no_figures: str | None
+    groups: Mapping[str, _Figures]
+    figures: tuple[Figure, ...]
+    llrs: bool
+    health: ScoreHealth | None
+    histogram: ScoreHistogram | None
+    calibration: CalibrationCurve | None
+    too_small: str | None
+
+    @staticmethod
+    def of(evaluation: Evaluation) -> _Figures:
+        """Put the intervals beside their figures."""
+        eer, ends = evaluation.eer, evaluation.min_dcf_intervals or [None] * len(evaluation.min_dcf)
+        values = _values(evaluation, _Figures)
+        values["eer"] = None if eer is None else _Eer(eer.value, eer.threshold, evaluation.eer_interval)
+        values["min_dcf"] = tuple(
+            _Cost(**vars(cost.point), value=cost.value, threshold=cost.threshold, interval=interval)
+            for cost, interval in zip(evaluation.min_dcf, ends, strict=True)
         )
-        for row in rows
-    )
+        values["groups"] = {name: _Figures.of(group) for name, group in evaluation.groups.items()}
+        return _Figures(**values)
+
+    def evaluation(self) -> Evaluation:
+        """Take the intervals out again."""
+        eer, values = self.eer, _values(self, _Figures)
+        values["eer"] = None if eer is None else Eer(eer.value, eer.threshold)
+        values["min_dcf"] = tuple(
+            MinDcf(OperatingPoint(cost.p_target, cost.cost_miss, cost.cost_false_alarm), cost.value, cost.threshold)
+            for cost in self.min_dcf
+        )
+        values["groups"] = {name: group.evaluation() for name, group in self.groups.items()}
+        return Evaluation(
+            **values,
+            eer_interval=None if eer is None else eer.interval,
+            min_dcf_intervals=tuple(cost.interval for cost in self.min_dcf if cost.interval is not None),
+        )
 
 
-def _first_pairs(trials: TrialList, rows: NDArray[np.intp], key: NDArray[np.float64], count: int) -> Iterator[int]:
-    """Yield the rows of the lowest keys, each pair of recordings once."""
-    seen: set[frozenset[str]] = set()
-    for row in rows[np.argsort(key[rows], kind="stable")].tolist():
-        if len(seen) == count:
-            return
-        pair = frozenset((trials.enrolments[row], trials.tests[row]))
-        if pair not in seen:
-            seen.add(pair)
-            yield row
+def _values(record: Any, kind: type) -> dict[str, Any]:
+    """Return the values of the fields that a record shares with a kind."""
+    return {field.name: getattr(record, field.name) for field in fields(kind)}
 
 
-def _side(utterance: Utterance) -> TrialSide:
-    facts = [(name, getattr(utterance, name)) for name in _FACTS]
-    if utterance.duration_s is not None:
-        facts.append(("duration", f"{utterance.duration_s:.1f} s"))
-    return TrialSide(utterance.utterance, utterance.speaker, tuple((name, text) for name, text in facts if text))
+@dataclass(frozen=True)
+class _Side:
+    utterance: str
+    speaker: str
+    facts: dict[str, str]
+
+    @staticmethod
+    def of(side: TrialSide) -> _Side:
+        return _Side(side.utterance, side.speaker, dict(side.facts))
+
+    def side(self) -> TrialSide:
+        return TrialSide(self.utterance, self.speaker, tuple(self.facts.items()))
 
 
-def column_title(report: EvaluationReport, apart: str = "") -> str:
-    """Return a system's title with the back end that is not plain, and with what sets that apart from others."""
-    scoring = report.scoring
-    back_end = " ".join(part for part in ("" if scoring.back_end == "plain" else scoring.back_end, apart) if part)
-    return ", ".join(part for part in (scoring.title, back_end, "calibrated" if scoring.calibration else "") if part)
+@dataclass(frozen=True)
+class _Worst:
+    target: bool
+    score: float
+    wrong: bool
+    enrolment: _Side
+    test: _Side
+
+    @staticmethod
+    def of(trial: WorstTrial) -> _Worst:
+        return _Worst(trial.target, trial.score, trial.wrong, _Side.of(trial.enrolment), _Side.of(trial.test))
+
+    def trial(self) -> WorstTrial:
+        return WorstTrial(self.target, self.score, self.wrong, self.enrolment.side(), self.test.side())
 
 
-def column_titles(reports: Sequence[EvaluationReport]) -> list[str]:
-    """Return a title for each report; where back ends bear one name, with the settings in which they differ."""
-    return [column_title(report, apart) for report, apart in zip(reports, _apart(reports), strict=True)]
+@dataclass(frozen=True)
+class _Trials:
+    name: str
+    corpus: str
+    utterances: int
+    repeated: int
+    swapped: int
+    breakdowns: dict[str, tuple[str, ...]]
+    worst: tuple[_Worst, ...]
+    notes: tuple[str, ...]
+    command: str
+    versions: dict[str, str]
 
 
-def back_end_titles(reports: Sequence[EvaluationReport]) -> list[str]:
-    """Return the back end of each report; where several bear one name, with the settings in which they differ."""
-    return [f"{of.scoring.back_end} {apart}".rstrip() for of, apart in zip(reports, _apart(reports), strict=True)]
+@dataclass(frozen=True)
+class _File(_Figures):
+    """``evaluation.json``: the figures on the outermost level, and beside them how they came about."""
 
+    scorer: ScoringFacts
+    trials: _Trials
 
-def _apart(reports: Sequence[EvaluationReport]) -> list[str]:
-    """Return the settings, "top_k=100", in which each report differs from others of its title and back end."""
-    named = [(report.scoring.title, report.scoring.back_end) for report in reports]
-    settings = [_settings(report) for report in reports]
-    made = []
-    for name, own in zip(named, settings, strict=True):
-        alike = [other for of, other in zip(named, settings, strict=True) if of == name]
-        keys = dict.fromkeys(key for one in alike for key in one)
-        differing = [key for key in keys if any(other.get(key) != own.get(key) for other in alike)]
-        made.append(" ".join(f"{key}={own[key]}" for key in differing if own.get(key) not in (None, "")))
-    return made
+    @staticmethod
+    def of_report(report: EvaluationReport) -> _File:
+        return _File(
+            **vars(_Figures.of(report.evaluation)),
+            scorer=report.scoring,
+            trials=_Trials(
+                **vars(report.trials),
+                breakdowns={breakdown.title: breakdown.groups for breakdown in report.breakdowns},
+                worst=tuple(map(_Worst.of, report.worst)),
+                notes=report.notes,
+                command=report.command,
+                versions=dict(report.versions),
+            ),
+        )
 
-
-def _settings(report: EvaluationReport) -> dict[str, Any]:
-    """Return what was asked for, without what the back end learnt from its cohort."""
-    learnt = ("cohort_speakers", "fitted")
-    chosen = {key: value for key, value in report.scoring.settings.items() if key not in learnt}
-    return {**chosen, "scorer": report.scoring.scorer}
-
-
-def breakdown_keys(evaluation: Evaluation) -> tuple[str, ...]:
-    """Return the keys of the few figures that fit beside each group: EER, the costs, and Cllr of LLRs."""
-    keys = [figure.key for figure in evaluation.figures]
-    costs = [key for key in keys if _family(key) == "min_dcf"]
-    if not evaluation.llrs:
-        return (*(key for key in keys if key == "eer"), *costs[:2])
-    actual = [key for key in keys if _family(key) == "act_dcf"]
-    return (*(key for key in keys if key in ("eer", "cllr")), *costs[:1], *actual[:1])
-
-
-def _family(key: str) -> str:
-    """Return what kind of figure a key names: "min_dcf" for "min_dcf:0.01"."""
-    return key.split(":", 1)[0]
+    def report(self) -> EvaluationReport:
+        trials = self.trials
+        return EvaluationReport(
+            scoring=self.scorer,
+            trials=TrialFacts(**_values(trials, TrialFacts)),
+            evaluation=self.evaluation(),
+            breakdowns=tuple(Breakdown(title, groups) for title, groups in trials.breakdowns.items()),
+            worst=tuple(trial.trial() for trial in trials.worst),
+            notes=trials.notes,
+            command=trials.command,
+            versions=tuple(trials.versions.items()),
+        )

@@ -10,7 +10,6 @@ from curvox.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     from curvox.corpora import Corpus
-    from curvox.geometry import AbstractSpace
 
 
 def run_folder(folder: Path) -> Path:
@@ -102,17 +101,3 @@ def title_of(loss: str) -> str:
     from curvox.losses import LOSSES
 
     return re.sub(r"(?<=.)Softmax$", "-Softmax", LOSSES[loss].attribute) if loss in LOSSES else ""
-
-
-def name_of_space(space: AbstractSpace) -> str:
-    """Return a space in words, a learnt curvature as it is now."""
-    from torch import Tensor
-
-    from curvox.geometry import PoincareBall
-
-    words: dict[str, Any] = space.describe()
-    if not isinstance(space, PoincareBall):
-        return str(words["name"])
-    lift = " ".join(str(value) for value in words["lift"].values() if value is not None)
-    c = space.c.item() if isinstance(space.c, Tensor) else space.c
-    return f"Poincaré ball, c = {c:.4g}{' (learnt)' * words['learn_c']}, {lift}"

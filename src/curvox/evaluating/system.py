@@ -14,14 +14,13 @@ from curvox.embedder import (
     CalibratedScoring,
     EmbeddedRecordings,
     Embedder,
-    default_way,
     enrol_models,
     load_embedder,
 )
 from curvox.errors import InputError
 from curvox.evaluating.back_ends import COHORT_RECORDINGS, back_end_words, fit_back_end, read_back_end
 from curvox.evaluating.report import Progress, ScoringFacts, staged
-from curvox.evaluating.runs import name_of_space, run_folder, title_of
+from curvox.evaluating.runs import run_folder, title_of
 from curvox.geometry import AbstractSpace
 from curvox.scoring import (
     SCORE_MEAN,
@@ -118,7 +117,7 @@ class System:
             fitted, cohort = self._fit(back_end, scorer, per_speaker, progress)
         place = {utterance: row for row, utterance in enumerate(self.utterances)}
         rows = np.array([place[utterance] for utterance in plan.utterances])
-        way = enrol_with or default_way(self.model.space)
+        way = enrol_with or self.model.space.default_enrolment
         scores = score_plan(fitted, self.model.space, self.recordings.points[rows], plan, enrol_with=way)
         ratios, calibration = None, ""
         if calibrated is not None:
@@ -210,7 +209,7 @@ class System:
             settings={**settings, **({"enrolment": way} if way else {})},
             cohort=cohort,
             calibration=calibration,
-            space=name_of_space(self.model.space),
+            space=self.model.space.in_words(),
             parameters=sum(p.numel() for p in self.model.encoder.parameters()),
         )
 

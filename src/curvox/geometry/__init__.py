@@ -1,8 +1,11 @@
 """Geometry: the only place that knows what a distance is."""
 
+from curvox.geometry.batches import distance_of_rows, distances_of_raw, self_order, self_similarity, similarity
 from curvox.geometry.description import create_lift, create_space
 from curvox.geometry.disk import DiskEmbedding, embed_in_disk
-from curvox.geometry.lifts import LIFTS, AbstractLift, Clip, ExpMap, Published, SoftClip
+from curvox.geometry.dissimilarity import AbstractDissimilarity, CoshDistance, CosineDistance, SquaredDistance
+from curvox.geometry.frechet import NoMiddleError, frechet_mean, spherical_mean
+from curvox.geometry.lifts import LIFTS, AbstractLift, Clip, ExpMap, Published, SoftClip, lifted
 from curvox.geometry.lorentz import (
     from_lorentz,
     lorentz_distance,
@@ -11,23 +14,37 @@ from curvox.geometry.lorentz import (
     pairwise_lorentz_distance,
     to_lorentz,
 )
+from curvox.geometry.origins import AbstractOrigin, BallOrigin, FlatOrigin
 from curvox.geometry.poincare import (
     arcosh1p,
     centroid,
     conformal_factor,
+    directions,
     distance,
     exp0,
+    exp_map,
     log0,
+    log_map,
     mobius_add,
     pairwise_distance,
     rim_gap,
 )
 from curvox.geometry.self_distance import self_distance
-from curvox.geometry.spaces import SPACES, AbstractSpace, Euclidean, Hypersphere, PoincareBall
+from curvox.geometry.spaces import (
+    SPACES,
+    AbstractSpace,
+    Euclidean,
+    Hypersphere,
+    PoincareBall,
+    parameters_of_spaces,
+    require_space,
+)
 from curvox.geometry.vectors import (
     angle,
     euclidean_distance,
+    exp_map_of_angles,
     inner_products,
+    log_map_of_angles,
     pairwise_angle,
     pairwise_euclidean_distance,
     pairwise_squared_distance,
@@ -39,29 +56,46 @@ from curvox.geometry.vectors import (
 __all__ = [
     "LIFTS",
     "SPACES",
+    "AbstractDissimilarity",
     "AbstractLift",
+    "AbstractOrigin",
     "AbstractSpace",
+    "BallOrigin",
     "Clip",
+    "CoshDistance",
+    "CosineDistance",
     "DiskEmbedding",
     "Euclidean",
     "ExpMap",
+    "FlatOrigin",
     "Hypersphere",
+    "NoMiddleError",
     "PoincareBall",
     "Published",
     "SoftClip",
+    "SquaredDistance",
     "angle",
     "arcosh1p",
     "centroid",
     "conformal_factor",
     "create_lift",
     "create_space",
+    "directions",
     "distance",
+    "distance_of_rows",
+    "distances_of_raw",
     "embed_in_disk",
     "euclidean_distance",
     "exp0",
+    "exp_map",
+    "exp_map_of_angles",
+    "frechet_mean",
     "from_lorentz",
     "inner_products",
+    "lifted",
     "log0",
+    "log_map",
+    "log_map_of_angles",
     "lorentz_distance",
     "lorentz_exp0",
     "lorentz_inner",
@@ -71,8 +105,14 @@ __all__ = [
     "pairwise_euclidean_distance",
     "pairwise_lorentz_distance",
     "pairwise_squared_distance",
+    "parameters_of_spaces",
+    "require_space",
     "rim_gap",
     "self_distance",
+    "self_order",
+    "self_similarity",
+    "similarity",
+    "spherical_mean",
     "sqrt0",
     "to_lorentz",
     "unit",

@@ -87,6 +87,12 @@ class AbstractLift(nn.Module, ABC):
         return 4.0 / root * math.atanh(root * self.reach(c=c))
 
 
+def lifted(raw: Tensor, lift: AbstractLift, *, dim: int, c: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Points (B, D) of raw vectors, and their ``1 - c |x|^2`` (B, 1) as exactly as the lift knows it."""
+    squares = raw.square().sum(1, keepdim=True)
+    return lift.factor(squares, dim=dim, c=c) * raw, lift.rim_gap(squares, dim=dim, c=c)
+
+
 @dataclass(frozen=True)
 class _Limit:
     """The radius a lift keeps to, and ``1 - c radius^2`` without cancellation where it is the rim's own."""

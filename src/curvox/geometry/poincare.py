@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from curvox.geometry.vectors import norm, pairwise_squared_distance, widen
+from curvox.geometry.vectors import norm, pairwise_squared_distance, unit, widen
 
 _SMALL = 1e-4  # below this, artanh(a)/a equals its two-term series to float64 rounding
 _SMALL_SQUARE = 1e-3  # below this, the series of tanh(a)/a and of sech(a)^2 in a^2 do
@@ -151,6 +151,31 @@ def mobius_add(
     numerator = (1.0 + 2.0 * c * xy + c * yy) * x + (1.0 - c * xx) * y
     denominator = 1.0 + 2.0 * c * xy + c * c * xx * yy
     return numerator / denominator.clamp_min(torch.finfo(x.dtype).tiny)
+
+
+def directions(
+    base: Float[Tensor, "*#batch D"], x: Float[Tensor, "*#batch D"], *, c: float | Tensor
+) -> Float[Tensor, "*#batch D"]:
+    """Vectors of no set length from ``base`` towards x, in the frame that the translation by -base takes to the origin.
+
+    They are ``(-base) + x`` of the ball but for its denominator, written without its subtraction.
+    """
+    gap = x - base
+    return (1.0 - c * base.square().sum(-1, keepdim=True)) * gap - c * gap.square().sum(-1, keepdim=True) * base
+
+
+def log_map(
+    base: Float[Tensor, "*#batch D"], x: Float[Tensor, "*#batch D"], *, c: float | Tensor
+) -> Float[Tensor, "*#batch D"]:
+    """Logarithmic map at ``base``: tangent vectors in the frame of `directions`, as long as the points are away."""
+    return distance(base, x, c=c)[..., None] * unit(directions(base, x, c=c))
+
+
+def exp_map(
+    base: Float[Tensor, "*#batch D"], v: Float[Tensor, "*#batch D"], *, c: float | Tensor
+) -> Float[Tensor, "*#batch D"]:
+    """Exponential map at ``base``, the inverse of `log_map`: the point at the distance ``|v|``."""
+    return mobius_add(base, exp0(v / 2.0, c=c), c=c)  # exp0 goes twice as far as its vector is long
 
 
 def centroid(x: Float[Tensor, "*batch K D"], *, c: float | Tensor) -> Float[Tensor, "*batch D"]:

@@ -74,3 +74,18 @@ def pairwise_angle(x: Float[Tensor, "B D"], y: Float[Tensor, "N D"]) -> Float[Te
     """
     cosines = inner_products(widen(x), widen(y)).clamp(-1.0, 1.0)
     return 2.0 * torch.atan2(sqrt0(1.0 - cosines), sqrt0(1.0 + cosines))
+
+
+def log_map_of_angles(base: Float[Tensor, "*#batch D"], x: Float[Tensor, "*#batch D"]) -> Float[Tensor, "*#batch D"]:
+    """Logarithmic map of the sphere of unit vectors at ``base``: tangent vectors as long as the angles to the points.
+
+    The zero vector stands for a point that is opposite, as for one that coincides: it has no direction.
+    """
+    gap = x - base
+    return angle(base, x)[..., None] * unit(gap - (gap * base).sum(-1, keepdim=True) * base)
+
+
+def exp_map_of_angles(base: Float[Tensor, "*#batch D"], v: Float[Tensor, "*#batch D"]) -> Float[Tensor, "*#batch D"]:
+    """Exponential map of the sphere at ``base``: the unit vector at the angle ``|v|``, in the direction of v."""
+    length = norm(v)
+    return unit(length.cos() * base + torch.sinc(length / torch.pi) * v)

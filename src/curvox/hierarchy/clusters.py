@@ -1,11 +1,10 @@
 """Clusters of embeddings whose mean dissimilarity is one inner product.
 
-In each space there is a dissimilarity that rises with the distance and has the form
+The dissimilarities of `curvox.geometry.AbstractDissimilarity` have the form
 
     u(x, y) = s w(x) w(y) |x - y|^2
 
-the squared distance (s = w = 1), the cosine distance ``1 - cos`` of unit vectors (s = 1/2, w = 1), and in the ball
-``cosh(sqrt(c) d) - 1`` (s = 2c, ``w = 1 / (1 - c |x|^2)``). With the mean weight r of a cluster, its weighted mean m
+With the mean weight r of a cluster, its weighted mean m
 and its weighted variance v, the mean of u over all pairs between two clusters is
 
     s r_A r_B (|m_A - m_B|^2 + v_A + v_B)
@@ -21,21 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Euclidean, Hypersphere, PoincareBall, rim_gap
-
-_OFF_UNIT = 1e-3  # what half precision leaves of a length
-
-SQUARED, COSINE, COSH = "squared distance", "1 - cos", "cosh(sqrt(c) d) - 1"
-
-
-@dataclass(frozen=True)
-class Dissimilarity:
-    """Which one, its factor s, and the c of the ball (0 in the other spaces)."""
-
-    name: str
-    factor: float
-    c: float
+from curvox.geometry import AbstractDissimilarity
 
 
 @dataclass(eq=False)
@@ -81,7 +66,7 @@ class Clusters:
         return which.numpy(), values.numpy()
 
     def merge(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> None:
-        """Pour clusters b into a, all slots different."""
+        """Merge the clusters in slots b into those in slots a; no slot comes twice."""
         size = self.sizes[a] + self.sizes[b]
         share = (self.sizes[a] / size, self.sizes[b] / size)
         weight = share[0] * self.weights[a] + share[1] * self.weights[b]
@@ -103,56 +88,17 @@ class Clusters:
         self.weights, self.variances, self.sizes = self.weights[slots], self.variances[slots], self.sizes[slots]
 
 
-def dissimilarity_of(space: AbstractSpace) -> Dissimilarity:
-    """Return the dissimilarity for clusters of a space.
-
-    Raises:
-        InputError: a space that is none of the three.
-    """
-    if isinstance(space, Euclidean):
-        return Dissimilarity(SQUARED, 1.0, 0.0)
-    if isinstance(space, Hypersphere):
-        return Dissimilarity(COSINE, 0.5, 0.0)
-    if isinstance(space, PoincareBall):
-        c = curvature_of(space)
-        return Dissimilarity(COSH, 2.0 * c, c)
-    raise InputError(
-        f"average linkage knows Euclidean, Hypersphere and PoincareBall, got {type(space).__name__}: it needs a "
-        "dissimilarity whose mean over two clusters follows from their means"
-    )
-
-
-def curvature_of(space: PoincareBall) -> float:
-    """Return the c in force as a number."""
-    c = space.c
-    return float(c.detach() if isinstance(c, torch.Tensor) else c)
-
-
-def single_points(dissimilarity: Dissimilarity, points: NDArray[np.float64]) -> Clusters:
+def single_points(dissimilarity: AbstractDissimilarity, points: NDArray[np.float64]) -> Clusters:
     """Return a cluster for each point (n, D) of the space.
 
     Raises:
-        InputError: vectors that are not of length one, or points outside the ball.
+        InputError: points off the space.
     """
-    _require_on_space(dissimilarity, np.linalg.norm(points, axis=1))
-    if dissimilarity.name == COSH:
-        weights = 1.0 / rim_gap(torch.from_numpy(points), c=dissimilarity.c).numpy()
-    else:
-        weights = np.ones(len(points))
+    weights = dissimilarity.weights(points)
     means = points - points.mean(0)  # differences stay, and the product cancels less
     variances = np.zeros(len(points))
     rows = _rows(means, weights, variances)
     return Clusters(dissimilarity.factor, rows, means, weights, variances, np.ones(len(points)))
-
-
-def _require_on_space(dissimilarity: Dissimilarity, lengths: NDArray[np.float64]) -> None:
-    if dissimilarity.name == COSINE and (np.abs(lengths - 1.0) > _OFF_UNIT).any():
-        raise InputError(f"points of the sphere are unit vectors, got lengths {lengths.min():g} to {lengths.max():g}")
-    if dissimilarity.name == COSH and (dissimilarity.c * lengths**2 > 1.0).any():
-        raise InputError(
-            f"points of the ball are shorter than {dissimilarity.c**-0.5:g}, got lengths up to {lengths.max():g}; "
-            "give projected points, of the same c"
-        )
 
 
 def _rows(

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Euclidean, PoincareBall
+from curvox.geometry import AbstractSpace
 from curvox.hierarchy.resampling import checked_points, checked_weights
 
 _TOLD_APART = 1e-4
@@ -27,19 +27,19 @@ class Radii:
 def radii(space: AbstractSpace, points: NDArray[np.float64]) -> Radii:
     """Return how far out points lie, in the unit of the space.
 
-    There is nothing to tell on the sphere, nor where all points have one radius, as a lift that clips gives them when
-    all raw embeddings are longer than its limit. Radii are rounded to 1/10,000 of the largest, so that ranks do not
-    come from rounding.
+    There is nothing to tell without an origin, as on the sphere, nor where all points have one radius, as a lift that
+    clips gives them when all raw embeddings are longer than its limit. Radii are rounded to 1/10,000 of the largest, so
+    that ranks do not come from rounding.
 
     Args:
         space: where the points lie.
         points: (n, D).
     """
     x = torch.from_numpy(checked_points(points))
-    if not isinstance(space, (Euclidean, PoincareBall)):
+    if space.origin is None:
         return Radii(None, f"the space {space.describe()['name']} has no origin, so points have no depth")
     with torch.no_grad():
-        values = space.distance(torch.zeros_like(x), x).numpy()
+        values = space.origin.depths(x).numpy()
     step = _TOLD_APART * values.max()
     rounded = np.round(values / step) * step if step > 0 else values
     if np.ptp(rounded) <= 1.5 * step:

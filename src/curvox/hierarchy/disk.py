@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from curvox.geometry import AbstractSpace, DiskEmbedding, PoincareBall, embed_in_disk
+from curvox.geometry import AbstractSpace, DiskEmbedding, embed_in_disk
 
 
 def disk_layout(space: AbstractSpace, points: np.ndarray, *, seed: int = 0) -> DiskEmbedding:
@@ -24,8 +24,8 @@ def disk_layout(space: AbstractSpace, points: np.ndarray, *, seed: int = 0) -> D
     """
     x = torch.from_numpy(np.asarray(points, dtype=np.float64))
     distances = space.pairwise_distance(x, x)
-    if isinstance(space, PoincareBall):
-        distances = distances * space.c**0.5
+    if space.curvature:
+        distances = distances * abs(space.curvature) ** 0.5
     distances = 0.5 * (distances + distances.T)
     return embed_in_disk(distances.fill_diagonal_(0.0).detach(), seed=seed)
 

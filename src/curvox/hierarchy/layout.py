@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Hypersphere, PoincareBall
-from curvox.geometry.poincare import distance as poincare_distance
-from curvox.geometry.poincare import exp0, log0, mobius_add
+from curvox.geometry import AbstractSpace, exp0
+from curvox.geometry import distance as poincare_distance
 
 FLAT_SPREAD = 2.0
-"""What the root mean square distance from the middle becomes in the disk for points of flat space, which has no unit
-of its own."""
+"""What the root mean square distance from the middle becomes in the disk for points of a space that has no unit of its
+own, such as flat space."""
 
 Length = Literal["kept", "projected"]
 
@@ -49,7 +48,7 @@ class DiskChart:
                 has from the middle in the space; "projected": to what of that distance lies in the plane.
         """
         with torch.no_grad():
-            tangent = _log(self.space, _points(points), torch.from_numpy(self.centre), self.unit)
+            tangent = self.unit * self.space.log_map(torch.from_numpy(self.centre)[None], _points(points))
             plane = tangent @ torch.from_numpy(self.axes)
             return (_lengthened(plane, tangent) if length == "kept" else plane).numpy()
 
@@ -96,7 +95,8 @@ def corpus_layout(
     Points of a ball that lie on a geodesic plane come out as they are, up to an isometry.
 
     Distances are not rescaled to look well: those of a ball are taken in units of its curvature radius (√c d), those of
-    the sphere as angles in radians. Flat space has no unit: its root mean square distance becomes `FLAT_SPREAD`.
+    the sphere as angles in radians. A space without a curvature of its own, such as flat space, has no unit: its root
+    mean square distance becomes `FLAT_SPREAD`.
 
     Args:
         space: where the points live.
@@ -110,8 +110,9 @@ def corpus_layout(
     x = _checked(points)
     with torch.no_grad():
         centre = space.mean(x)
-        unit = _unit(space, x, centre)
-        tangent = _log(space, x, centre, unit)
+        tangent = space.log_map(centre[None], x)
+        unit = _unit(space, tangent)
+        tangent = unit * tangent
         squares, axes = torch.linalg.eigh(tangent.T @ tangent)
         axes = axes[:, [-1, -2]]
         axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
@@ -128,32 +129,16 @@ def corpus_layout(
 
 def unit_in_words(space: AbstractSpace) -> str:
     """Return what a distance of 1 in the disk is."""
-    if isinstance(space, PoincareBall):
-        return "a distance of 1/√c in the ball"
-    if isinstance(space, Hypersphere):
-        return "an angle of one radian"
-    return f"half of the root mean square distance from the middle ({FLAT_SPREAD:g} in the disk)"
+    if not space.curvature:
+        return f"half of the root mean square distance from the middle ({FLAT_SPREAD:g} in the disk)"
+    return "an angle of one radian" if space.curvature > 0 else "a distance of 1/√c in the ball"
 
 
-def _log(space: AbstractSpace, x: Tensor, centre: Tensor, unit: float) -> Tensor:
-    """Return tangent vectors (n, D) at the centre, as long as the points are away in units of the disk."""
-    if isinstance(space, PoincareBall):
-        root = float(space.c) ** 0.5
-        return 2.0 * log0(mobius_add(-root * centre[None], root * x, c=1.0), c=1.0)
-    if isinstance(space, Hypersphere):
-        sideways = x - (x @ centre)[:, None] * centre
-        norms = sideways.norm(dim=1, keepdim=True)
-        lengths = space.distance(x, centre[None])[:, None]
-        return sideways * torch.where(norms > 0, lengths / norms.clamp_min(1e-300), 0.0)
-    return unit * (x - centre)
-
-
-def _unit(space: AbstractSpace, x: Tensor, centre: Tensor) -> float:
-    if isinstance(space, PoincareBall):
-        return float(space.c) ** 0.5
-    if isinstance(space, Hypersphere):
-        return 1.0
-    return FLAT_SPREAD / math.sqrt((x - centre).square().sum(1).mean().item())
+def _unit(space: AbstractSpace, tangent: Tensor) -> float:
+    """Return the inverse of the curvature's radius; without one, what gives tangent vectors (n, D) `FLAT_SPREAD`."""
+    if space.curvature:
+        return abs(space.curvature) ** 0.5
+    return FLAT_SPREAD / math.sqrt(tangent.square().sum(1).mean().item())
 
 
 def _lengthened(plane: Tensor, tangent: Tensor) -> Tensor:

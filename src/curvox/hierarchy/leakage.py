@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, PoincareBall, log0
+from curvox.geometry import AbstractSpace
 from curvox.hierarchy.distances import all_distances
 from curvox.hierarchy.resampling import checked_points
 
@@ -72,10 +72,10 @@ def read_off(
     """Return how well labels of speakers are read off their embeddings within each parent, None where none can be.
 
     A linear discriminant (Fisher 1936) learns from some speakers and is asked about others, five folds by speaker, each
-    label in every fold as far as it goes. It sees tangent vectors at the origin of a ball, in other spaces the points.
-    It tells the label whose mean is nearest under the covariance within labels, to which a hundredth of its mean
-    variance is added; each speaker counts alike, and each label is as likely. Labels of fewer than 3 speakers are left
-    out. Of a speaker at most 50 items are taken.
+    label in every fold as far as it goes. It sees the points as vectors of flat space, which in a ball are tangent
+    vectors at its origin. It tells the label whose mean is nearest under the covariance within labels, to which a
+    hundredth of its mean variance is added; each speaker counts alike, and each label is as likely. Labels of fewer
+    than 3 speakers are left out. Of a speaker at most 50 items are taken.
 
     Args:
         space: where the points lie.
@@ -89,7 +89,8 @@ def read_off(
     Raises:
         InputError: a speaker with two labels, or a label with two parents.
     """
-    x = _tangents(space, checked_points(points))
+    with torch.no_grad():
+        x = space.as_vectors(torch.from_numpy(checked_points(points))).numpy()
     columns = [np.asarray(column, dtype=np.int64) for column in (labels, parents, speakers)]
     if any(column.shape != (len(x),) for column in columns):
         raise InputError(f"labels, parents and speakers must be ({len(x)},) each")
@@ -159,13 +160,6 @@ def _auc(near: NDArray[np.float64], far: NDArray[np.float64]) -> float:
     ordered = np.sort(far)
     below, upto = np.searchsorted(ordered, near, "left"), np.searchsorted(ordered, near, "right")
     return float(1 - (below + upto).mean() / (2 * len(far)))
-
-
-@torch.no_grad()
-def _tangents(space: AbstractSpace, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    if isinstance(space, PoincareBall):
-        return log0(torch.from_numpy(points), c=space.c).numpy()
-    return points
 
 
 def _one_each(keys: NDArray[np.int64], values: NDArray[np.int64], key: str, value: str) -> dict[int, int]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.clusters import COSH, COSINE, Clusters, dissimilarity_of, single_points
+from curvox.hierarchy.clusters import Clusters, single_points
+from curvox.hierarchy.distances import all_distances
 from curvox.hierarchy.resampling import checked_points
 
 # A block of products takes about this many numbers (float64: 64 MiB).
 _BLOCK_NUMBERS = 1 << 23
 _FEWEST_ROWS, _MOST_ROWS = 16, 512
+MOST_BY_DISTANCES = 10_000
+"""Points of a space without a dissimilarity: the matrix of so many takes 0.8 GB."""
 # Dead slots are cleared away when fewer than this share are alive.
 _ALIVE = 0.8
 
@@ -33,29 +35,21 @@ class Dendrogram:
             number comes first.
         heights: (n - 1,) float64, mean dissimilarity of what was merged, not falling.
         sizes: (n - 1,) int64, items in each cluster.
-        dissimilarity: of what the heights are the mean: "squared distance", "1 - cos" or "cosh(sqrt(c) d) - 1".
-        c: of the ball; 0 in the other spaces.
+        distances: (n - 1,) the heights as distances of the space: how far apart two points of that dissimilarity are.
+        dissimilarity: of what the heights are the mean: "squared distance", "1 - cos", "cosh(sqrt(c) d) - 1", or
+            "distance".
     """
 
     merges: NDArray[np.int64]
     heights: NDArray[np.float64]
     sizes: NDArray[np.int64]
+    distances: NDArray[np.float64]
     dissimilarity: str
-    c: float = 0.0
 
     @property
     def items(self) -> int:
         """How many items there are."""
         return len(self.merges) + 1
-
-    @cached_property
-    def distances(self) -> NDArray[np.float64]:
-        """The heights (n - 1,) as distances of the space: how far apart two points of that dissimilarity are."""
-        if self.dissimilarity == COSH:
-            return np.log1p(self.heights + np.sqrt(self.heights * (self.heights + 2.0))) / self.c**0.5
-        if self.dissimilarity == COSINE:
-            return 2.0 * np.arcsin(np.sqrt(np.clip(self.heights / 2.0, 0.0, 1.0)))
-        return np.sqrt(self.heights)
 
     def linkage_matrix(self) -> NDArray[np.float64]:
         """Return SciPy's linkage matrix (n - 1, 4): both clusters, height, size."""
@@ -67,11 +61,11 @@ def average_linkage(
 ) -> Dendrogram:
     """Merge the two nearest clusters until one is left, by the mean dissimilarity of all their pairs (UPGMA).
 
-    The dissimilarity is the squared distance, ``1 - cos``, or in the ball ``cosh(sqrt(c) d) - 1``: in these a cluster
-    is as good as a point (`curvox.hierarchy.clusters`), so that the tree is exact in O(n D) memory. Heights differ from
-    the mean of all pairs by rounding alone; where two merges are as near to each other as the rounding of a matrix
-    product in float64, some ``1e-15`` of the dissimilarity to the mean point, either may come first. Equal points are
-    merged first, in the order of the items.
+    The dissimilarity is that of the space: the squared distance, ``1 - cos``, or in the ball ``cosh(sqrt(c) d) - 1``.
+    In these a cluster is as good as a point (`curvox.hierarchy.clusters`), so that the tree is exact in O(n D) memory.
+    Heights differ from the mean of all pairs by rounding alone; where two merges are as near to each other as the
+    rounding of a matrix product in float64, some ``1e-15`` of the dissimilarity to the mean point, either may come
+    first. Equal points are merged first, in the order of the items.
 
     Clusters that are each other's nearest are merged all at once, in any order: a mean over two parts is never below
     the smaller of the two, so that nobody else's merge brings a third cluster nearer to either. For the same reason
@@ -85,23 +79,43 @@ def average_linkage(
     SciPy's linkage of the distances, except for languages on the sphere (0.006 below), and the cophenetic correlations
     were within 0.003. In a ball whose points lie at very different depths the far ones have more say.
 
+    A space without such a dissimilarity is merged by its plain distances, from the matrix of all of them.
+
     Args:
-        space: Euclidean, Hypersphere or PoincareBall.
+        space: where the points live.
         points: (n, D) points of the space, n >= 2.
         progress: told how many merges of how many are done.
 
     Raises:
-        InputError: points that are no finite (n, D) matrix, fewer than two, points off the space, or another space.
+        InputError: points that are no finite (n, D) matrix, fewer than two, points off the space, or more than
+            `MOST_BY_DISTANCES` in a space without a dissimilarity.
     """
-    dissimilarity = dissimilarity_of(space)
     x = _checked(points)
+    dissimilarity = space.dissimilarity
+    if dissimilarity is None:
+        return _by_distances(space, x)
     agglomeration = _Agglomeration(single_points(dissimilarity, x))
     agglomeration.merge_equal(x)
     while len(agglomeration.heights) < len(x) - 1:
         agglomeration.merge_nearest()
         if progress:
             progress(len(agglomeration.heights), len(x) - 1)
-    return _sorted(agglomeration, dissimilarity.name, dissimilarity.c)
+    merges, heights, sizes = _sorted(agglomeration)
+    return Dendrogram(merges, heights, sizes, dissimilarity.distances(heights), dissimilarity.name)
+
+
+def _by_distances(space: AbstractSpace, x: NDArray[np.float64]) -> Dendrogram:
+    from scipy.cluster.hierarchy import linkage  # slow to import
+    from scipy.spatial.distance import squareform
+
+    if len(x) > MOST_BY_DISTANCES:
+        raise InputError(
+            f"the space {space.describe()['name']} has no dissimilarity for clusters, and the distances of {len(x)} "
+            f"points are too many; take at most {MOST_BY_DISTANCES:,} points, or give the space a dissimilarity"
+        )
+    table = linkage(squareform(all_distances(space, x), checks=False), "average")
+    merges, heights, sizes = table[:, :2].astype(np.int64), table[:, 2], table[:, 3].astype(np.int64)
+    return Dendrogram(np.sort(merges, axis=1), heights, sizes, heights, "distance")
 
 
 class _Agglomeration:
@@ -221,7 +235,7 @@ def _checked(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return x
 
 
-def _sorted(found: _Agglomeration, dissimilarity: str, c: float) -> Dendrogram:
+def _sorted(found: _Agglomeration) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     """Bring the merges into the order of their heights; a cluster that rounding put below its parts is lifted."""
     items, heights, sizes = found.items, found.heights, [1] * (2 * found.items - 1)
     lifted = [0.0] * items + heights
@@ -233,4 +247,4 @@ def _sorted(found: _Agglomeration, dissimilarity: str, c: float) -> Dendrogram:
     number = np.arange(2 * items - 1)
     number[items + order] = np.arange(items, 2 * items - 1)
     merges = number[np.array(found.merges, dtype=np.int64).reshape(-1, 2)[order]]
-    return Dendrogram(np.sort(merges, axis=1), height[order], np.array(sizes[items:])[order], dissimilarity, c)
+    return np.sort(merges, axis=1), height[order], np.array(sizes[items:])[order]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Euclidean, PoincareBall, to_lorentz
+from curvox.geometry import AbstractOrigin, AbstractSpace
 from curvox.hierarchy.depth import rank_correlation
 from curvox.hierarchy.paths import TreePaths
 from curvox.hierarchy.resampling import checked_points, checked_weights
@@ -43,7 +42,7 @@ def node_depths(
     same point again and counted once, at its parent; nodes that are not known for certain are left out.
 
     Args:
-        space: flat, or a Poincaré ball.
+        space: with an origin: flat, or a Poincaré ball.
         points: (n, D).
         paths: where each hangs.
         weights: (n,) of the items in the centroids, at least 0; 1 if None.
@@ -60,16 +59,16 @@ def node_depths(
 class NodeSums:
     """What the centroids of nodes are made of: sums over the items of one speaker at one leaf, G of them.
 
-    In these coordinates, a 1 or the time before those of the point, a centroid is the direction of a sum.
+    In the coordinates of the origin a centroid is the direction of a sum.
 
     Attributes:
-        space: flat, or a Poincaré ball.
+        origin: of the space.
         paths: of the sums.
         sums: (G, E).
         owners: (G,) the speaker of each.
     """
 
-    space: AbstractSpace
+    origin: AbstractOrigin
     paths: TreePaths
     sums: NDArray[np.float64]
     owners: NDArray[np.int64]
@@ -85,14 +84,16 @@ class NodeSums:
     ) -> NodeSums:
         """Add up points (n, D) of speakers (n,)."""
         x = checked_points(points, len(paths))
-        coordinates = _linear_coordinates(space, x)
+        if space.origin is None:
+            raise InputError(f"points of the space {space.describe()['name']} have no depth")
+        coordinates = space.origin.coordinates(x)
         if weights is not None:
             coordinates, kept = coordinates * weights[:, None], weights > 0
             coordinates, paths, speakers = coordinates[kept], paths.rows(kept), speakers[kept]
         keys = np.concatenate([paths.nodes, paths.known, speakers[:, None]], axis=1)
         _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         sums = _added_up(group.ravel(), coordinates, len(first))
-        return NodeSums(space, paths.rows(first), sums, speakers[first])
+        return NodeSums(space.origin, paths.rows(first), sums, speakers[first])
 
     def depths(self, drawn: NDArray[np.float64]) -> NodeDepths:
         """Return the figures when each speaker is there as often as ``drawn`` (S,) says.
@@ -130,7 +131,7 @@ class NodeSums:
         sums = _added_up(column, self.sums[rows] * weights[rows][:, None], count)
         there = np.bincount(column, minlength=count) > 0
         radii = np.full(count, np.nan)
-        radii[there] = _radius_of_sums(self.space, sums[there])
+        radii[there] = self.origin.depths_of_sums(sums[there])
         lowest, highest = np.full(count, len(drawn)), np.full(count, -1)
         np.minimum.at(lowest, column, owners)
         np.maximum.at(highest, column, owners)
@@ -161,21 +162,3 @@ def _added_up(groups: NDArray[np.int64], rows: NDArray[np.float64], count: int) 
 
     ones = np.ones(len(groups))
     return csr_array((ones, (groups, np.arange(len(groups)))), shape=(count, len(groups))) @ rows
-
-
-def _linear_coordinates(space: AbstractSpace, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    if isinstance(space, PoincareBall):
-        with torch.no_grad():
-            return to_lorentz(torch.from_numpy(x), c=space.c).numpy()
-    if isinstance(space, Euclidean):
-        return np.concatenate([np.ones((len(x), 1)), x], axis=1)
-    raise InputError(f"points of the space {space.describe()['name']} have no depth")
-
-
-@torch.no_grad()
-def _radius_of_sums(space: AbstractSpace, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The distance of the centroid from the origin: ``|x|``, or ``artanh(|space| / time) / sqrt(c)``."""
-    share = np.linalg.norm(sums[:, 1:], axis=1) / sums[:, 0]
-    if isinstance(space, PoincareBall):
-        return np.arctanh(np.minimum(share, 1 - np.finfo(np.float64).eps)) / float(space.c) ** 0.5
-    return share

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Hypersphere
+from curvox.geometry import AbstractSpace
 from curvox.hierarchy.layout import CorpusLayout
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
 from curvox.hierarchy.paths import TreePaths
@@ -32,8 +32,8 @@ class LevelMiddles:
         sizes: (k,) how many items each has.
         coordinates: (k, 2) in the disk, with kept lengths; see `curvox.hierarchy.layout.DiskChart`.
         projected: (k, 2) likewise, with projected lengths.
-        radii: (k,) how far from the origin of the space; None on the sphere.
-        chance_radius: mean radius of the middles of as many items drawn at random; None on the sphere.
+        radii: (k,) how far from the origin of the space; None without one.
+        chance_radius: mean radius of the middles of as many items drawn at random; None without one.
     """
 
     level: str
@@ -57,9 +57,9 @@ class TreePicture:
         layout: of the n items.
         projected: (n, 2) the items with projected lengths.
         levels: the middles of the nodes of each level, from the root down.
-        origin: (2,) where the origin of the space lies in the disk, with kept length; None on the sphere.
+        origin: (2,) where the origin of the space lies in the disk, with kept length; None without one.
         projected_origin: (2,) likewise, with projected length.
-        radii: (n,) how far from the origin the items lie, in distances of the space; None on the sphere.
+        radii: (n,) how far from the origin the items lie, in distances of the space; None without one.
     """
 
     layout: CorpusLayout
@@ -116,7 +116,7 @@ def tree_picture(
         for place in range(len(paths.levels)):
             levels.append(_level(space, x, shuffled, paths, place, layout, levels))
         radii = space_radii(space, x)
-    chart, origin = layout.chart, None if isinstance(space, Hypersphere) else np.zeros((1, x.shape[1]))
+    chart, origin = layout.chart, None if space.origin is None else np.zeros((1, x.shape[1]))
     return TreePicture(
         layout=layout,
         projected=chart.coordinates(points, "projected"),
@@ -172,11 +172,11 @@ def _spread_over_parents(paths: TreePaths, place: int, groups: Sequence[NDArray[
 
 
 def space_radii(space: AbstractSpace, x: Tensor) -> NDArray[np.float64] | None:
-    """Return how far from the origin points (n, D) lie, in distances of the space; None on the sphere."""
-    if isinstance(space, Hypersphere):
+    """Return how far from the origin points (n, D) lie, in distances of the space; None without an origin."""
+    if space.origin is None:
         return None
     with torch.no_grad():
-        return space.distance(x, torch.zeros_like(x[:1])).numpy()
+        return space.origin.depths(x).numpy()
 
 
 def _level(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from curvox.errors import InputError
 from curvox.metrics import Interval
+from curvox.records import from_plain, to_plain
 
 Better = Literal["higher", "lower"]
 
@@ -85,7 +86,7 @@ class TreeMeasures:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {**asdict(self), "levels": list(self.levels), "measures": [asdict(m) for m in self.measures]}
+        return to_plain(self)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> TreeMeasures:
@@ -94,70 +95,4 @@ class TreeMeasures:
         Raises:
             InputError: keys or values that it does not give.
         """
-        _require_keys(values, TreeMeasures)
-        if not isinstance(values["measures"], (list, tuple)) or not isinstance(values["levels"], (list, tuple)):
-            raise InputError("not tree measures: levels and measures must be lists")
-        return TreeMeasures(
-            **{
-                **{name: _typed(values[name], int, name) for name in _WHOLE},
-                "space": _typed(values["space"], str, "space"),
-                "levels": tuple(_typed(level, str, "levels") for level in values["levels"]),
-                "measures": tuple(_measure_from(measure) for measure in values["measures"]),
-            }
-        )
-
-
-_WHOLE = ("utterances", "speakers", "resamples", "seed", "sampled_pairs")
-
-
-def _measure_from(values: Mapping[str, Any]) -> Measure:
-    _require_keys(values, Measure)
-    return Measure(
-        key=_typed(values["key"], str, "key"),
-        title=_typed(values["title"], str, "title"),
-        value=_number(values["value"], "value"),
-        level=_optional_text(values["level"], "level"),
-        interval=_interval_from(values["interval"]),
-        chance=_number(values["chance"], "chance"),
-        better=values["better"],
-        pairs=_typed(values["pairs"], int, "pairs"),
-        why_none=_optional_text(values["why_none"], "why_none"),
-        note=_typed(values["note"], str, "note"),
-    )
-
-
-def _interval_from(values: Mapping[str, Any] | None) -> Interval | None:
-    if values is None:
-        return None
-    _require_keys(values, Interval)
-    ends = {name: _number(values[name], name) for name in ("low", "high", "level")}
-    if None in ends.values():
-        raise InputError(f"not an interval: {dict(values)}")
-    return Interval(**{name: float(end) for name, end in ends.items() if end is not None})
-
-
-def _require_keys(values: Any, kind: type) -> None:
-    expected = {field.name for field in fields(kind)}
-    if not isinstance(values, Mapping) or set(values) != expected:
-        found = set(values) if isinstance(values, Mapping) else set()
-        raise InputError(
-            f"not a {kind.__name__}: missing keys {sorted(expected - found)}, unknown keys {sorted(found - expected)}"
-        )
-
-
-def _typed(value: Any, kind: type, name: str) -> Any:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise InputError(f"not tree measures: {name} must be {kind.__name__}, got {value!r}")
-    return value
-
-
-def _optional_text(value: Any, name: str) -> str | None:
-    return None if value is None else _typed(value, str, name)
-
-
-def _number(value: Any, name: str) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InputError(f"not tree measures: {name} must be a finite number or None, got {value!r}")
-    return float(value)
+        return from_plain(TreeMeasures, values, what="tree measures")

@@ -7,8 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-from curvox.errors import InputError
-from curvox.geometry import AbstractSpace
 from curvox.losses.angular import AbstractAngularLoss
 
 
@@ -47,34 +45,7 @@ class AAMSoftmax(AbstractAngularLoss):
         perfect alignment would be infinite; here the angle itself is computed. From a random start, warm the margin up.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        speakers: int,
-        *,
-        scale: float = 30.0,
-        margin: float = 0.2,
-        sub_centres: int = 1,
-        top_k: int = 0,
-        top_k_margin: float = 0.06,
-        learn_scale: bool = False,
-        space: AbstractSpace | None = None,
-    ) -> None:
-        super().__init__(
-            dim,
-            speakers,
-            scale=scale,
-            margin=margin,
-            sub_centres=sub_centres,
-            top_k=top_k,
-            top_k_margin=top_k_margin,
-            learn_scale=learn_scale,
-            space=space,
-        )
-        largest = max(self.full_margin, self.full_top_k_margin)
-        if largest >= math.pi:
-            raise InputError(f"margin and top_k_margin are angles in radians and must stay below π, got {largest:g}")
-        self.margin_scale_limit = math.pi / largest if largest > 0 else math.inf
+    margins_in_radians = True
 
     def target_similarity(self, angles: Tensor) -> Tensor:
         moved = angles + self.margin

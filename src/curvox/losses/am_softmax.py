@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from curvox.geometry import AbstractSpace
-from curvox.losses.angular import AbstractAngularLoss
+from curvox.losses.angular import AbstractCosineMarginLoss
 
 
-class AMSoftmax(AbstractAngularLoss):
+class AMSoftmax(AbstractCosineMarginLoss):
     """AM-Softmax: a margin on the cosine (Wang et al. 2018, arXiv:1801.05599).
 
     Formula:
@@ -41,34 +38,3 @@ class AMSoftmax(AbstractAngularLoss):
         left to learn, so lower it. The same margin is a large angle near θ = 0 and a small one near 90°. A full margin
         from a random start can keep a small model from learning anything; warm it up.
     """
-
-    def __init__(
-        self,
-        dim: int,
-        speakers: int,
-        *,
-        scale: float = 30.0,
-        margin: float = 0.2,
-        sub_centres: int = 1,
-        top_k: int = 0,
-        top_k_margin: float = 0.06,
-        learn_scale: bool = False,
-        space: AbstractSpace | None = None,
-    ) -> None:
-        super().__init__(
-            dim,
-            speakers,
-            scale=scale,
-            margin=margin,
-            sub_centres=sub_centres,
-            top_k=top_k,
-            top_k_margin=top_k_margin,
-            learn_scale=learn_scale,
-            space=space,
-        )
-
-    def target_similarity(self, angles: Tensor) -> Tensor:
-        return angles.cos() - self.margin
-
-    def raised_similarity(self, angles: Tensor) -> Tensor:
-        return angles.cos() + self.top_k_margin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -21,10 +22,10 @@ def inverse_norms(squares: Tensor) -> Tensor:
     return torch.where(positive, torch.where(positive, squares, 1.0).rsqrt(), 1.0)[:, None]
 
 
-def require_sphere(space: AbstractSpace | None, loss: object) -> Hypersphere:
-    """Return ``space``, the hypersphere if None, and refuse any other."""
+def require_sphere(space: AbstractSpace | None, loss: object) -> AbstractSpace:
+    """Return ``space``, the hypersphere if None, and refuse one whose distances are no angles."""
     space = Hypersphere() if space is None else space
-    if not isinstance(space, Hypersphere):
+    if not space.angular:
         raise InputError(f"{type(loss).__name__} compares angles: its space is the Hypersphere, got {space!r}")
     return space
 
@@ -42,23 +43,26 @@ def raise_rivals(rivals: Tensor, logits: Tensor, raised: Tensor) -> Tensor:
 class AbstractAngularLoss(AbstractCentreLoss):
     """Cross-entropy over scaled cosines, with the own logit and the nearest rivals' changed by margins.
 
-    ``floored``: rivals below the own logit count as if they were at it, so that they stop pushing.
+    Attributes:
+        floored: rivals below the own logit count as if they were at it, so that they stop pushing.
+        margins_in_radians: margins are angles, which stay below π.
     """
 
     floored: ClassVar[bool] = False
+    margins_in_radians: ClassVar[bool] = False
 
     def __init__(
         self,
         dim: int,
         speakers: int,
         *,
-        scale: float,
-        margin: float,
-        sub_centres: int,
-        top_k: int,
-        top_k_margin: float,
-        learn_scale: bool,
-        space: AbstractSpace | None,
+        scale: float = 30.0,
+        margin: float = 0.2,
+        sub_centres: int = 1,
+        top_k: int = 0,
+        top_k_margin: float = 0.06,
+        learn_scale: bool = False,
+        space: AbstractSpace | None = None,
     ) -> None:
         super().__init__(dim, speakers, margin=margin, sub_centres=sub_centres)
         self.scaling = LearntScale(scale, learn=learn_scale)
@@ -67,6 +71,11 @@ class AbstractAngularLoss(AbstractCentreLoss):
             raise InputError(f"top_k counts rivals and must be below the {speakers} speakers, got {top_k}")
         self.full_top_k_margin = require_non_negative(top_k_margin, "top_k_margin")
         self.space = require_sphere(space, self)
+        largest = max(self.full_margin, self.full_top_k_margin)
+        if self.margins_in_radians and largest >= math.pi:
+            raise InputError(f"margin and top_k_margin are angles in radians and must stay below π, got {largest:g}")
+        if self.margins_in_radians and largest > 0:
+            self.margin_scale_limit = math.pi / largest
         nn.init.xavier_uniform_(self.centres.detach().view(-1, dim))
 
     @property
@@ -114,3 +123,13 @@ class AbstractAngularLoss(AbstractCentreLoss):
         """Detached scalars for the log."""
         parts = {"target_angle_rad": angles.detach().mean()}
         return parts | ({"scale": scale.detach()} if isinstance(scale, Tensor) else {})
+
+
+class AbstractCosineMarginLoss(AbstractAngularLoss):
+    """Margins are on the cosines."""
+
+    def target_similarity(self, angles: Tensor) -> Tensor:
+        return angles.cos() - self.margin
+
+    def raised_similarity(self, angles: Tensor) -> Tensor:
+        return angles.cos() + self.top_k_margin

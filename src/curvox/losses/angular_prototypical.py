@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from curvox.errors import require_positive
-from curvox.geometry import AbstractSpace
-from curvox.losses.speaker_means import AbstractSpeakerMeansLoss, similarity_of
+from curvox.geometry import AbstractSpace, similarity
+from curvox.losses.speaker_means import AbstractSpeakerMeansLoss
 
 
 class AngularPrototypical(AbstractSpeakerMeansLoss):
@@ -48,4 +48,4 @@ class AngularPrototypical(AbstractSpeakerMeansLoss):
 
     def terms(self, distances: Tensor, place: Tensor) -> Tensor:
         scale = self.log_scale.to(distances.dtype).exp()
-        return nn.functional.cross_entropy(scale * similarity_of(distances, self.space), place, reduction="none")
+        return nn.functional.cross_entropy(scale * similarity(distances, self.space), place, reduction="none")

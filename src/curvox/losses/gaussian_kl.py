@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from curvox.errors import InputError, require_non_negative, require_positive
 from curvox.geometry import AbstractSpace
 from curvox.losses.pair_hinge import AbstractPairHinge
-from curvox.losses.pair_terms import gaussian_divergence, pair_hinge
+from curvox.losses.pair_terms import fixed_spread_divergence, gaussian_divergence, pair_hinge
 from curvox.losses.pairs import checked_space, inputs_of_pairs
 
 
@@ -46,7 +46,7 @@ def gaussian_kl_losses(
     spread = require_positive(spread, "spread")
     margin = _checked_margin(margin, spread, space)
     distance = space.distance(space.project(x), space.project(y))
-    return pair_hinge(distance.square() / (2.0 * spread**2), same, m_same=0.0, m_different=margin)
+    return pair_hinge(fixed_spread_divergence(distance, spread=spread), same, m_same=0.0, m_different=margin)
 
 
 class GaussianKL(AbstractPairHinge):
@@ -122,7 +122,7 @@ class GaussianKL(AbstractPairHinge):
 
     def divergence(self, distance: Tensor, first: Tensor | None, second: Tensor | None) -> Tensor:
         if first is None or second is None:
-            return distance.square() / (2.0 * self.spread**2)
+            return fixed_spread_divergence(distance, spread=self.spread)
         return gaussian_divergence(distance, first, second)
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from curvox.errors import InputError, require_name, require_positive
-from curvox.geometry import AbstractSpace
-from curvox.losses.speaker_means import AbstractSpeakerMeansLoss, similarity_of
+from curvox.geometry import AbstractSpace, similarity
+from curvox.losses.speaker_means import AbstractSpeakerMeansLoss
 
 VARIANTS = ("softmax", "contrast")
 
@@ -63,7 +63,7 @@ class GE2E(AbstractSpeakerMeansLoss):
         self.offset = nn.Parameter(torch.tensor(offset)) if variant == "contrast" else None
 
     def terms(self, distances: Tensor, place: Tensor) -> Tensor:
-        scores = self.log_scale.to(distances.dtype).exp() * similarity_of(distances, self.space)
+        scores = self.log_scale.to(distances.dtype).exp() * similarity(distances, self.space)
         if self.offset is None:
             return nn.functional.cross_entropy(scores, place, reduction="none")
         chances = torch.sigmoid(scores + self.offset.to(scores.dtype))

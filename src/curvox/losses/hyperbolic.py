@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from curvox.errors import InputError, MissingExtraError, require_name, require_positive
-from curvox.geometry import AbstractLift, AbstractSpace, Clip, PoincareBall, arcosh1p, distance
+from curvox.geometry import AbstractLift, AbstractSpace, Clip, PoincareBall, arcosh1p, distance, lifted
 from curvox.losses.centres import AbstractCentreLoss, LearntScale, cross_entropy
 from curvox.losses.contract import LossOutput
 from curvox.losses.rival_rules import HyperbolicPowers
@@ -39,12 +39,6 @@ def manifold_parameter(centres: Tensor, space: PoincareBall) -> nn.Parameter:
     return geoopt.ManifoldParameter(points, manifold=ball)  # pyright: ignore[reportCallIssue]
 
 
-def lifted(raw: Tensor, lift: AbstractLift, *, dim: int, c: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Points (B, D) of raw vectors, and their ``1 - c |x|^2`` (B, 1) as exactly as the lift knows it."""
-    squares = raw.square().sum(1, keepdim=True)
-    return lift.factor(squares, dim=dim, c=c) * raw, lift.rim_gap(squares, dim=dim, c=c)
-
-
 class AbstractHyperbolicLoss(AbstractCentreLoss):
     """Rivals' logits are ``-s d(x, w)``; raw centres share the lift of the embeddings.
 
@@ -65,7 +59,8 @@ class AbstractHyperbolicLoss(AbstractCentreLoss):
         space: AbstractSpace,
     ) -> None:
         super().__init__(dim, speakers, margin=margin)
-        if not isinstance(space, PoincareBall):
+        ball = space.ball
+        if ball is None:
             raise InputError(f"{type(self).__name__} needs a PoincareBall as its space, got {space!r}")
         require_name(centres, CENTRES, "kind of centres")
         self.scaling = LearntScale(scale, learn=learn_scale)
@@ -73,14 +68,15 @@ class AbstractHyperbolicLoss(AbstractCentreLoss):
         nn.init.normal_(self.centres, std=require_positive(centre_std, "centre_std"))
         self._point_lift = None
         if centres == "riemannian":
-            self.centres = manifold_parameter(self.centres, space)
+            self.centres = manifold_parameter(self.centres, ball)
             self._point_lift = Clip()  # they are points already; it only keeps what an optimiser rounds onto the rim
 
     @property
     def ball(self) -> PoincareBall:
         """``space``, of which the constructor has seen that it is a ball."""
-        assert isinstance(self.space, PoincareBall)
-        return self.space
+        ball = self.space.ball
+        assert ball is not None
+        return ball
 
     @property
     def centre_lift(self) -> AbstractLift:

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from curvox.errors import InputError, nearest, require_non_negative, require_positive
-from curvox.geometry import AbstractSpace, PoincareBall, Published, arcosh1p, distance, pairwise_squared_distance
+from curvox.geometry import AbstractSpace, PoincareBall, Published, distances_of_raw
 from curvox.losses.centres import cross_entropy
 from curvox.losses.contract import AbstractLoss, LossOutput
-from curvox.losses.hyperbolic import lifted
 
 UNKNOWN = -1
 
@@ -118,22 +117,8 @@ class LevelPrototypes(AbstractLoss):
 
     def _distances(self, raw: Tensor, prototypes: Tensor, node: Tensor) -> tuple[Tensor, Tensor]:
         """(B,) distances to the own prototype, by direct difference, and (B, K) to all, infinite to the own."""
-        if isinstance(self.space, PoincareBall):
-            own, every = _ball_distances(self.space, raw, prototypes, node)
-        else:
-            points, places = self.space.project(raw), self.space.project(prototypes)
-            own, every = self.space.distance(points, places[node]), self.space.pairwise_distance(points, places)
+        own, every = distances_of_raw(raw, prototypes, node, self.space)
         return own, every.scatter(1, node[:, None], float("inf"))
-
-
-def _ball_distances(space: PoincareBall, raw: Tensor, prototypes: Tensor, node: Tensor) -> tuple[Tensor, Tensor]:
-    """As `PoincareBall` has them, but for the gaps to the rim, which the lift knows without rounding."""
-    c = space.c
-    points, gap = lifted(raw, space.lift, dim=raw.shape[1], c=c)
-    places, place_gap = lifted(prototypes, space.lift, dim=raw.shape[1], c=c)
-    own = distance(points, places[node], c=c, gaps=(gap * place_gap[node])[:, 0])
-    u = pairwise_squared_distance(points, places) * (2.0 * c / gap) / place_gap[:, 0]
-    return own, arcosh1p(u) / c**0.5
 
 
 def _labels(

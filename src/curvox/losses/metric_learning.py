@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from curvox.errors import InputError, RecipeError
-from curvox.geometry import AbstractSpace, Hypersphere
+from curvox.geometry import AbstractSpace
 from curvox.losses.contract import AbstractLoss, LossOutput
 from curvox.losses.metric_learning_names import (
     PML_DISTANCES,
@@ -225,7 +225,7 @@ def _construct(
         arguments["distance"] = _named_distance(described)
     elif space is not None and kind.any_space:
         arguments["distance"] = _space_distance(space, owns_space=False)
-    elif space is not None and not isinstance(space, Hypersphere):
+    elif space is not None and not space.angular:
         raise InputError(f"{cls.__name__} works on unit vectors only: its space is the Hypersphere, got {space!r}")
     return build(cls, plain, arguments)
 

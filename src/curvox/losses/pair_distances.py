@@ -6,11 +6,10 @@ direct difference, because the expansion behind the matrix product cancels there
 
 from dataclasses import dataclass
 
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from curvox.geometry import AbstractSpace, Hypersphere, inner_products, self_distance
+from curvox.geometry import AbstractSpace, self_order
 from curvox.losses.mining import LogDensity, angle_log_density, positive_pairs
 from curvox.losses.pairs import require_pair_count
 
@@ -40,31 +39,14 @@ def same_pairs(speakers: Tensor) -> SamePairs:
     return SamePairs(anchors, positives)
 
 
-def distance_of_rows(
-    points: Float[Tensor, "B D"], first: Int[Tensor, " P"], second: Int[Tensor, " P"], space: AbstractSpace
-) -> Float[Tensor, " P"]:
-    """Distances between rows of ``points``, by direct difference."""
-    return space.distance(points.index_select(0, first), points.index_select(0, second))
-
-
 def mining_distances(
     mining: str, points: Float[Tensor, "B D"], pairs: SamePairs, space: AbstractSpace
 ) -> Float[Tensor, "B B"]:
-    """Distances of all points for a choice, without gradient; those of same-speaker pairs are exact.
+    """Distances of all points for a choice, without gradient, or what rises with them where only their order counts.
 
-    On the hypersphere squared chords stand for the angles where only their order counts.
+    Those of same-speaker pairs are exact.
     """
-    with torch.no_grad():
-        first, second = pairs.once
-        exact = distance_of_rows(points, first, second, space)
-        if isinstance(space, Hypersphere) and mining != "distance_weighted":
-            distances = inner_products(points, points).mul_(-2.0).add_(2.0)
-            exact = (2.0 * (exact / 2.0).sin()).square()
-        else:
-            distances = self_distance(points, space)
-        distances[first, second] = exact
-        distances[second, first] = exact
-    return distances
+    return self_order(points, *pairs.once, space, as_distances=mining == "distance_weighted")
 
 
 def sum_over_rivals(distances: Float[Tensor, "B B"], pairs: SamePairs) -> Float[Tensor, ""]:
@@ -74,5 +56,5 @@ def sum_over_rivals(distances: Float[Tensor, "B B"], pairs: SamePairs) -> Float[
 
 
 def mining_density(space: AbstractSpace, dim: int) -> LogDensity | None:
-    """The density of distances for ``distance_weighted``: known on the sphere, elsewhere fitted to the batch."""
-    return angle_log_density(dim) if isinstance(space, Hypersphere) and dim >= 2 else None
+    """The density of distances for ``distance_weighted``: known of angles, elsewhere fitted to the batch."""
+    return angle_log_density(dim) if space.angular and dim >= 2 else None

@@ -8,18 +8,17 @@ import torch
 from torch import Tensor
 
 from curvox.errors import require_name
-from curvox.geometry import AbstractSpace, self_distance
+from curvox.geometry import AbstractSpace, distance_of_rows, self_distance
 from curvox.losses.contract import LossOutput
 from curvox.losses.mining import MININGS, mine_pairs
 from curvox.losses.pair_distances import (
     SamePairs,
-    distance_of_rows,
     mining_density,
     mining_distances,
     same_pairs,
     sum_over_rivals,
 )
-from curvox.losses.pair_terms import mean_of, shares
+from curvox.losses.pair_terms import different_hinge, mean_of, same_hinge, shares
 from curvox.losses.pairs import AbstractPairLoss
 
 MANY_ACTIVE = 8
@@ -99,7 +98,7 @@ class AbstractPairHinge(AbstractPairLoss):
 
     def _apart(self, distance: Tensor, spread: Tensor | None, first: Tensor, second: Tensor) -> Tensor:
         variances = (None, None) if spread is None else (spread[first], spread[second])
-        return (self.margin - self.divergence(distance, *variances)).relu()
+        return different_hinge(self.divergence(distance, *variances), margin=self.margin)
 
     def _close(
         self, points: Tensor, spread: Tensor | None, first: Tensor, second: Tensor
@@ -107,7 +106,7 @@ class AbstractPairHinge(AbstractPairLoss):
         """Shares (B,) of same-speaker pairs, and what to log of them."""
         distance = distance_of_rows(points, first, second, self.space)
         variances = (None, None) if spread is None else (spread[first], spread[second])
-        terms = (self.divergence(distance, *variances) - self.m_same).relu()
+        terms = same_hinge(self.divergence(distance, *variances), margin=self.m_same)
         parts = {
             "same_pairs": terms.new_tensor(len(terms)),
             "same_active": terms.detach().count_nonzero() / len(terms),

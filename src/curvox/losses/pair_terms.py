@@ -7,11 +7,31 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
+def triplet_hinge(close: Float[Tensor, " T"], apart: Float[Tensor, " T"], *, margin: float) -> Float[Tensor, " T"]:
+    """``max(0, d(a, p) - d(a, n) + margin)`` of triplets, from their two distances."""
+    return (close - apart + margin).relu()
+
+
+def same_hinge(divergence: Float[Tensor, "*shape"], *, margin: float) -> Float[Tensor, "*shape"]:
+    """``max(0, divergence - margin)``, what same-speaker pairs pay."""
+    return (divergence - margin).relu()
+
+
+def different_hinge(divergence: Float[Tensor, "*shape"], *, margin: float) -> Float[Tensor, "*shape"]:
+    """``max(0, margin - divergence)``, what pairs of two speakers pay."""
+    return (margin - divergence).relu()
+
+
 def pair_hinge(
     divergence: Float[Tensor, " P"], same: Bool[Tensor, " P"], *, m_same: float, m_different: float
 ) -> Float[Tensor, " P"]:
-    """``max(0, divergence - m_same)`` of same-speaker pairs, ``max(0, m_different - divergence)`` of others."""
-    return torch.where(same, divergence - m_same, m_different - divergence).relu()
+    """`same_hinge` of same-speaker pairs, `different_hinge` of others."""
+    return torch.where(same, same_hinge(divergence, margin=m_same), different_hinge(divergence, margin=m_different))
+
+
+def fixed_spread_divergence(distance: Float[Tensor, "*shape"], *, spread: float) -> Float[Tensor, "*shape"]:
+    """``d^2 / (2 spread^2)``: `gaussian_divergence` of two Gaussians of one spread."""
+    return distance.square() / (2.0 * spread**2)
 
 
 def gaussian_divergence(

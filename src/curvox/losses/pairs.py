@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from curvox.errors import InputError, require_non_negative
-from curvox.geometry import AbstractSpace, Hypersphere
+from curvox.geometry import AbstractSpace, Hypersphere, require_space
 from curvox.losses.contract import AbstractLoss
 
 REPAIR = "use batches of P speakers x K recordings (data.recordings_per_speaker: 2)"
@@ -33,11 +33,7 @@ class AbstractPairLoss(AbstractLoss):
 
 def checked_space(space: AbstractSpace | None) -> AbstractSpace:
     """Return ``space``, or the hypersphere for None; refuse what is no space."""
-    if space is None:
-        return Hypersphere()
-    if not isinstance(space, AbstractSpace):
-        raise InputError(f"space must be a space such as Hypersphere(), got {space!r}; names go through create_space")
-    return space
+    return Hypersphere() if space is None else require_space(space)
 
 
 def require_margin(value: float, name: str, space: AbstractSpace) -> float:

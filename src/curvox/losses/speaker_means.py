@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from curvox.geometry import AbstractSpace, Hypersphere
+from curvox.geometry import AbstractSpace
 from curvox.losses.contract import LossOutput
 from curvox.losses.pair_distances import same_pairs
 from curvox.losses.pair_terms import mean_of, shares
@@ -55,11 +55,6 @@ def _others(count: int, device: torch.device) -> Int[Tensor, "K K-1"]:
     columns = torch.arange(count - 1, device=device)
     skipped = torch.arange(count, device=device)[:, None]
     return columns + (columns >= skipped)
-
-
-def similarity_of(distance: Tensor, space: AbstractSpace) -> Tensor:
-    """The cosine on the hypersphere, minus the distance elsewhere."""
-    return distance.cos() if isinstance(space, Hypersphere) else -distance
 
 
 class AbstractSpeakerMeansLoss(AbstractPairLoss):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from curvox.errors import require_positive
-from curvox.geometry import AbstractSpace, Hypersphere, inner_products, self_distance
+from curvox.geometry import AbstractSpace, self_similarity
 from curvox.losses.contract import LossOutput
-from curvox.losses.pair_distances import SamePairs, distance_of_rows, same_pairs, sum_over_rivals
+from curvox.losses.pair_distances import same_pairs, sum_over_rivals
 from curvox.losses.pair_terms import mean_of, shares
 from curvox.losses.pairs import AbstractPairLoss
 
@@ -50,7 +50,7 @@ class SupervisedContrastive(AbstractPairLoss):
     def compute(self, embeddings: Tensor, speakers: Tensor) -> LossOutput:
         pairs = same_pairs(speakers)
         points = self.space.project(embeddings)
-        similarities, distances = self._compare(points, pairs)
+        similarities, distances = self_similarity(points, pairs.anchors, pairs.positives, self.space)
         logits = (similarities / self.temperature).fill_diagonal_(-math.inf)
         counts = pairs.anchors.bincount(minlength=len(points))
         own = logits[pairs.anchors, pairs.positives] / counts[pairs.anchors]
@@ -64,13 +64,3 @@ class SupervisedContrastive(AbstractPairLoss):
             "different_distance": sum_over_rivals(distances, pairs) / (len(points) * (len(points) - 1) - counts.sum()),
         }
         return LossOutput(per_item.mean(), per_item, parts)
-
-    def _compare(self, points: Tensor, pairs: SamePairs) -> tuple[Tensor, Tensor]:
-        """Similarities (B, B) and distances (B, B) of all."""
-        if isinstance(self.space, Hypersphere):
-            similarities = inner_products(points, points)
-            return similarities, similarities.detach().clamp(-1.0, 1.0).acos()
-        own = distance_of_rows(points, pairs.anchors, pairs.positives, self.space)
-        rough = self_distance(points, self.space)
-        distances = rough.index_put((pairs.anchors, pairs.positives), own)
-        return -distances, distances

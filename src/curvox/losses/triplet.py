@@ -7,18 +7,17 @@ import math
 from torch import Tensor
 
 from curvox.errors import InputError, require_name
-from curvox.geometry import AbstractSpace, self_distance
+from curvox.geometry import AbstractSpace, distance_of_rows, self_distance
 from curvox.losses.contract import LossOutput
 from curvox.losses.mining import MININGS, mine_triplets, rival_distances
 from curvox.losses.pair_distances import (
     SamePairs,
-    distance_of_rows,
     mining_density,
     mining_distances,
     same_pairs,
     sum_over_rivals,
 )
-from curvox.losses.pair_terms import mean_of, shares, sums_over_triplets
+from curvox.losses.pair_terms import mean_of, shares, sums_over_triplets, triplet_hinge
 from curvox.losses.pairs import AbstractPairLoss, checked_space, require_margin
 
 
@@ -48,7 +47,7 @@ def triplet_losses(
         if points.shape != anchor.shape:
             raise InputError(f"{name} must have the anchor's shape {tuple(anchor.shape)}, got {tuple(points.shape)}")
     a, p, n = (space.project(points) for points in (anchor, positive, negative))
-    return (space.distance(a, p) - space.distance(a, n) + margin).relu()
+    return triplet_hinge(space.distance(a, p), space.distance(a, n), margin=margin)
 
 
 class Triplet(AbstractPairLoss):
@@ -106,7 +105,7 @@ class Triplet(AbstractPairLoss):
         mined = mine_triplets(self.mining, distances, speakers, log_density=density)
         close = distance_of_rows(points, mined.anchor, mined.positive, self.space)
         apart = distance_of_rows(points, mined.anchor, mined.negative, self.space)
-        terms = (close - apart + self.margin).relu()
+        terms = triplet_hinge(close, apart, margin=self.margin)
         per_item = shares(terms, mined.anchor, items=len(points))
         active = terms.detach().count_nonzero() / mined.kept
         return LossOutput(per_item.mean(), per_item, _parts(mined.kept, active, mean_of(close), mean_of(apart)))

@@ -82,23 +82,6 @@ class Evaluation:
         """Return the figure of a key, such as "eer" or "min_dcf:0.01"; None if it is not here."""
         return next((figure for figure in self.figures if figure.key == key), None)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-able values; an infinite threshold is the text "inf"."""
-        from curvox.metrics.evaluation_dict import evaluation_to_dict
-
-        return evaluation_to_dict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Evaluation:
-        """Build the record back from what ``to_dict`` gave.
-
-        Raises:
-            InputError: keys or values that ``to_dict`` does not give.
-        """
-        from curvox.metrics.evaluation_dict import evaluation_from_dict
-
-        return evaluation_from_dict(values)
-
 
 @dataclass(frozen=True)
 class _Settings:

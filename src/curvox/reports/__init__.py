@@ -14,7 +14,6 @@ from curvox.reports.figures import accents_by_size, det_figure, dev_eer_figure, 
 from curvox.reports.hierarchy_page import hierarchy_pictures, render_hierarchy_page
 from curvox.reports.hierarchy_report import HierarchyReport
 from curvox.reports.hierarchy_tables import measures_table
-from curvox.reports.loss_pictures import loss_picture
 from curvox.reports.page import render_page, write_page
 from curvox.reports.results import DiskPicture, Report, SystemResult
 from curvox.reports.score_figures import calibration_figure, histogram_figure
@@ -47,7 +46,6 @@ __all__ = [
     "hierarchy_pictures",
     "histogram_figure",
     "loss_figure",
-    "loss_picture",
     "markdown_table",
     "measures_table",
     "paper_of",

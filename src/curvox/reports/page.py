@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curvox.errors import InputError, MissingExtraError, OutputExistsError
+from curvox.errors import InputError, MissingExtraError
+from curvox.files import refuse_existing, whole_file
 from curvox.reports.citations import citations_for
 from curvox.reports.comparison_tables import comparison_tests
 from curvox.reports.figures import accents_by_size, det_figure, dev_eer_figure, disk_figure, eer_figure, loss_figure
@@ -65,19 +65,11 @@ def write_page(report: Report, path: str | Path, *, overwrite: bool = False) -> 
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file for the page, e.g. {path / 'report.html'}")
-    _refuse_existing(path, overwrite)
+    if not overwrite:
+        refuse_existing(path)
     page = render_page(report).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.writing")
-    try:
-        with fresh.open("wb") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        _refuse_existing(path, overwrite)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with whole_file(path, new=not overwrite) as file:
+        file.write(page)
 
 
 def render_page(report: Report) -> str:
@@ -121,11 +113,6 @@ def page_template(name: str) -> Template:
     # Figures alone enter as markup; they come from drawing.py, whose serialiser escapes what labels hold.
     environment.filters["svg"] = Markup
     return environment.get_template(name)
-
-
-def _refuse_existing(path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already; name another output or allow overwriting")
 
 
 def _row(system: SystemResult, group: str | None, metrics: tuple[Metric, ...]) -> _Row:

@@ -29,7 +29,14 @@ from curvox.scoring.quality import (
     hyperbolic_radius,
     trial_quality,
 )
-from curvox.scoring.scorers import AbstractScorer, CosineScorer, EuclideanScorer, HyperbolicScorer
+from curvox.scoring.scorers import (
+    AbstractProductScorer,
+    AbstractScorer,
+    CosineScorer,
+    DistanceScorer,
+    EuclideanScorer,
+    HyperbolicScorer,
+)
 from curvox.scoring.thresholds import NamedThreshold, bayes_decisions, find_thresholds, measurable_rates
 
 __all__ = [
@@ -42,9 +49,11 @@ __all__ = [
     "AbstractBackEnd",
     "AbstractCalibration",
     "AbstractFittedBackEnd",
+    "AbstractProductScorer",
     "AbstractScorer",
     "CohortStatistics",
     "CosineScorer",
+    "DistanceScorer",
     "EuclideanScorer",
     "HeldOut",
     "HyperbolicScorer",

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from curvox import geometry
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, PoincareBall, centroid
-from curvox.scoring.inputs import ball_curvature, check_index, check_models, check_points
+from curvox.geometry import AbstractSpace, NoMiddleError
+from curvox.scoring.inputs import check_index, check_inside, check_models, check_points
 from curvox.tables import Entry, Table
 
 _HERE = "curvox.scoring.enrolment"
@@ -31,7 +32,7 @@ ENROLMENTS = Table(
             "law2019lorentz",
         ),
         "frechet_mean": Entry(
-            "curvox.scoring.frechet",
+            _HERE,
             "frechet_mean",
             "the point of the least sum of squared distances",
             "karcher1977mean",
@@ -81,29 +82,12 @@ def enrol(
     return enrolled.cpu().numpy()
 
 
-class NoMiddleError(InputError):
-    """A group of points has no middle of the kind asked for."""
-
-    def __init__(self, group: int, why: str) -> None:
-        super().__init__(why)
-        self.group = group
-
-
 def spherical_mean(space: AbstractSpace, points: Tensor) -> Tensor:
     """Return the points (M, D) in the mean direction of K points each (M, K, D), at their mean length.
 
-    The direction maximises the sum of the cosines to the K points. It serves cosine scores, in any space; on the
-    sphere the length is 1, and in a ball the mean length stays inside.
-
-    Raises:
-        NoMiddleError: a zero vector among the points, or directions that cancel.
+    It serves cosine scores, in any space; on the sphere the length is 1. See `curvox.geometry.spherical_mean`.
     """
-    lengths = torch.linalg.vector_norm(points, dim=-1, keepdim=True)
-    _refuse_groups((lengths == 0).any(dim=1)[:, 0], "one of its recordings is a zero vector, which has no direction")
-    middle = (points / lengths).mean(dim=-2)
-    length = torch.linalg.vector_norm(middle, dim=-1, keepdim=True)
-    _refuse_groups(length[:, 0] < 1e-12, "the directions of its recordings cancel; they have no mean direction")
-    return middle / length * lengths.mean(dim=-2)
+    return geometry.spherical_mean(points)
 
 
 def einstein_midpoint(space: AbstractSpace, points: Tensor) -> Tensor:
@@ -114,12 +98,19 @@ def einstein_midpoint(space: AbstractSpace, points: Tensor) -> Tensor:
     Raises:
         InputError: another space, or a point outside the ball.
     """
-    if not isinstance(space, PoincareBall):
+    if space.ball is None:
         raise InputError(
             f"einstein_midpoint needs points of a PoincareBall, these live in {type(space).__name__}; take "
             "spherical_mean or frechet_mean"
         )
-    return centroid(points, c=ball_curvature(space, points))
+    space.ball.require_inside(points)
+    return space.ball.mean(points)
+
+
+def frechet_mean(space: AbstractSpace, points: Tensor) -> Tensor:
+    """Return the Fréchet means (M, D) of K points each (M, K, D); see `curvox.geometry.frechet_mean`."""
+    check_inside(space, points)
+    return geometry.frechet_mean(space, points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,9 +174,3 @@ def _alike(models: list[NDArray[np.int64]], dim: int) -> Iterator[NDArray[np.int
         which = np.flatnonzero(counts == count)
         size = max(1, _BLOCK_NUMBERS // max(1, count * dim))
         yield from (which[first : first + size] for first in range(0, len(which), size))
-
-
-def _refuse_groups(wrong: Tensor, why: str) -> None:
-    groups = torch.nonzero(wrong).flatten()
-    if len(groups):
-        raise NoMiddleError(int(groups[0]), why)

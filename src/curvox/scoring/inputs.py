@@ -1,4 +1,4 @@
-"""What scoring refuses: points that are no points, rows that are not there."""
+"""What scoring refuses: points of a wrong shape or place, and rows that are not there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import PoincareBall
+from curvox.geometry import AbstractSpace
 
 
 def check_points(points: Tensor | ArrayLike, name: str = "points") -> Tensor:
@@ -32,20 +32,10 @@ def check_points(points: Tensor | ArrayLike, name: str = "points") -> Tensor:
     return tensor
 
 
-def curvature_of(space: PoincareBall) -> float:
-    """Return the c in force as a number, in double precision what it is in the space's."""
-    return float(space.c.detach() if isinstance(space.c, Tensor) else space.c)
-
-
-def ball_curvature(space: PoincareBall, points: Tensor) -> float:
-    """Return the c of a ball that holds all points (..., D), or refuse one outside."""
-    c = curvature_of(space)
-    outside = int((torch.linalg.vector_norm(points, dim=-1) >= c**-0.5).sum())
-    if outside:
-        raise InputError(
-            f"{outside} points lie outside the Poincaré ball of radius {c**-0.5:g}; project them into the space first"
-        )
-    return c
+def check_inside(space: AbstractSpace, points: Tensor) -> None:
+    """Refuse points (..., D) of a ball that lie outside; elsewhere there is no outside."""
+    if space.ball is not None:
+        space.ball.require_inside(points)
 
 
 def check_index(index: ArrayLike, count: int, name: str) -> NDArray[np.int64]:

@@ -12,16 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Euclidean, PoincareBall, centroid
+from curvox.geometry import AbstractSpace, Euclidean, directions
 from curvox.scoring.back_ends import AbstractBackEnd, AbstractFittedBackEnd, require_cohort, require_state
-from curvox.scoring.inputs import ball_curvature, check_points, check_speakers
+from curvox.scoring.inputs import check_inside, check_points, check_speakers
 from curvox.scoring.pairs import score_pairs
 
 
 class MeanSubtraction(AbstractBackEnd):
     """Cosine of the angle between two points seen from the mean of the cohort's points, in [-1, 1].
 
-    In flat space and on the sphere this is the cosine of ``x - m`` and ``y - m``, with the arithmetic mean m over the
+    Everywhere but in a ball this is the cosine of ``x - m`` and ``y - m``, with the arithmetic mean m over the
     recordings. In a Poincaré ball m is their Lorentz centroid, and the angle is that between the geodesics from m.
     Distances do not change when the whole space is moved, so that there is no mean subtraction for scores that are
     distances; that is why this back end takes no scorer.
@@ -40,11 +40,9 @@ class MeanSubtraction(AbstractBackEnd):
         count = len(np.unique(check_speakers(speakers, len(points_))))
         if count < 2:
             raise InputError(f"a cohort needs at least two speakers, who are not in the trials; got {count}")
+        check_inside(space, points_)
         with torch.no_grad():
-            if isinstance(space, PoincareBall):
-                mean = centroid(points_, c=ball_curvature(space, points_))
-            else:
-                mean = points_.mean(dim=0)
+            mean = points_.mean(dim=0) if space.ball is None else space.ball.mean(points_)
         return FittedMeanSubtraction(space, mean.cpu().numpy(), count)
 
     def restore(
@@ -88,8 +86,7 @@ class FittedMeanSubtraction(AbstractFittedBackEnd):
 
 def _seen_from(space: AbstractSpace, x: Tensor, m: Tensor) -> Tensor:
     """Vectors (N, D) at m in the directions of the points x."""
-    gap = x - m
-    if not isinstance(space, PoincareBall):
-        return gap
-    c = ball_curvature(space, x)
-    return (1.0 - c * m.square().sum()) * gap - c * gap.square().sum(-1, keepdim=True) * m
+    if space.ball is None:
+        return x - m
+    space.ball.require_inside(x)
+    return directions(m, x, c=space.ball.c_value)

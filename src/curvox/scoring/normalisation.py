@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -12,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, PoincareBall, centroid
-from curvox.scoring.inputs import ball_curvature, check_points, check_speakers, check_trials
+from curvox.geometry import AbstractSpace
+from curvox.scoring.inputs import check_inside, check_points, check_speakers, check_trials
 from curvox.scoring.pairs import create_scorer
 from curvox.scoring.products import top_score_blocks
 
@@ -52,10 +51,10 @@ def cohort_means(space: AbstractSpace, points: Tensor | ArrayLike, speakers: Arr
     number, counts = np.unique(names, return_inverse=True, return_counts=True)[1:]
     own = torch.from_numpy(np.argsort(number, kind="stable")).to(points_.device)
     means = points_.new_empty(len(counts), points_.shape[1])
-    mean = partial(centroid, c=ball_curvature(space, points_)) if isinstance(space, PoincareBall) else space.mean
+    check_inside(space, points_)
     with torch.no_grad():
         for i, rows in enumerate(own.split(counts.tolist())):
-            means[i] = mean(points_[rows])
+            means[i] = space.mean(points_[rows])
     return means.cpu().numpy()
 
 

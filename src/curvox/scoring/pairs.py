@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, Euclidean, Hypersphere, PoincareBall
+from curvox.geometry import AbstractSpace
 from curvox.scoring.inputs import check_points, check_trials
 from curvox.scoring.products import pair_products, pair_scores
-from curvox.scoring.scorers import AbstractScorer
+from curvox.scoring.scorers import AbstractProductScorer, AbstractScorer
 from curvox.tables import Entry, Table
 
 SCORERS = Table(
@@ -22,30 +22,16 @@ SCORERS = Table(
         "hyperbolic": Entry(
             "curvox.scoring.scorers", "HyperbolicScorer", "minus the hyperbolic distance in the Poincaré ball"
         ),
+        "distance": Entry("curvox.scoring.scorers", "DistanceScorer", "minus the distance of any space"),
     },
-)
-
-_SCORER_OF_SPACE: tuple[tuple[type[AbstractSpace], str], ...] = (
-    (Hypersphere, "cosine"),
-    (PoincareBall, "hyperbolic"),
-    (Euclidean, "euclidean"),
 )
 
 _BLOCK_TRIALS = 1 << 20
 
 
 def default_scorer(space: AbstractSpace) -> str:
-    """Return the name of the scorer that belongs to a space.
-
-    Raises:
-        InputError: a space that has none; name one.
-    """
-    for kind, name in _SCORER_OF_SPACE:
-        if isinstance(space, kind):
-            return name
-    raise InputError(
-        f"no scorer belongs to the space {type(space).__name__}; name one with scorer=: {', '.join(SCORERS)}"
-    )
+    """Return the name of the scorer that belongs to a space."""
+    return space.default_scorer
 
 
 def create_scorer(space: AbstractSpace, name: str | None = None) -> AbstractScorer:
@@ -83,7 +69,7 @@ def score_pairs(
         enrolment_index: (T,) row of the enrolment side of every trial, 0 … N-1.
         test_index: (T,) row of the test side.
         scorer: a name in ``SCORERS``; that of the space if None (sphere: cosine, ball: minus the hyperbolic
-            distance, Euclidean space: minus the Euclidean distance).
+            distance, Euclidean space: minus the Euclidean distance, a space of your own: minus its distance).
         block_size: trials scored at once; 1,048,576 if None.
 
     Returns:
@@ -104,7 +90,7 @@ def score_pairs(
     scores = np.empty(len(enrolment), dtype=np.float64)
     with torch.no_grad():
         rows = rule.prepare(points_)
-        terms = rule.terms(rows)
+        terms = rule.terms(rows) if isinstance(rule, AbstractProductScorer) else ()
         for first in range(0, len(scores), block_size):
             block = slice(first, first + block_size)
             scores[block] = _score_block(rule, rows, terms, enrolment[block], test[block])
@@ -118,6 +104,8 @@ def _score_block(
     enrolment: NDArray[np.int64],
     test: NDArray[np.int64],
 ) -> NDArray[np.float64]:
+    if not isinstance(rule, AbstractProductScorer):
+        return pair_scores(rule, rows, enrolment, test).cpu().numpy()
     products = pair_products(rows, enrolment, test)
     sides = (torch.from_numpy(side).to(rows.device) for side in (enrolment, test))
     x_terms, y_terms = (tuple(term[side] for term in terms) for side in sides)

@@ -12,16 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, PoincareBall, log0
+from curvox.geometry import AbstractSpace
 from curvox.scoring.back_ends import AbstractBackEnd, AbstractFittedBackEnd, require_cohort
-from curvox.scoring.inputs import ball_curvature, check_points
+from curvox.scoring.inputs import check_inside, check_points
 from curvox.scoring.plda import TwoCovariancePLDA
 
 
 class PLDABackEnd(AbstractBackEnd):
     """Log-likelihood ratios of `TwoCovariancePLDA`, fitted to the points of training speakers.
 
-    Points of a Poincaré ball are taken to its tangent space at the origin first, where they are vectors of flat space.
+    Points become vectors of flat space first; those of a Poincaré ball go to its tangent space at the origin.
 
     Args:
         lda_dimension: keep so many directions that tell speakers apart; None for all.
@@ -90,5 +90,6 @@ def _describe(lda_dimension: int | None, length_norm: bool, shrinkage: float) ->
 def _flat(space: AbstractSpace, points: Tensor | ArrayLike) -> Tensor:
     """The points as vectors of flat space."""
     points_ = check_points(points)
+    check_inside(space, points_)
     with torch.no_grad():
-        return log0(points_, c=ball_curvature(space, points_)) if isinstance(space, PoincareBall) else points_
+        return space.as_vectors(points_)

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curvox.scoring.scorers import AbstractScorer
+from curvox.scoring.scorers import AbstractProductScorer, AbstractScorer
 
 # Rows gathered for the direct formula take about this many numbers a side (float64: 4 MiB).
 GATHERED_NUMBERS = 1 << 19
@@ -75,6 +75,9 @@ def top_score_blocks(
 
     The scores (block_rows, top_k) come in no order. They are chosen by nearness: only the chosen are made scores of.
     """
+    if not isinstance(rule, AbstractProductScorer):
+        yield from _top_score_rows(rule, x, y, top_k)
+        return
     x_terms, y_terms = rule.terms(x), rule.terms(y)
     memory = x.new_empty(min(block_rows, len(x)), len(y))
     for start in range(0, len(x), block_rows):
@@ -89,6 +92,12 @@ def top_score_blocks(
         yield block, scores
 
 
+def _top_score_rows(rule: AbstractScorer, x: Tensor, y: Tensor, top_k: int) -> Iterator[tuple[slice, Tensor]]:
+    for row in range(len(x)):
+        scores = rule.score(x[row].expand_as(y), y)
+        yield slice(row, row + 1), scores.topk(top_k, sorted=False).values[None]
+
+
 def _largest(nearness: Tensor, count: int) -> tuple[Tensor, Tensor]:
     if count == nearness.shape[1]:
         return nearness, torch.arange(count, device=nearness.device).expand_as(nearness)
@@ -96,7 +105,9 @@ def _largest(nearness: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return values, which
 
 
-def _score_close(rule: AbstractScorer, x: Tensor, y: Tensor, which: Tensor, scores: Tensor, good: Tensor) -> None:
+def _score_close(
+    rule: AbstractProductScorer, x: Tensor, y: Tensor, which: Tensor, scores: Tensor, good: Tensor
+) -> None:
     i, j = torch.nonzero(~good, as_tuple=True)
     for block in _blocks(len(i), x.shape[1]):
         scores[i[block], j[block]] = rule.score(x[i[block]], y[which[i[block], j[block]]])

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from curvox.errors import InputError, require_name
-from curvox.geometry import AbstractSpace, Hypersphere
+from curvox.geometry import AbstractSpace
 from curvox.scoring.inputs import check_index, check_points
 
 
@@ -175,10 +175,11 @@ def hyperbolic_radius(space: AbstractSpace, points: Tensor | ArrayLike) -> NDArr
         InputError: a space without an origin, another shape, or values that are not finite.
     """
     points_ = check_points(points)
-    if isinstance(space, Hypersphere):
-        raise InputError("points of the hypersphere have no radius; take embedding_magnitude of the raw embeddings")
+    if space.origin is None:
+        name = space.describe()["name"]
+        raise InputError(f"points of the {name} have no radius; take embedding_magnitude of the raw embeddings")
     with torch.no_grad():
-        return space.distance(torch.zeros_like(points_), points_).cpu().numpy()
+        return space.origin.depths(points_).cpu().numpy()
 
 
 def _check_measure(values: ArrayLike, name: str) -> NDArray[np.float64]:

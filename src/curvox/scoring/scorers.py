@@ -1,7 +1,7 @@
 """Where a distance turns into a score: larger for the same speaker, whatever the geometry.
 
 A scorer is made for the space the embeddings live in. ``prepare`` does once for every recording what need not be done
-again for every trial. Then there are two ways to the same scores: ``score`` compares rows directly, and
+again for every trial, and ``score`` compares rows directly. A product scorer has a second way to the same scores:
 ``nearness`` needs of two rows only their inner product and a few ``terms`` of each, so that many trials cost one dot
 product each and all pairs of two sets one matrix product; ``from_nearness`` makes a score of it, which may be left out
 for pairs that are not near enough to matter. Where an inner product has lost too many digits, for pairs that all but
@@ -15,8 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, PoincareBall, arcosh1p, distance, euclidean_distance, rim_gap
-from curvox.scoring.inputs import curvature_of
+from curvox.geometry import AbstractSpace, arcosh1p, distance, euclidean_distance, rim_gap
 
 PRODUCT_BOUND = 1e-9
 """How far a score from an inner product may be from the direct one: of cosines, in units of 1/sqrt(c) for hyperbolic
@@ -41,6 +40,10 @@ class AbstractScorer(ABC):
     def score(self, x: Float[Tensor, "B D"], y: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         """Return the scores of pairs of prepared points, larger for the same speaker."""
 
+
+class AbstractProductScorer(AbstractScorer):
+    """A scorer that takes most pairs from inner products."""
+
     @abstractmethod
     def terms(self, rows: Float[Tensor, "N D"]) -> tuple[Float[Tensor, " N"], ...]:
         """Return what ``nearness`` wants of every prepared point beside its inner products."""
@@ -64,7 +67,7 @@ class AbstractScorer(ABC):
         """
 
 
-class CosineScorer(AbstractScorer):
+class CosineScorer(AbstractProductScorer):
     """Cosine of the angle between two points seen from the origin, in [-1, 1]; the length of a point does not matter.
 
     Works on the points of any space; on the Poincaré ball it ignores the radius.
@@ -102,7 +105,7 @@ class CosineScorer(AbstractScorer):
         return nearness.clamp_(-1, 1), None
 
 
-class EuclideanScorer(AbstractScorer):
+class EuclideanScorer(AbstractProductScorer):
     """Minus the Euclidean distance of two points, at most 0; works on the points of any space."""
 
     def __init__(self, space: AbstractSpace) -> None:
@@ -141,17 +144,17 @@ class EuclideanScorer(AbstractScorer):
         return lengths.neg_(), good
 
 
-class HyperbolicScorer(AbstractScorer):
+class HyperbolicScorer(AbstractProductScorer):
     """Minus the hyperbolic distance of two points of a Poincaré ball, at most 0; refuses every other space."""
 
     def __init__(self, space: AbstractSpace) -> None:
         """Accept a Poincaré ball."""
-        if not isinstance(space, PoincareBall):
+        if space.ball is None:
             raise InputError(
                 f"the hyperbolic scorer needs points of a PoincareBall, these live in {type(space).__name__}; "
                 "leave the scorer out to use that of the space, or take cosine or euclidean"
             )
-        self._c = curvature_of(space)
+        self._c = space.ball.c_value
 
     def prepare(self, points: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
         """Return the points as they are; a point outside the ball is refused."""
@@ -197,6 +200,22 @@ class HyperbolicScorer(AbstractScorer):
         error = (q_x + q_y).mul_(w_x / 2.0).mul_(w_y).add_(u).mul_(8.0 * slack)  # 4 E
         good = error < (u * (u + 2.0)).sqrt_().mul_(PRODUCT_BOUND)
         return arcosh1p(u).div_(-(self._c**0.5)), good
+
+
+class DistanceScorer(AbstractScorer):
+    """Minus the distance of two points in their own space, at most 0; works in any space, pair by pair."""
+
+    def __init__(self, space: AbstractSpace) -> None:
+        """Accept any space."""
+        self._space = space
+
+    def prepare(self, points: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
+        """Return the points as they are."""
+        return points
+
+    def score(self, x: Float[Tensor, "B D"], y: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
+        """Return minus the distances."""
+        return -self._space.distance(x, y)
 
 
 def _refuse(wrong: Tensor, why: str) -> None:

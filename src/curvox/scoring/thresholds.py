@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +19,7 @@ from curvox.metrics import (
     frr_at_far,
 )
 from curvox.metrics.inputs import check_speakers, check_trials
-from curvox.scoring.calibration import is_number, require_keys, require_number
+from curvox.scoring.calibration import is_number, require_number
 from curvox.scoring.threshold_intervals import rate_intervals
 
 KINDS = ("far", "frr", "eer", "bayes")
@@ -70,6 +70,10 @@ class NamedThreshold:
             _check_rate(self.rate)
         if (self.point is not None) != (self.kind == "bayes"):
             raise InputError(f'a threshold of kind "{self.kind}" cannot have the operating point {self.point}')
+        for name in ("far_interval", "frr_interval"):
+            interval = getattr(self, name)
+            if not 0 <= interval.low <= interval.high <= 1 or not 0 < interval.level < 1:
+                raise InputError(f"{name} must be an interval within [0, 1], got {interval}")
 
     def accepts(self, llrs: ArrayLike) -> NDArray[np.bool_]:
         """Return which log-likelihood ratios, of any one shape, are at least the threshold; a NaN is refused."""
@@ -77,31 +81,6 @@ class NamedThreshold:
         if np.isnan(llrs_).any():
             raise InputError(f"{int(np.isnan(llrs_).sum())} of {llrs_.size} log-likelihood ratios are NaN")
         return np.asarray(llrs_ >= self.llr_threshold)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Return the threshold that ``to_dict`` wrote.
-
-        Raises:
-            InputError: missing or unknown keys, or values out of range.
-        """
-        if not isinstance(plain, Mapping):
-            raise InputError(f"a threshold must be a mapping, got {plain!r}")
-        require_keys(plain, tuple(cls.__dataclass_fields__), "a threshold")
-        point = plain["point"]
-        if point is not None:
-            require_keys(_mapping(point, "point"), tuple(OperatingPoint.__dataclass_fields__), "an operating point")
-        if not isinstance(plain["too_small"], (str, type(None))):
-            raise InputError(f"too_small must be a sentence or null, got {plain['too_small']!r}")
-        read = dict(plain)
-        read["point"] = None if point is None else OperatingPoint(**point)
-        for name in ("far_interval", "frr_interval"):
-            read[name] = _read_interval(plain[name], name)
-        return cls(**read)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,17 +218,3 @@ def _check_rate(rate: Any) -> float:
     if not is_number(rate) or not 0 < rate < 1:
         raise InputError(f"a rate must lie strictly between 0 and 1, got {rate!r}; 0.01 is one error in a hundred")
     return float(rate)
-
-
-def _mapping(value: Any, name: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InputError(f"{name} must be a mapping, got {value!r}")
-    return value
-
-
-def _read_interval(plain: Any, name: str) -> Interval:
-    require_keys(_mapping(plain, name), ("low", "high", "level"), "an interval")
-    interval = Interval(**{key: require_number(plain[key], f"{key} of {name}") for key in ("low", "high", "level")})
-    if not 0 <= interval.low <= interval.high <= 1 or not 0 < interval.level < 1:
-        raise InputError(f"{name} must be an interval within [0, 1], got {interval}")
-    return interval

@@ -8,7 +8,7 @@ from curvox.training.observe import observe_run
 from curvox.training.prepared import PreparedData, Recordings
 from curvox.training.probe import probe_loss, small_recipe
 from curvox.training.recipe import Recipe, dump_recipe, override, read_recipe, recipe_from
-from curvox.training.run import RunResult, train, what_is_trained
+from curvox.training.run import RunFacts, RunResult, read_facts, train, what_is_trained
 from curvox.training.vital_log import read_vitals
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "PreparedData",
     "Recipe",
     "Recordings",
+    "RunFacts",
     "RunResult",
     "build_model",
     "dump_recipe",
@@ -25,6 +26,7 @@ __all__ = [
     "open_corpus",
     "override",
     "probe_loss",
+    "read_facts",
     "read_history",
     "read_recipe",
     "read_training_state",

@@ -17,7 +17,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from curvox.embedder import DevResult, Embedder, replace_folder, write_embedder
+from curvox.embedder import DevResult, Embedder, write_embedder
+from curvox.files import replace_folder
 from curvox.training.module import SpeakerModule, total_steps
 from curvox.training.processes import process_count
 from curvox.training.sharded_state import full_tensors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from curvox.corpora import BadRecording, check_share, write_bad_files
+from curvox.files import locked
 
 BAD_FILES = "bad_files.tsv"
 
@@ -48,21 +49,9 @@ class BadFiles:
     def _append(self, bad: BadRecording) -> bool:
         """Add a line unless the utterance has one; say whether it was added."""
         assert self.path is not None
-        with (self.path.with_name(f".{self.path.name}.lock")).open("w") as lock:
-            _lock(lock.fileno())
+        with locked(self.path.with_name(f".{self.path.name}.lock")):
             known = self.read()
             if any(row.utterance == bad.utterance for row in known):
                 return False
             write_bad_files(self.path, [*known, bad])
             return True
-
-
-def _lock(handle: int) -> None:
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:  # a file system without locks
-        return

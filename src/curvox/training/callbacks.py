@@ -17,7 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from curvox.embedder import replace_folder, write_embedder
+from curvox.embedder import write_embedder
+from curvox.files import replace_folder
 from curvox.training.faults import check_logs
 from curvox.training.module import SpeakerModule, total_steps
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from lightning.fabric.plugins import CheckpointIO
 
-from curvox.embedder import Embedder, replace_folder, settle_folder, write_embedder
+from curvox.embedder import Embedder, write_embedder
 from curvox.errors import CheckpointError
+from curvox.files import replace_folder, settle_folder
 from curvox.training.state_tree import REST, read_state, write_state
 
 

@@ -1,4 +1,4 @@
-"""Processes that train together notice at once when one of them is gone, say so, and do not wait for it.
+"""Processes that train together notice at once when one of them is gone, say why, and do not wait for it.
 
 A process that waits for another one in a collective may wait for long: NCCL by its timeout. Processes that torchrun or
 srun have started are watched by these; those that Lightning has started are watched here.
@@ -6,65 +6,148 @@ srun have started are watched by these; those that Lightning has started are wat
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import lightning.pytorch as pl
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
-from curvox.training.faults import how_to_go_on
+from curvox.training.faults import how_to_go_on, lost_another
 
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 0.05
+_PATIENCE_S = 30.0
+"""How long the end of a process may come after that of its connections: Python ends slowly on a busy machine."""
+FOLLOWER_CODE = 75
+"""With which a process ends that Lightning has started and that has lost another one, so that it is not blamed."""
+
+
+class _Companion:
+    """A process that Lightning has started, in the place of its `Popen` in the launcher's list.
+
+    Lightning looks there every few seconds, and kills all processes, its own among them, when one has failed. This one
+    hands the code out when ``settle`` finds that the cause has been told, or when patience has come to its end.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], settle: Callable[[], bool]):
+        self.process = process
+        self.pid = process.pid
+        self.returncode: int | None = None
+        self._settle = settle
+        self._until: float | None = None
+
+    def poll(self) -> int | None:
+        code = self.process.poll()
+        if code is not None and self._until is None:
+            self._until = time.monotonic() + _PATIENCE_S
+        if code == 0 or (self._until is not None and (self._settle() or time.monotonic() >= self._until)):
+            self.returncode = code
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        self.process.send_signal(number)
 
 
 class CompanionWatch(pl.Callback):
-    """The first process tells when another one ends before its time; the others end when the first one is gone."""
+    """The first process tells, once, why another one ended before its time; the others end when the first one is gone.
+
+    The end of a process is noticed by its code or by its lost connection, in either order; both lead to the same look.
+    """
 
     def __init__(self, run: Path):
         self.run = run
-        self._over = threading.Event()
+        self.cause: str | None = None
+        """Why the training cannot go on, in words, from when it has been told; None where it is not known."""
+        self._lock, self._over = threading.Lock(), threading.Event()
+
+    @contextlib.contextmanager
+    def watching(self, trainer: pl.Trainer) -> Iterator[None]:
+        """Watch the processes that Lightning starts meanwhile, from their start on."""
+        if trainer.strategy.launcher is not None:
+            threading.Thread(target=self._watch, args=(trainer,), daemon=True).start()
+        try:
+            yield
+        finally:
+            self._over.set()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._over.clear()
-        launcher = trainer.strategy.launcher
-        for rank, process in enumerate(getattr(launcher, "procs", []), start=1):
-            self._start(self._await_end, rank, process)
         if trainer.world_size > 1 and trainer.local_rank > 0:
-            self._start(self._watch_parent, os.getppid())
+            threading.Thread(target=self._watch_parent, args=(os.getppid(),), daemon=True).start()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._over.set()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Wait for the process whose lost connection this is: the kernel closes its sockets before it reports its end.
+
+        After any other exception the processes end because this one does, and nothing is said of them.
+        """
+        if lost_another(exception):
+            due = time.monotonic() + _PATIENCE_S
+            while not self._look(trainer) and time.monotonic() < due:
+                time.sleep(_LOOK_EVERY_S)
         self._over.set()
 
-    def _start(self, task: object, *arguments: object) -> None:
-        assert callable(task)
-        threading.Thread(target=task, args=arguments, daemon=True).start()
+    def _watch(self, trainer: pl.Trainer) -> None:
+        while not self._over.wait(_LOOK_EVERY_S) and self.cause is None:
+            self._look(trainer)
 
-    def _await_end(self, rank: int, process: subprocess.Popen) -> None:
-        try:  # without taking the code away, for which Lightning looks too
-            end = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if end is None or self._over.is_set() or end.si_status == 0:
-            return
-        if end.si_code == os.CLD_EXITED:
-            how = f"ended with code {end.si_status}, as its own message tells"
-        else:
-            how = f"was ended by {signal.Signals(end.si_status).name}; where nobody sent it, the memory was full"
-        self._say(f"process {rank + 1} of this training {how}. The others cannot go on without it")
+    def _look(self, trainer: pl.Trainer) -> bool:
+        """Tell why a process that this one has started is gone, unless all is well, over, or told already.
+
+        Return whether nothing more is to be learnt: it was told, it is over, or none is left.
+        """
+        with self._lock:
+            processes = getattr(trainer.strategy.launcher, "procs", [])
+            for place, process in enumerate(processes):
+                if isinstance(process, subprocess.Popen):
+                    processes[place] = _Companion(process, partial(self._look, trainer))
+            codes = {
+                trainer.global_rank + place: companion.process.poll()
+                for place, companion in enumerate(processes, start=1)
+                if isinstance(companion, _Companion)
+            }
+            if self.cause is None and not self._over.is_set() and (cause := _first_cause(codes)):
+                self._tell(cause, "The others cannot go on without it")
+            return self.cause is not None or self._over.is_set() or None not in codes.values()
 
     def _watch_parent(self, parent: int) -> None:
         while not self._over.wait(_LOOK_EVERY_S):
             if os.getppid() != parent:
-                self._say("the process that started this one is gone. It ends too")
-                time.sleep(_LOOK_EVERY_S)
+                self._tell("the process that started this one is gone", "It ends too")
+                time.sleep(1.0)  # for the error that the lost connection makes
                 os._exit(1)
 
-    def _say(self, what: str) -> None:
-        print(f"{what}; {how_to_go_on(self.run / 'last')}", file=sys.stderr, flush=True)
+    def _tell(self, cause: str, consequence: str) -> None:
+        self.cause = cause
+        print(f"{cause}. {consequence}; {how_to_go_on(self.run / 'last')}", file=sys.stderr, flush=True)
+
+
+def ends_as_follower(trainer: pl.Trainer, error: BaseException) -> bool:
+    """Whether this process, which Lightning has started, ends because another one has."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return isinstance(environment, LightningEnvironment) and trainer.local_rank > 0 and lost_another(error)
+
+
+def _first_cause(codes: dict[int, int | None]) -> str | None:
+    """Return which process failed first, and how, in words, from what each rank ended with; None where none did."""
+    ends = [(rank, code) for rank, code in codes.items() if code and code != FOLLOWER_CODE]
+    if not ends:
+        return None
+    rank, code = min(ends, key=lambda end: _order_of_blame(end[1]))
+    if code > 0:
+        return f"process {rank + 1} of this training ended with code {code}, as its own message tells"
+    name = signal.Signals(-code).name
+    return f"process {rank + 1} of this training was ended by {name}; where nobody sent it, the memory was full"
+
+
+def _order_of_blame(code: int) -> int:
+    """Rank the ends of processes that are noticed together: NCCL aborts those that have lost another."""
+    return 2 if code == -signal.SIGABRT else int(code > 0)

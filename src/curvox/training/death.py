@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -14,9 +12,9 @@ from torch import Tensor, nn
 
 from curvox.diagnosis import Death
 from curvox.diagnosis.origin import Origin, find_origin
-from curvox.embedder import replace_text
-from curvox.errors import CheckpointError, TrainingError
+from curvox.errors import TrainingError
 from curvox.geometry import widen
+from curvox.records import read_record, write_record
 
 if TYPE_CHECKING:
     from curvox.training.module import SpeakerModule
@@ -116,7 +114,7 @@ def _again(module: SpeakerModule, batch: dict[str, Tensor]) -> Callable[[], Tens
 def write_death(folder: Path, death: Death) -> None:
     """Write how a run died into its folder, as ``failure.json``."""
     if folder.is_dir():
-        replace_text(folder / FAILURE, json.dumps(asdict(death), indent=1, ensure_ascii=False))
+        write_record(folder / FAILURE, death)
 
 
 def read_death(folder: Path) -> Death | None:
@@ -128,24 +126,4 @@ def read_death(folder: Path) -> Death | None:
     path = folder / FAILURE
     if not path.exists():
         return None
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-        return _death(tree)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} does not tell how a run died ({error!r}); remove it or resume the run"
-        ) from error
-
-
-def _death(tree: dict[str, Any]) -> Death:
-    kind = tree["kind"]
-    if kind not in get_args(Kind):
-        raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
-    return Death(
-        kind=kind,
-        step=int(tree["step"]),
-        operation=str(tree["operation"]),
-        backward=bool(tree["backward"]),
-        items=tuple(map(str, tree["items"])),
-        message=str(tree["message"]),
-    )
+    return read_record(path, Death, what="an account of how a run died", again="remove it or resume the run")

@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from curvox.embedder import remedy
 from curvox.errors import CurvoxError
+from curvox.files import remedy
 
 
 def how_to_go_on(last: Path) -> str:
@@ -20,8 +20,19 @@ def how_to_go_on(last: Path) -> str:
     return "no checkpoint was written yet; --resume starts it again"
 
 
-def fault_in_words(error: BaseException, world_size: int) -> str | None:
-    """Return what happened and what helps, or None where ``error`` is no such fault."""
+def lost_another(error: BaseException) -> bool:
+    """Whether ``error`` is what a process gets whose connection to another one broke."""
+    said = str(error)
+    return isinstance(error, RuntimeError) and (
+        isinstance(error, dist.DistError) or "gloo" in said or "onnection" in said
+    )
+
+
+def fault_in_words(error: BaseException, world_size: int, cause: str | None = None) -> str | None:
+    """Return what happened and what helps, or None where ``error`` is no such fault.
+
+    ``cause`` is why another process is gone, where that is known.
+    """
     if isinstance(error, CurvoxError):
         return None
     said = " ".join(str(error).split())
@@ -39,8 +50,8 @@ def fault_in_words(error: BaseException, world_size: int) -> str | None:
         return (
             f"out of memory: {said[:200]}; lower data.batch_size, or compute it in parts by training.accumulate_batches"
         )
-    if world_size > 1 and (isinstance(error, dist.DistError) or "gloo" in said or "onnection" in said):
-        return (
+    if world_size > 1 and lost_another(error):
+        return cause or (
             f"another of the {world_size} processes is gone ({said[:160]}); where it left no message, look for the "
             "kernel's in dmesg: it may have run out of memory"
         )

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
-from curvox.embedder import Embedder, model_folder, tensors_from_file
+from curvox.embedder import Embedder, model_folder, read_description
 from curvox.errors import CheckpointError, CurvoxError
+from curvox.files import tensors_from_file
 from curvox.losses import AbstractLoss
 from curvox.training.building import Build, first_model
 from curvox.training.checkpoints import read_training_state
@@ -86,11 +86,9 @@ def _from_last(folder: Path, state: dict[str, Any], recipe: Recipe, build: Build
 
 
 def _from_best(folder: Path, recipe: Recipe, build: Build, why: str) -> ObservedModel:
-    try:
-        card = yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))
-        speakers = int(card["training"].get("speakers", 2))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'model.yaml'} does not describe a model of a run: {error!r}") from error
+    speakers = read_description(folder).training.get("speakers", 2)
+    if not isinstance(speakers, int) or speakers < 1:
+        raise CheckpointError(f"{folder} does not describe a model of a run: training.speakers is {speakers!r}")
     with isolate_rng(include_cuda=False):
         embedder, loss = first_model(recipe, speakers, build)
     of_loss = {name for name, _ in loss.named_parameters()} - {f"space.{name}" for name in loss.space.state_dict()}

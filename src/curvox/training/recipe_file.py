@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from curvox.errors import RecipeError
+from curvox.files import read_bytes
+from curvox.records import LARGEST_BYTES, parse_yaml
 
 BASE = "base"
 
@@ -67,27 +67,11 @@ def load_tree(path: Path, what: str = "a recipe") -> dict[str, Any]:
         RecipeError: missing, not YAML, no mapping, an alias, or a key that comes twice.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # a SafeLoader
+        tree = parse_yaml(read_bytes(path, limit_bytes=LARGEST_BYTES).decode())
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: {what} must be a readable YAML file: {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(tree, dict):
         raise RecipeError(f"{path}: {what} must be a mapping of sections, got {type(tree).__name__}")
     return tree
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader without aliases, in which a key that comes twice is an error."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):  # a few of them, nested, make a file of a kilobyte fill the memory
-            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys, strict=True):
-            if keys.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f'the key "{name}" comes twice', key.start_mark)
-        return super().construct_mapping(node, deep)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,16 @@ import torch
 from rich.console import Console
 
 from curvox.corpora import BadRecording
-from curvox.embedder import DevResult, replace_text, settle_folder
+from curvox.embedder import DevResult
 from curvox.errors import OutputExistsError, RecipeError
+from curvox.files import replace_text, settle_folder
+from curvox.records import read_record, to_json, to_plain
 from curvox.training.augmenting import Augmenter
 from curvox.training.averaging import WeightAverager
 from curvox.training.bad_files import BAD_FILES, BadFiles
 from curvox.training.building import Build, Prepare, asked_levels, build_model, first_model, sketch_model
 from curvox.training.callbacks import CheckpointKeeper, ProgressDisplay
 from curvox.training.checkpoints import FolderCheckpointIO
-from curvox.training.companions import CompanionWatch
 from curvox.training.data import PreparedData, prepare_data, training_loader
 from curvox.training.death import FAILURE, NotFiniteError, write_death
 from curvox.training.launching import is_first_process
@@ -37,6 +37,18 @@ from curvox.training.watch import VitalWatch
 
 Progress = Callable[[int, int], None]
 _SHOWN = 20
+
+
+RESULT = "run.json"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Seconds of a finished run, steps of its optimiser, and numbers its encoder has learnt."""
+
+    seconds: float
+    steps: int
+    parameters: int
 
 
 @dataclass(frozen=True)
@@ -139,7 +151,6 @@ def _callbacks(recipe: Recipe, folder: Path, console: Console, watch_every: int)
         CheckpointKeeper(folder, recipe.training.checkpoint_every_steps),
         ProgressDisplay(console),
         VitalWatch(console, every_steps=watch_every, stop_on_failure=recipe.training.stop_on_failure),
-        CompanionWatch(folder),
     ]
 
 
@@ -155,8 +166,18 @@ def _fit(trainer: pl.Trainer, module: SpeakerModule, folder: Path, resumes: bool
 
 
 def _record(result: RunResult) -> None:
-    text = json.dumps({**asdict(result), "folder": result.folder.name, "torch": torch.__version__}, indent=1)
-    replace_text(result.folder / "run.json", text)
+    tree = {**to_plain(result), "folder": result.folder.name, "torch": torch.__version__}
+    replace_text(result.folder / RESULT, to_json(tree))
+
+
+def read_facts(run: Path) -> RunFacts:
+    """Read what the result of a finished run says of its length and its model.
+
+    Raises:
+        CheckpointError: there is none, for the run has not finished, or it is damaged.
+    """
+    again = "train the run to its end"
+    return read_record(run / RESULT, RunFacts, what="the result of a finished training", again=again, others=True)
 
 
 def _build_module(

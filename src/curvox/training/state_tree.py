@@ -14,11 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from curvox.embedder import tensors_from_file, tensors_to_file
 from curvox.errors import CheckpointError
+from curvox.files import replace_text, tensors_from_file, tensors_to_file
+from curvox.records import read_tree
 
 TENSORS, REST = "training.safetensors", "training.json"
 _TENSOR, _TUPLE, _PAIRS, _FLOAT = "$tensor", "$tuple", "$pairs", "$float"
+_AGAIN = "take the whole folder of one run"
+_LARGEST_BYTES = 1 << 30
 _NON_FINITE = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
 
 
@@ -27,7 +30,7 @@ def write_state(state: Any, folder: Path) -> None:
     tensors: dict[str, Tensor] = {}
     rest = _encode(state, "state", tensors)
     tensors_to_file(tensors, folder / TENSORS)
-    (folder / REST).write_text(json.dumps(rest, allow_nan=False), encoding="utf-8")
+    replace_text(folder / REST, json.dumps(rest, allow_nan=False))
 
 
 def read_state(folder: Path) -> Any:
@@ -38,12 +41,11 @@ def read_state(folder: Path) -> Any:
     """
     tensors = tensors_from_file(folder / TENSORS)
     path = folder / REST
+    tree = read_tree(path, what="the state of a training", again=_AGAIN, limit_bytes=_LARGEST_BYTES)
     try:
-        return _decode(json.loads(path.read_text(encoding="utf-8")), tensors)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
+        return _decode(tree, tensors)
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} does not belong to {TENSORS} beside it: {error!r}") from error
+        raise CheckpointError(f"{path} does not belong to {TENSORS} beside it: {error!r}; {_AGAIN}") from error
 
 
 def _encode(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from curvox.errors import RecipeError, TrainingError, TrainingInterruptedError
 from curvox.training.checkpoints import FolderCheckpointIO
+from curvox.training.companions import FOLLOWER_CODE, CompanionWatch, ends_as_follower
 from curvox.training.faults import fault_in_words, how_to_go_on
 from curvox.training.launching import check_started_processes, cluster_environments
 from curvox.training.module import SpeakerModule
@@ -102,8 +104,10 @@ def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool, st
     An interrupt, or a fault from outside, becomes an error that says how to go on.
     """
     on_interrupt = signal.getsignal(signal.SIGINT)
+    companions = CompanionWatch(last.parent)
+    trainer.callbacks.append(companions)  # pyright: ignore[reportAttributeAccessIssue]
     try:
-        with warnings.catch_warnings(), stopping.listening():
+        with warnings.catch_warnings(), stopping.listening(), companions.watching(trainer):
             for message in _NOISE:
                 warnings.filterwarnings("ignore", message=message)
             trainer.fit(module, ckpt_path=str(last) if resume else None)
@@ -116,8 +120,10 @@ def fit(trainer: pl.Trainer, module: SpeakerModule, last: Path, resume: bool, st
             f"interrupted in step {trainer.global_step} of {last.parent}: {how_to_go_on(last)}"
         ) from stop
     except (OSError, RuntimeError) as error:
-        if (fault := fault_in_words(error, trainer.world_size)) is None:
+        if (fault := fault_in_words(error, trainer.world_size, companions.cause)) is None:
             raise
-        raise TrainingError(
-            f"stopped in step {trainer.global_step} of {last.parent}: {fault}. {how_to_go_on(last)}"
-        ) from error
+        said = f"stopped in step {trainer.global_step} of {last.parent}: {fault}. {how_to_go_on(last)}"
+        if ends_as_follower(trainer, error):
+            print(said, file=sys.stderr, flush=True)
+            raise SystemExit(FOLLOWER_CODE) from error
+        raise TrainingError(said) from error

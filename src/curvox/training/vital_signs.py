@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from curvox.diagnosis import embedding_measures as measures
-from curvox.geometry import AbstractSpace, PoincareBall, widen
+from curvox.geometry import AbstractSpace, widen
 from curvox.training.sharded_state import gradient_norm
 
 # Pairs are counted among the first recordings of a batch; batches of whole speakers have them side by side.
@@ -37,7 +37,7 @@ def embedding_signs(space: AbstractSpace, raw: Tensor, speakers: Tensor) -> dict
         "same_distance": same.mean().item(),
         "different_distance": different.mean().item(),
     }
-    if isinstance(space, PoincareBall):
+    if space.ball is not None:
         radii = measures.radius_quantiles(space, raw)
         signs |= dict(zip(("radius_low", "radius_mid", "radius_high"), radii, strict=True))
     return {name: value for name, value in signs.items() if not math.isnan(value)}

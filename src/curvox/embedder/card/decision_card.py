@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import ConfigDict, Field, PlainValidator
+from pydantic import Field
 
 from curvox.audio import RecordingQuality
 from curvox.errors import InputError, UnknownNameError, nearest
 from curvox.metrics import OPERATING_POINTS, OperatingPoint, bayes_threshold
+from curvox.records import to_plain
 from curvox.scoring import NamedThreshold, calibration_from
 
 VERSION = 1
 DEFAULT_PRIOR = 0.5
 
-_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _Count = Annotated[int, Field(ge=0)]
-_Threshold = Annotated[NamedThreshold, PlainValidator(NamedThreshold.from_dict)]
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True)
 class Range:
     """Where the values of a measure lay: the smallest, the 5th and the 95th percentile, the largest."""
-
-    __pydantic_config__ = _STRICT
 
     smallest: float
     low: float
@@ -50,8 +47,6 @@ class Range:
 @dataclass(frozen=True)
 class Seen:
     """The recordings a card was fitted on: how many, their measures, and the channels their manifest names."""
-
-    __pydantic_config__ = _STRICT
 
     recordings: _Count
     duration_s: Range
@@ -88,8 +83,6 @@ class FittedOn:
         date: when, as YYYY-MM-DD.
     """
 
-    __pydantic_config__ = _STRICT
-
     trials: str
     corpus: str
     targets: _Count
@@ -103,8 +96,6 @@ class FittedOn:
 @dataclass(frozen=True)
 class TailPoint:
     """The lowest threshold on a log-likelihood ratio that accepts no more than ``far`` of the non-targets."""
-
-    __pydantic_config__ = _STRICT
 
     far: Annotated[float, Field(gt=0, lt=1)]
     llr_threshold: float
@@ -135,8 +126,6 @@ class DecisionCard:
         version: of the card's format.
     """
 
-    __pydantic_config__ = _STRICT
-
     model: _Digest
     back_end: Mapping[str, Any]
     back_end_state: _Digest | None
@@ -146,7 +135,7 @@ class DecisionCard:
     cllr_after: float
     min_cllr: float
     eer: Annotated[float, Field(ge=0, le=1)]
-    thresholds: tuple[_Threshold, ...]
+    thresholds: tuple[NamedThreshold, ...]
     non_target_tail: tuple[TailPoint, ...]
     seen: Seen
     warnings: tuple[str, ...] = ()
@@ -161,7 +150,7 @@ class DecisionCard:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return to_plain(self)
 
 
 @dataclass(frozen=True)
