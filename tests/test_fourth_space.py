@@ -18,7 +18,7 @@ from tiny_recipes import change
 from torch import Tensor
 
 from curvox.corpora import read_corpus
-from curvox.embedder import load_embedder, measure_utterances, model_fingerprint, save_embedder, write_card
+from curvox.embedder import load_embedder, save_embedder
 from curvox.errors import UnknownNameError
 from curvox.geometry import (
     SPACES,
@@ -264,7 +264,7 @@ def test_model__of_a_space_that_is_not_registered_is_refused(run: Path) -> None:
 def test_tree__is_measured_and_laid_out(run: Path, voices: Path) -> None:
     model, corpus = load_embedder(run), read_corpus(voices)
     utterances = tuple(sorted(set(all_trials(voices).utterances)))
-    embedded = measure_utterances(model, corpus, utterances).points.astype(np.float64)
+    embedded = model.embed_utterances(corpus, utterances).points.astype(np.float64)
     speakers = np.unique([corpus[u].speaker for u in utterances], return_inverse=True)[1]
     paths = tree_paths(corpus, utterances, ["gender", "speaker"])
     measures = measure_tree(model.space, embedded, paths, speakers, resamples=5)

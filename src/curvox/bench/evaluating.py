@@ -24,8 +24,8 @@ from curvox.bench.trials import TEST
 from curvox.corpora import Corpus, TrialList
 from curvox.diagnosis import VitalHistory
 from curvox.diagnosis.live import LiveWatch
-from curvox.embedder import Embedder, embed_and_measure, load_embedder, model_folder
-from curvox.scoring import score_pairs
+from curvox.embedder import EmbeddedRecordings, Embedder, load_embedder, model_folder
+from curvox.evaluating import System, utterances_of
 from curvox.training import EpochRecord, read_facts, read_history, read_recipe, read_vitals
 from curvox.training.averaging import AVERAGED
 
@@ -125,26 +125,20 @@ def _measure(
     cache: Path,
     progress: Progress | None,
 ) -> tuple[tuple[ScoredList, ...], TreeMeasures | None]:
-    utterances = tuple(sorted({utterance for trials in lists.values() for utterance in trials.utterances}))
-    place = {utterance: row for row, utterance in enumerate(utterances)}
+    utterances = utterances_of(tuple(lists.values()))
     readers = _readers(model, corpus, utterances, cache, progress)
-    if bench.levels:
-        recordings = embed_and_measure(model, readers, progress)
-        points = recordings.points
-        noise_db = np.array([quality.snr_db for quality in recordings.qualities])
-    else:
-        points, noise_db = model.embed_readers(readers, progress), None
-    model = model.cpu()
-    scored = []
-    for name, trials in lists.items():
-        sides = [np.array([place[u] for u in side], dtype=np.int64) for side in (trials.enrolments, trials.tests)]
-        for scorer, of_space in ((COSINE, "cosine"), (DISTANCE, None)):
-            scored.append(ScoredList(name, scorer, score_pairs(model.space, points, *sides, scorer=of_space)))
-    if noise_db is None:
-        return tuple(scored), None
-    chosen = lists[TEST].utterances
-    rows = np.array([place[utterance] for utterance in chosen])
-    return tuple(scored), _measure_tree(model, bench, corpus, chosen, points[rows], noise_db[rows])
+    recordings = model.embed_recordings(readers, measure=bool(bench.levels), progress=progress)
+    system = System(model.cpu(), corpus, tuple(lists.values()), recordings, utterances)
+    scored = tuple(
+        ScoredList(name, scorer, system.score(trials, scorer=of_space).scores)
+        for name, trials in lists.items()
+        for scorer, of_space in ((COSINE, "cosine"), (DISTANCE, None))
+    )
+    if not bench.levels:
+        return scored, None
+    place = {utterance: row for row, utterance in enumerate(utterances)}
+    own = recordings.rows([place[utterance] for utterance in lists[TEST].utterances])
+    return scored, _measure_tree(system.model, bench, corpus, lists[TEST].utterances, own)
 
 
 def _readers(
@@ -171,8 +165,7 @@ def _measure_tree(
     bench: Bench,
     corpus: Corpus,
     utterances: Sequence[str],
-    points: NDArray[np.float32],
-    noise_db: NDArray[np.float64],
+    recordings: EmbeddedRecordings,
 ) -> TreeMeasures:
     from curvox.hierarchy import measure_tree, tree_paths
 
@@ -181,11 +174,11 @@ def _measure_tree(
     seconds = [math.nan if utterance.duration_s is None else utterance.duration_s for utterance in own]
     return measure_tree(
         model.space,
-        points.astype(np.float64),
+        recordings.points.astype(np.float64),
         tree_paths(corpus, utterances, bench.levels),
         speakers.astype(np.int64),
         durations_s=np.array(seconds),
-        qualities_db=noise_db,
+        qualities_db=np.array([quality.snr_db for quality in recordings.qualities]),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from curvox.bench.board_records import Leaderboard, PairedTest, SettingFigures
 from curvox.bench.record import COSINE, SCORERS, RunRecord
 from curvox.bench.setting_figures import ScoredParts, parts_of, scored_parts, setting_figures
-from curvox.bench.statistics import MeanDifference, SeedReplicates, holm, mean_difference
+from curvox.bench.statistics import SeedReplicates, holm, mean_difference
 from curvox.bench.trials import TEST
 from curvox.errors import InputError, require_name
 from curvox.metrics import equal_error_rate
@@ -201,24 +201,5 @@ def _tests(
         told = [row for row, seeds in enumerate(counts) if min(seeds) > 1]
         corrected = dict(zip(told, holm([found[row][2].p_value for row in told]), strict=True))
         for row, (first, second, difference) in enumerate(found):
-            tests.append(_test(first, second, scorer, difference, corrected.get(row), counts[row]))
-    return tuple(sorted(tests, key=lambda test: (test.difference, test.second, test.scorer, test.first)))
-
-
-def _test(
-    first: str, second: str, scorer: str, difference: MeanDifference, p_corrected: float | None, seeds: tuple[int, int]
-) -> PairedTest:
-    return PairedTest(
-        first=first,
-        second=second,
-        scorer=scorer,
-        first_eer=difference.first,
-        second_eer=difference.second,
-        difference=difference.difference,
-        interval=difference.interval,
-        p_value=None if p_corrected is None else difference.p_value,
-        p_corrected=p_corrected,
-        relative=difference.relative,
-        relative_interval=difference.relative_interval,
-        seeds=seeds,
-    )
+            tests.append(PairedTest(first, second, scorer, difference, corrected.get(row), counts[row]))
+    return tuple(sorted(tests, key=lambda test: (test.eer.difference, test.second, test.scorer, test.first)))

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.corpora import Corpus, TrialList, read_trials, trial_columns
-from curvox.embedder import speakers_of
+from curvox.corpora import Corpus, TrialList, read_trials, speakers_of, trial_columns
 from curvox.errors import InputError
 
 TEST = "test"

@@ -86,8 +86,8 @@ def diagnose_run_folder(
         InputError: the folder is no run, or holds nothing to look at.
         OutputExistsError: there is a diagnosis already, and ``overwrite`` is not set.
     """
-    from curvox.cli.runs import run_folder
     from curvox.diagnosis import diagnose_run
+    from curvox.evaluating import run_folder
     from curvox.training import observe_run
 
     run = run_folder(folder)

@@ -25,7 +25,7 @@ from curvox.corpora.label_tree import (
 from curvox.corpora.preparing.lhotse import lhotse_recipes
 from curvox.corpora.preparing.prepare import PREPARATIONS, prepare_corpus
 from curvox.corpora.problems import BadRecording, CorpusReport, Problem, check_share, write_bad_files
-from curvox.corpora.trials.columns import repeated_trials, same_recordings, trial_columns
+from curvox.corpora.trials.columns import first_recording, repeated_trials, same_recordings, speakers_of, trial_columns
 from curvox.corpora.trials.list_files import (
     ENROLMENT_STYLES,
     read_enrolments,
@@ -66,6 +66,7 @@ __all__ = [
     "check_share",
     "default_lanes",
     "epoch_plan",
+    "first_recording",
     "from_lhotse",
     "holdout_speakers",
     "join_corpora",
@@ -91,6 +92,7 @@ __all__ = [
     "speaker_epoch_plan",
     "speaker_labels",
     "speaker_of_class",
+    "speakers_of",
     "to_lhotse",
     "trial_columns",
     "unpack_shar",

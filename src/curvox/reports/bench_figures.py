@@ -81,8 +81,10 @@ def difference_figure(board: Leaderboard, scorer: str, *, name: str = "differenc
         axes.axvline(0, color=INK, linewidth=1, zorder=1)
         for place, test in enumerate(tests):
             colour, marker = _look(rows[test.second].space)
-            axes.plot(_percent(test.interval.low, test.interval.high), [place, place], color=colour, linewidth=2.2)
-            _mark(axes, 100 * test.difference, place, colour, marker, filled=is_certain(test))
+            axes.plot(
+                _percent(test.eer.interval.low, test.eer.interval.high), [place, place], color=colour, linewidth=2.2
+            )
+            _mark(axes, 100 * test.eer.difference, place, colour, marker, filled=is_certain(test))
         _rows(axes, [rows[test.second].title for test in tests])
         rival = plain(rows[tests[0].first].title)
         axes.set(xlabel=f"better   ←   points of EER less {rival}   →   worse")
@@ -179,8 +181,8 @@ def _percent(*rates: float) -> list[float]:
 
 
 def _signed(test: PairedTest) -> str:
-    low, high = _percent(test.interval.low, test.interval.high)
-    return f"{100 * test.difference:+.2f} [{low:+.2f}, {high:+.2f}]"
+    low, high = _percent(test.eer.interval.low, test.eer.interval.high)
+    return f"{100 * test.eer.difference:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def _mark(axes: Axes, x: float, y: float, colour: str, marker: str, *, filled: bool = True) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from curvox.errors import InputError
+from curvox.evaluating import installed_versions
 from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
 from curvox.reports.bench_tables import SCORERS, bench_tables, how, missing_lines
 from curvox.reports.bench_tree_tables import tree_kinds, tree_title
 from curvox.reports.citations import citations_for
 from curvox.reports.page import PageFigure, page_template
-from curvox.reports.results import installed_versions
 from curvox.reports.tables import count, percent, percent_interval
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _verdict(tests: Sequence[PairedTest], rival: str) -> str:
         )
     tests, untold = told, len(tests) - len(told)
     certain = [test for test in tests if is_certain(test)]
-    better, worse = (sum((test.difference < 0) is below for test in certain) for below in (True, False))
+    better, worse = (sum((test.eer.difference < 0) is below for test in certain) for below in (True, False))
     return (
         f"of {_settings(len(tests))} tested against {rival}, {_number(better)} better and {_number(worse)} worse, with "
         f"a p below {_CERTAIN:g} after Holm's correction; of {_number(len(tests) - len(certain), verb='')} these "

@@ -76,9 +76,9 @@ def tests_table(board: Leaderboard, scorer: str) -> BenchTable:
         if test.first != board.rival:
             name = f"{name}, less {titles[test.first]}"
         relative = Cell(NOTHING)
-        if test.relative is not None and test.relative_interval is not None:
-            relative = Cell(_points(test.relative, 1), _interval(test.relative_interval, 1))
-        difference = Cell(_points(test.difference), _interval(test.interval))
+        if test.eer.relative is not None and test.eer.relative_interval is not None:
+            relative = Cell(_points(test.eer.relative, 1), _interval(test.eer.relative_interval, 1))
+        difference = Cell(_points(test.eer.difference), _interval(test.eer.interval))
         rows.append((name, (difference, relative, _p_cell(test.p_value), _p_cell(test.p_corrected))))
     own = [test for test in board.tests if test.scorer == scorer]
     others = ", and of further pairs" if any(test.first != board.rival for test in own) else ""
@@ -122,7 +122,7 @@ def scorers_table(board: Leaderboard) -> BenchTable:
         cells.append(Cell(_points(other.eer - row.eer)))
         test = board.test(row.setting, "distance")
         if test is not None:
-            cells += [Cell(_points(test.difference), _interval(test.interval)), _p_cell(test.p_corrected)]
+            cells += [Cell(_points(test.eer.difference), _interval(test.eer.interval)), _p_cell(test.p_corrected)]
         elif board.rival is not None:
             cells += [Cell(NOTHING, reason="the rival itself"), Cell(NOTHING)]
         rows.append((row.title, tuple(cells)))

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from curvox.evaluating import Comparison
 from curvox.metrics import Interval
-from curvox.reports.comparison import Comparison
 from curvox.reports.figure_tables import figure_text, figure_title, interval_text
 from curvox.reports.tables import NOTHING, count
 

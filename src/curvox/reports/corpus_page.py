@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from curvox.diagnosis.corpus_problem import BADNESS, KINDS, CorpusProblem
+from curvox.evaluating import installed_versions
 from curvox.reports.corpus_pictures import balance_figure, corpus_histogram, rates_figure
 from curvox.reports.page import PageFigure, page_template
-from curvox.reports.results import installed_versions
 from curvox.reports.tables import NOTHING, count, duration
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from curvox.diagnosis.causes import CAUSES
 from curvox.diagnosis.findings import Diagnosis, Evidence, Finding
 from curvox.diagnosis.text import Explained, counts, explained, headline, measured, quantity, title_of
 from curvox.diagnosis.vitals import VITALS
+from curvox.evaluating import installed_versions
 from curvox.reports.page import PageFigure, page_template
-from curvox.reports.results import installed_versions
 from curvox.reports.tables import count
 from curvox.reports.vital_figures import (
     PANELS,

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from curvox.evaluating import Breakdown, EvaluationReport, breakdown_keys, column_title
 from curvox.reports.clips import Clip
-from curvox.reports.evaluation_report import Breakdown, EvaluationReport
 from curvox.reports.figure_tables import (
-    breakdown_keys,
-    column_title,
     figure_cell,
     figure_meaning,
     figure_title,

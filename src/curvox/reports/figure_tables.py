@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from curvox.evaluating import Breakdown, EvaluationReport, breakdown_keys, column_titles
 from curvox.metrics import Evaluation, Figure, Interval
-from curvox.reports.evaluation_report import Breakdown, EvaluationReport
 from curvox.reports.tables import NOTHING, Cell, count, percent, percent_interval
 
 if TYPE_CHECKING:
@@ -86,16 +86,6 @@ def figures_of(evaluations: Sequence[Evaluation]) -> tuple[Figure, ...]:
     return tuple(first.values())
 
 
-def breakdown_keys(evaluation: Evaluation) -> tuple[str, ...]:
-    """Return the keys of the few figures that fit beside each group: EER, the costs, and Cllr of LLRs."""
-    keys = [figure.key for figure in evaluation.figures]
-    costs = [key for key in keys if family(key) == "min_dcf"]
-    if not evaluation.llrs:
-        return (*(key for key in keys if key == "eer"), *costs[:2])
-    actual = [key for key in keys if family(key) == "act_dcf"]
-    return (*(key for key in keys if key in ("eer", "cllr")), *costs[:1], *actual[:1])
-
-
 def figures_table(reports: Sequence[EvaluationReport]) -> Table:
     """Return every figure of evaluations of one trial list: a row for each figure, a column for each system."""
     from rich.table import Table
@@ -119,43 +109,6 @@ def figures_table(reports: Sequence[EvaluationReport]) -> Table:
     ):
         table.add_row(row, *(count(number) for number in counts), style="dim")
     return table
-
-
-def column_title(report: EvaluationReport, apart: str = "") -> str:
-    """Return a system's title with the back end that is not plain, and with what sets that apart from others."""
-    scoring = report.scoring
-    back_end = " ".join(part for part in ("" if scoring.back_end == "plain" else scoring.back_end, apart) if part)
-    return ", ".join(part for part in (scoring.title, back_end, "calibrated" if scoring.calibration else "") if part)
-
-
-def column_titles(reports: Sequence[EvaluationReport]) -> list[str]:
-    """Return a title for each report; where back ends bear one name, with the settings in which they differ."""
-    return [column_title(report, apart) for report, apart in zip(reports, _apart(reports), strict=True)]
-
-
-def back_end_titles(reports: Sequence[EvaluationReport]) -> list[str]:
-    """Return the back end of each report; where several bear one name, with the settings in which they differ."""
-    return [f"{of.scoring.back_end} {apart}".rstrip() for of, apart in zip(reports, _apart(reports), strict=True)]
-
-
-def _apart(reports: Sequence[EvaluationReport]) -> list[str]:
-    """Return the settings, "top_k=100", in which each report differs from others of its title and back end."""
-    named = [(report.scoring.title, report.scoring.back_end) for report in reports]
-    settings = [_settings(report) for report in reports]
-    made = []
-    for name, own in zip(named, settings, strict=True):
-        alike = [other for of, other in zip(named, settings, strict=True) if of == name]
-        keys = dict.fromkeys(key for one in alike for key in one)
-        differing = [key for key in keys if any(other.get(key) != own.get(key) for other in alike)]
-        made.append(" ".join(f"{key}={own[key]}" for key in differing if own.get(key) not in (None, "")))
-    return made
-
-
-def _settings(report: EvaluationReport) -> dict[str, Any]:
-    """Return what was asked for, without what the back end learnt from its cohort."""
-    learnt = ("cohort_speakers", "fitted")
-    chosen = {key: value for key, value in report.scoring.settings.items() if key not in learnt}
-    return {**chosen, "scorer": report.scoring.scorer}
 
 
 def breakdown_table(evaluation: Evaluation, breakdown: Breakdown, *, where: str = "") -> Table:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from curvox.evaluating import installed_versions
 from curvox.reports.citations import citations_for
 from curvox.reports.clips import Clip
 from curvox.reports.hierarchy_data import script_data, script_json
@@ -16,7 +17,6 @@ from curvox.reports.hierarchy_figures import dendrogram_figure, tree_radius_figu
 from curvox.reports.hierarchy_looks import several
 from curvox.reports.hierarchy_tables import PAPERS, known_shares, measure_groups, without_value
 from curvox.reports.page import PageFigure, page_template
-from curvox.reports.results import installed_versions
 from curvox.reports.standalone import standalone
 from curvox.reports.tables import count
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, create_space, frechet_mean, self_distance
 from curvox.scoring import ENROLMENTS, SCORERS, enrol, score_pairs
-from curvox.testing.loss_probes import require
+from curvox.testing.contract import require
 
 __all__ = ["CHECKS", "Check", "SpaceFactory", "check_space"]
 

@@ -1,6 +1,8 @@
 """Training: orchestration only; no formula lives here."""
 
 from curvox.training.building import Build, Prepare, build_model, with_loss
+from curvox.training.checkpoints import read_training_state
+from curvox.training.data import open_corpus
 from curvox.training.history import EpochRecord, read_history
 from curvox.training.observe import observe_run
 from curvox.training.prepared import PreparedData, Recordings
@@ -21,11 +23,13 @@ __all__ = [
     "build_model",
     "dump_recipe",
     "observe_run",
+    "open_corpus",
     "override",
     "probe_loss",
     "read_facts",
     "read_history",
     "read_recipe",
+    "read_training_state",
     "read_vitals",
     "recipe_from",
     "small_recipe",

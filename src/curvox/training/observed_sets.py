@@ -11,7 +11,7 @@ from torch import Tensor
 
 from curvox.audio import RecordingQuality, measure_quality
 from curvox.diagnosis import EmbeddedSet, RecordingFacts
-from curvox.embedder import Embedder, batches_by_length, pad
+from curvox.embedder import Embedder
 from curvox.errors import AudioError, CheckpointError
 from curvox.training.module import DEV_BATCH_S
 from curvox.training.prepared import PreparedData, Recordings, evenly
@@ -105,14 +105,9 @@ def _middle(waveform: np.ndarray, longest: int) -> np.ndarray:
 
 @torch.no_grad()
 def _raw_embeddings(embedder: Embedder, waveforms: list[np.ndarray]) -> Tensor:
-    was_training = embedder.training
-    embedder.eval()
-    try:
-        raw = torch.zeros(len(waveforms), embedder.embedding_dim)
-        for batch in batches_by_length([len(w) for w in waveforms], int(DEV_BATCH_S * embedder.sampling_rate_hz)):
-            raw[batch] = embedder(*pad([waveforms[i] for i in batch])).float()
-    finally:
-        embedder.train(was_training)
+    raw = torch.zeros(len(waveforms), embedder.embedding_dim)
+    for batch, z in embedder.embed_batches(waveforms, batch_s=DEV_BATCH_S):
+        raw[batch] = z.float()
     if lost := int((~torch.isfinite(raw).all(dim=1)).sum()):
         raise CheckpointError(
             f"{lost} of {len(raw)} recordings have embeddings that are not finite: the weights of the checkpoint are "

@@ -125,3 +125,17 @@ def repeated_trials(trials: TrialList, enrolments: EnrolmentMap | None = None) -
     repeated = np.ones(len(pairs), dtype=bool)
     repeated[np.unique(pairs, return_index=True)[1]] = False
     return repeated
+
+
+def speakers_of(
+    trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the speakers of both sides, trial by trial; a model's speaker is that of its first recording."""
+    enrolled = {name: corpus[first_recording(name, enrolments)].speaker for name in set(trials.enrolments)}
+    tested = {name: corpus[name].speaker for name in set(trials.tests)}
+    return np.array([enrolled[name] for name in trials.enrolments]), np.array([tested[name] for name in trials.tests])
+
+
+def first_recording(enrolment: str, enrolments: EnrolmentMap | None) -> str:
+    """Return the first utterance of a model, or the utterance itself where trials name utterances."""
+    return enrolment if enrolments is None else enrolments[enrolment][0]

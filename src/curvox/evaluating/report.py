@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import platform
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,27 @@ from curvox.metrics import (
     ScoreHistogram,
 )
 from curvox.records import INFINITIES, from_plain, read_record, to_plain
-from curvox.reports.results import installed_versions
-from curvox.reports.worst_trials import TrialSide, WorstTrial
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and of how much; 0 of 0 where that is not known."""
+
+_PACKAGES = ("curvox", "torch", "lightning", "numpy", "matplotlib")
+
+
+def staged(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    """Return what a loop tells its (done, of how many), so that ``progress`` learns it with its name."""
+    return None if progress is None else partial(progress, what)
+
+
+def installed_versions() -> tuple[tuple[str, str], ...]:
+    """Return the versions of Python and of the packages that results hang on, as (name, version)."""
+    versions = [("Python", platform.python_version())]
+    for package in _PACKAGES:
+        try:
+            versions.append((package, version(package)))
+        except PackageNotFoundError:
+            continue
+    return tuple(versions)
 
 
 @dataclass(frozen=True)
@@ -77,6 +99,34 @@ class Breakdown:
 
     title: str
     groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrialSide:
+    """One recording of a trial: its id, its speaker, and (label, text) facts that the manifest has of it."""
+
+    utterance: str
+    speaker: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class WorstTrial:
+    """A trial on the wrong end of the scores.
+
+    Attributes:
+        target: whether both sides are of one speaker.
+        score: what the system gave it, an LLR where the evaluation has LLRs.
+        wrong: whether a decision at the point of equal error rates is wrong.
+        enrolment: the one side.
+        test: the other.
+    """
+
+    target: bool
+    score: float
+    wrong: bool
+    enrolment: TrialSide
+    test: TrialSide
 
 
 @dataclass(frozen=True)

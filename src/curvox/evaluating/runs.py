@@ -1,4 +1,4 @@
-"""What the commands read from a run folder beside its model."""
+"""What a run folder says beside its model: its corpus, its training speakers, its names for people."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curvox.errors import InputError
+from curvox.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     from curvox.corpora import Corpus
-    from curvox.metrics import Evaluation
-    from curvox.reports import DiskPicture, SystemResult
 
 
 def run_folder(folder: Path) -> Path:
@@ -66,8 +64,7 @@ def training_corpus(folder: Path, data: Path | None) -> Corpus:
         InputError: a bare model, which names no training split, or no corpus in either place.
     """
     from curvox.audio import is_shard_folder
-    from curvox.training import read_recipe
-    from curvox.training.data import open_corpus
+    from curvox.training import open_corpus, read_recipe
 
     recipe_path = run_folder(folder) / "recipe.yaml"
     if not recipe_path.is_file():
@@ -85,26 +82,18 @@ def training_corpus(folder: Path, data: Path | None) -> Corpus:
     return open_corpus(recipe.data.model_copy(update=changes), recipe.seed).split(recipe.data.train_split)
 
 
-def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = None) -> SystemResult:
-    """Gather what a report shows of a run."""
-    from curvox.embedder import load_embedder
-    from curvox.reports import SystemResult
-    from curvox.training import read_facts, read_history
+def training_speakers(folder: Path) -> frozenset[str] | None:
+    """Return the names of the speakers the run was trained on, None where nothing says them."""
+    from curvox.training import read_training_state
 
-    run = run_folder(folder)
-    model = load_embedder(folder)
-    facts = read_facts(run) if (run / "run.json").is_file() else None
-    loss = model.description.get("training", {}).get("loss", {}).get("name", "")
-    return SystemResult(
-        name=run.name,
-        title=title_of(loss) or run.name,
-        evaluation=evaluation,
-        history=read_history(run),
-        disk=disk,
-        parameters=sum(p.numel() for p in model.encoder.parameters()),
-        training_s=facts and facts.seconds,
-        space=model.space.in_words(),
-    )
+    try:
+        return frozenset(training_corpus(folder, None).speakers)
+    except (InputError, CheckpointError):
+        pass
+    try:
+        return frozenset(read_training_state(run_folder(folder) / "last")["curvox"]["speakers"])
+    except CheckpointError:
+        return None
 
 
 def title_of(loss: str) -> str:

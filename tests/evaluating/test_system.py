@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from curvox.corpora import EnrolmentMap, TrialList, plan_trials, read_corpus, read_trials
-from curvox.embedder import choose_cohort, embed_cohort, embed_utterances, load_embedder, score_plan, score_trials
+from curvox.embedder import Embedder, load_embedder
 from curvox.errors import InputError
+from curvox.evaluating import choose_cohort, embed_cohort, open_system, score_plan
 from curvox.geometry import Hypersphere
 from curvox.scoring import SCORE_MEAN, create_back_end, enrol, score_pairs
 
@@ -59,13 +60,24 @@ def test_score_plan__asks_how_several_recordings_become_one(back_end):
         score_plan(back_end, SPACE, unit_points(), plan_trials(TRIALS, MODELS))
 
 
-def test_score_plan__through_a_model_is_score_trials(tiny_run, voices):
+@pytest.mark.parametrize("scorer", [None, "cosine"])
+def test_system__scores_pairs_of_recordings_embedded_alone(scorer, tiny_run, voices):
     model, corpus = load_embedder(tiny_run), read_corpus(voices)
     trials = read_trials(voices / "trials" / "test.txt")
-    plan = plan_trials(trials)
-    points = embed_utterances(model, corpus, plan.utterances)
-    found = score_plan(create_back_end("plain").fit(model.space), model.space, points, plan)
-    np.testing.assert_allclose(found, score_trials(model, corpus, trials).scores, atol=1e-6)
+    system = open_system(tiny_run, corpus, [trials])
+    points = np.stack([model.embed(corpus.path_of(name)) for name in trials.utterances])
+    expected = score_pairs(model.space, points, *trials.indices(), scorer=scorer)
+    scored = system.score(trials, scorer=scorer)
+    np.testing.assert_allclose(scored.scores, expected, atol=1e-4)
+    assert (scored.llrs, scored.notes) == (None, ())
+
+
+def test_system__of_a_model_without_a_run_has_no_cohort(tiny_run, voices):
+    trials = read_trials(voices / "trials" / "test.txt")
+    system = open_system(load_embedder(tiny_run), read_corpus(voices), [trials])
+    assert system.score(trials).facts.name == "HAM-Softmax"
+    with pytest.raises(InputError, match='"s_norm" is fitted on training speakers: give the run folder'):
+        system.score(trials, "s_norm")
 
 
 def test_choose_cohort__takes_every_speaker_and_spreads_over_sessions(voices):
@@ -95,11 +107,13 @@ def test_cohort__is_kept_until_recordings_choice_or_model_change(tiny_run, voice
     cache = tmp_path / "eval" / "cohort.safetensors"
     embedded = []
 
-    def counted(model, corpus, names, progress=None):
-        embedded.append(len(names))
-        return embed_utterances(model, corpus, names, progress)
+    embed = Embedder.embed_utterances
 
-    monkeypatch.setattr("curvox.embedder.cohort.embed_utterances", counted)
+    def counted(model, corpus, names, *, measure=False, progress=None):
+        embedded.append(len(names))
+        return embed(model, corpus, names, measure=measure, progress=progress)
+
+    monkeypatch.setattr(Embedder, "embed_utterances", counted)
 
     def made(per_speaker=1):
         return embed_cohort(model, corpus, per_speaker=per_speaker, cache=cache)

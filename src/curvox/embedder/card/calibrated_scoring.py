@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvox.embedder.decision_card import DecisionCard
+from curvox.embedder.card.decision_card import DecisionCard
 from curvox.errors import CheckpointError, CurvoxError
 from curvox.geometry import AbstractSpace
 from curvox.scoring import (

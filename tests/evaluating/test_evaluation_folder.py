@@ -8,16 +8,21 @@ import pytest
 
 from curvox.corpora import TrialList
 from curvox.errors import CheckpointError, InputError
-from curvox.reports import EVALUATION_FILES, read_evaluation_folder, write_evaluation_folder
-from curvox.reports.evaluation_folder import read_speakers
+from curvox.evaluating import EVALUATION_FILES, FinishedEvaluation, read_evaluation_folder, write_evaluation_folder
+from curvox.evaluating.folder import read_speakers
 
 TRIALS = TrialList(("a1", "a1", "b/1"), ("a2", "b/1", "a2"), np.array([True, False, False]), "test.txt")
 SCORES = np.array([1 / 3, -1e-17, 5e300])
 SPEAKERS = {"a1": "anna", "a2": "anna", "b/1": "bert the second"}
 
 
-def write(folder, report, **more):
-    write_evaluation_folder(folder, report, trials=TRIALS, scores=SCORES, speakers=SPEAKERS, **more)
+def finished_of(report, llrs=None):
+    sides = [tuple(SPEAKERS[name] for name in side) for side in (TRIALS.enrolments, TRIALS.tests)]
+    return FinishedEvaluation(report, TRIALS.enrolments, TRIALS.tests, SCORES, *sides, llrs=llrs)
+
+
+def write(folder, report, llrs=None):
+    write_evaluation_folder(folder, finished_of(report, llrs), page="<p>page</p>")
 
 
 @pytest.fixture
@@ -41,13 +46,15 @@ def test_folder__comes_back_bit_by_bit(tmp_path, plain):
     assert back.enrolment_speakers == ("anna", "anna", "bert the second")
     assert back.test_speakers == ("anna", "bert the second", "anna")
     np.testing.assert_array_equal(back.labels, TRIALS.labels)
-    assert {path.name for path in back.folder.iterdir()} == EVALUATION_FILES - {"llrs.txt"}
+    assert {path.name for path in (tmp_path / "new" / "test").iterdir()} == EVALUATION_FILES - {"llrs.txt"}
 
 
 def test_folder__of_llrs_gives_the_llrs(tmp_path, report):
     llrs = np.array([2.0, -3.0, 0.5])
     write(tmp_path / "test", report, llrs=llrs)
-    np.testing.assert_array_equal(read_evaluation_folder(tmp_path / "test").scores, llrs)
+    back = read_evaluation_folder(tmp_path / "test")
+    np.testing.assert_array_equal(back.judged, llrs)
+    np.testing.assert_array_equal(back.scores, SCORES)
     assert {path.name for path in (tmp_path / "test").iterdir()} == EVALUATION_FILES
     (tmp_path / "test" / "llrs.txt").unlink()
     with pytest.raises(InputError, match=r"no llrs\.txt"):
@@ -61,7 +68,7 @@ def test_folder__stays_as_it_was_when_writing_fails(tmp_path, plain, monkeypatch
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("curvox.reports.evaluation_folder.render_evaluation_page", full)
+    monkeypatch.setattr("curvox.evaluating.folder.to_json", full)
     with pytest.raises(CheckpointError, match="No space"):
         write(tmp_path / "test", replace(plain, notes=("another",)))
     assert {path.name: path.read_bytes() for path in (tmp_path / "test").iterdir()} == before
@@ -90,6 +97,19 @@ def test_folder__refuses_figures_of_another_version_and_missing_speakers(tmp_pat
     (tmp_path / "test" / "speakers.txt").write_text("a1 anna\n")
     with pytest.raises(InputError, match="no speaker of"):
         read_evaluation_folder(tmp_path / "test")
+
+
+def test_folder__without_a_page_is_read_all_the_same(tmp_path, plain):
+    write_evaluation_folder(tmp_path / "test", finished_of(plain))
+    assert not (tmp_path / "test" / "report.html").exists()
+    assert read_evaluation_folder(tmp_path / "test").report == plain
+
+
+def test_folder__refuses_a_model_named_as_an_utterance_of_somebody_else(tmp_path, plain):
+    finished = replace(finished_of(plain), tests=("a2", "a1", "a2"))
+    with pytest.raises(InputError, match='"a1" is a model and an utterance of two different speakers'):
+        write_evaluation_folder(tmp_path / "test", finished)
+    assert not (tmp_path / "test").exists()
 
 
 def test_speakers__are_two_fields_and_one_each(tmp_path):

@@ -1,91 +1,24 @@
-"""Scored trials against the labels of a corpus: every figure, pooled and for parts of the trials."""
+"""Parts of the trials: those that share the values of a label, and those on the wrong end of the scores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvox.corpora import Corpus, EnrolmentMap, TrialList, repeated_trials, same_recordings, trial_columns
-from curvox.embedder.verification import ScoredTrials
+from curvox.corpora import Corpus, EnrolmentMap, TrialList, Utterance, first_recording, trial_columns
 from curvox.errors import InputError
-from curvox.metrics import DEFAULT_POINTS, DEFAULT_RATES, Evaluation, OperatingPoint, breakdown_masks, evaluate
+from curvox.evaluating.report import TrialSide, WorstTrial
+from curvox.metrics import breakdown_masks
 
 SESSION_GAP = "session gap"
 DURATION, DURATION_BINS = "duration_s", (2.0, 4.0, 8.0, 16.0)
+_FACTS = ("gender", "language", "channel", "session")
 
 By = str | tuple[str, str]
 Masks = Mapping[str, NDArray[np.bool_]]
-
-
-def evaluate_scores(
-    scored: ScoredTrials, corpus: Corpus, *, by: Sequence[By] = ("corpus",), resamples: int = 1000, seed: int = 0
-) -> Evaluation:
-    """Return all figures with intervals by bootstrap over speakers, pooled and for parts of the trials.
-
-    Args:
-        scored: labelled trials and their scores.
-        corpus: where the utterances' labels stand.
-        by: manifest columns, or pairs of them, whose values part the trials; see `breakdowns_of`.
-        resamples: of the bootstrap; 0 leaves intervals out.
-        seed: of the bootstrap.
-
-    Raises:
-        InputError: the trials have no labels, or only one class.
-    """
-    breakdowns = breakdowns_of(scored.trials, corpus, by)
-    return evaluate_trials(scored.trials, scored.scores, corpus, breakdowns=breakdowns, resamples=resamples, seed=seed)
-
-
-def evaluate_trials(
-    trials: TrialList,
-    scores: ArrayLike,
-    corpus: Corpus,
-    *,
-    enrolments: EnrolmentMap | None = None,
-    breakdowns: Mapping[str, Masks] | None = None,
-    llrs: bool = False,
-    points: Sequence[OperatingPoint] = DEFAULT_POINTS,
-    rates: Sequence[float] = DEFAULT_RATES,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Evaluation:
-    """Return every figure of scores that came from anywhere.
-
-    Args:
-        trials: T labelled trials.
-        scores: (T,) larger for the same speaker; natural-log likelihood ratios where ``llrs`` says so.
-        corpus: where the utterances' speakers stand.
-        enrolments: the models of the trials, where they name models.
-        breakdowns: parts of the trials by title and name, as `breakdowns_of` gives them.
-        llrs: whether the scores are calibrated; Cllr and actual costs are taken of LLRs only.
-        points: operating points of the detection costs.
-        rates: error rates at which the other one is stated.
-        resamples: of the bootstrap over speakers; 0 leaves intervals out.
-        seed: of the bootstrap.
-
-    Raises:
-        InputError: trials without labels, or what `curvox.metrics.evaluate` refuses.
-    """
-    if trials.labels is None:
-        raise InputError("these trials have no labels, so they can be scored but not evaluated")
-    enrolment_speakers, test_speakers = speakers_of(trials, corpus, enrolments)
-    return evaluate(
-        scores,
-        trials.labels,
-        enrolment_speakers=enrolment_speakers,
-        test_speakers=test_speakers,
-        points=points,
-        llrs=llrs,
-        rates=rates,
-        groups={name: mask for masks in (breakdowns or {}).values() for name, mask in masks.items()} or None,
-        same_recording=same_recordings(corpus, trials, enrolments),
-        repeated=repeated_trials(trials, enrolments),
-        resamples=resamples,
-        seed=seed,
-    )
 
 
 def breakdowns_of(
@@ -139,20 +72,6 @@ def parse_by(text: str) -> By:
     return parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
 
-def speakers_of(
-    trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap | None = None
-) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-    """Return the speakers of both sides, trial by trial; a model's speaker is that of its first recording."""
-    enrolled = {name: corpus[first_recording(name, enrolments)].speaker for name in set(trials.enrolments)}
-    tested = {name: corpus[name].speaker for name in set(trials.tests)}
-    return np.array([enrolled[name] for name in trials.enrolments]), np.array([tested[name] for name in trials.tests])
-
-
-def first_recording(enrolment: str, enrolments: EnrolmentMap | None) -> str:
-    """Return the first utterance of a model, or the utterance itself where trials name utterances."""
-    return enrolment if enrolments is None else enrolments[enrolment][0]
-
-
 def _masks(column: str, trials: TrialList, corpus: Corpus, enrolments: EnrolmentMap | None) -> Masks:
     left, right = trial_columns(corpus, trials, [column], enrolments)[column]
     if column == "corpus":
@@ -174,3 +93,65 @@ def _words(column: str) -> str:
         if column.endswith(suffix):
             return f"{column.removesuffix(suffix).replace('_', ' ')} in {unit}"
     return column.replace("_", " ")
+
+
+def worst_trials(
+    trials: TrialList,
+    scores: ArrayLike,
+    corpus: Corpus,
+    *,
+    threshold: float,
+    count: int = 10,
+    enrolments: EnrolmentMap | None = None,
+) -> tuple[WorstTrial, ...]:
+    """Return the ``count`` highest scoring non-targets, worst first, then the ``count`` lowest scoring targets.
+
+    Two trials of the same two recordings, in either order, are shown once. Ties keep the order of the list.
+
+    Args:
+        trials: labelled, T of them.
+        scores: (T,) larger for the same speaker.
+        corpus: where the labels of the recordings stand.
+        threshold: a score of at least this is accepted; says which of the trials are decided wrongly.
+        count: of each class.
+        enrolments: the models of the trials, where they name models; a model is shown by its first recording.
+
+    Raises:
+        InputError: trials without labels, or scores of another number.
+    """
+    scores_ = np.asarray(scores, dtype=np.float64)
+    if trials.labels is None or scores_.shape != (len(trials),):
+        raise InputError(f"expected {len(trials)} labelled trials and a score for each, got {scores_.shape}")
+    rows = [
+        *_first_pairs(trials, np.flatnonzero(~trials.labels), -scores_, count),
+        *_first_pairs(trials, np.flatnonzero(trials.labels), scores_, count),
+    ]
+    return tuple(
+        WorstTrial(
+            target=bool(trials.labels[row]),
+            score=float(scores_[row]),
+            wrong=bool(trials.labels[row]) != (float(scores_[row]) >= threshold),
+            enrolment=_side(corpus[first_recording(trials.enrolments[row], enrolments)]),
+            test=_side(corpus[trials.tests[row]]),
+        )
+        for row in rows
+    )
+
+
+def _first_pairs(trials: TrialList, rows: NDArray[np.intp], key: NDArray[np.float64], count: int) -> Iterator[int]:
+    """Yield the rows of the lowest keys, each pair of recordings once."""
+    seen: set[frozenset[str]] = set()
+    for row in rows[np.argsort(key[rows], kind="stable")].tolist():
+        if len(seen) == count:
+            return
+        pair = frozenset((trials.enrolments[row], trials.tests[row]))
+        if pair not in seen:
+            seen.add(pair)
+            yield row
+
+
+def _side(utterance: Utterance) -> TrialSide:
+    facts = [(name, getattr(utterance, name)) for name in _FACTS]
+    if utterance.duration_s is not None:
+        facts.append(("duration", f"{utterance.duration_s:.1f} s"))
+    return TrialSide(utterance.utterance, utterance.speaker, tuple((name, text) for name, text in facts if text))

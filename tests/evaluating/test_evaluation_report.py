@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from curvox.errors import InputError
+from curvox.evaluating import Breakdown, EvaluationReport
 from curvox.metrics import OperatingPoint, evaluate
 from curvox.records import to_json
-from curvox.reports import Breakdown, EvaluationReport
 
 
 def test_evaluation_report__comes_back_from_to_json(evaluation_report):

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvox.corpora import Corpus, EnrolmentMap, TrialList, Utterance
-from curvox.embedder import breakdowns_of, evaluate_trials, parse_by, speakers_of
+from curvox.corpora import Corpus, EnrolmentMap, TrialList, Utterance, read_corpus, read_trials, speakers_of
+from curvox.embedder import load_embedder
 from curvox.errors import InputError, UnknownNameError
-from curvox.metrics import evaluate
+from curvox.evaluating import ScoredTrials, breakdowns_of, evaluate, evaluate_scored, parse_by
+from curvox.metrics import evaluate as metrics_of
 
 
 def utterance(number: int) -> Utterance:
@@ -128,11 +129,21 @@ def test_speakers__of_models_are_those_of_their_recordings():
     assert (enrolment.tolist(), test.tolist()) == (["s2"], ["s1"])
 
 
-def test_evaluate_trials__is_the_evaluation_of_the_metrics():
+def figures(trials, scores, corpus=CORPUS):
+    scored = ScoredTrials(trials, corpus, np.asarray(scores, dtype=np.float64))
+    return evaluate_scored(scored, by=(), resamples=0).evaluation
+
+
+def test_evaluate_scored__is_the_evaluation_of_the_metrics():
     scores = np.random.default_rng(0).standard_normal(len(TRIALS)) + LABELS
     breakdowns = breakdowns_of(TRIALS, CORPUS, ["gender"])
-    found = evaluate_trials(TRIALS, scores, CORPUS, breakdowns=breakdowns, llrs=True, resamples=20, seed=3)
-    expected = evaluate(
+    scored = ScoredTrials(TRIALS, CORPUS, scores, llrs=scores)
+    finished = evaluate_scored(scored, by=["gender"], resamples=20, seed=3)
+    found = finished.evaluation
+    assert [(part.title, set(part.groups)) for part in finished.report.breakdowns] == [
+        ("gender", set(breakdowns["gender"]))
+    ]
+    expected = metrics_of(
         scores,
         LABELS,
         enrolment_speakers=[CORPUS[a].speaker for a, _ in PAIRS],
@@ -149,28 +160,68 @@ def test_evaluate_trials__is_the_evaluation_of_the_metrics():
     assert (found.det, found.histogram, found.calibration) == (expected.det, expected.histogram, expected.calibration)
 
 
-def test_evaluate_trials__sees_recordings_compared_with_themselves():
+def test_evaluate_scored__sees_recordings_compared_with_themselves():
     twin = replace(CORPUS.utterances[0], utterance="twin")
     corpus = Corpus(CORPUS.root, (*CORPUS.utterances, twin), "twins")
     trials = TrialList(("u0", "u0", "u0"), ("twin", "u6", "u1"), np.array([True, True, False]))
-    health = evaluate_trials(trials, [3.0, 2.0, 1.0], corpus, resamples=0).health
+    health = figures(trials, [3.0, 2.0, 1.0], corpus).health
     assert health is not None
     assert health.same_recording == 1
 
 
-def test_evaluate_trials__takes_no_mirrored_or_repeated_trial_for_a_tie():
+def test_evaluate_scored__takes_no_mirrored_or_repeated_trial_for_a_tie():
     scores = {frozenset(pair): i for i, pair in enumerate(PAIRS)}
-    mirrored = evaluate_trials(TRIALS, [scores[frozenset(pair)] for pair in PAIRS], CORPUS, resamples=0).health
+    mirrored = figures(TRIALS, [scores[frozenset(pair)] for pair in PAIRS]).health
     assert mirrored is not None
     assert (mirrored.tied_share, mirrored.repeated) == (0, len(PAIRS) // 2)
     assert not any("share their score" in warning for warning in mirrored.warnings)
     rounded = [scores[frozenset(pair)] // 200 for pair in PAIRS]
-    sick = evaluate_trials(TRIALS, rounded, CORPUS, resamples=0).health
+    sick = figures(TRIALS, rounded).health
     assert sick is not None
     assert sick.tied_share == 1
     assert any("that repeat no other share their score" in warning for warning in sick.warnings)
 
 
-def test_evaluate_trials__refuses_trials_without_labels():
+def test_evaluate_scored__refuses_trials_without_labels():
     with pytest.raises(InputError, match="no labels"):
-        evaluate_trials(replace(TRIALS, labels=None), np.zeros(len(TRIALS)), CORPUS)
+        figures(replace(TRIALS, labels=None), np.zeros(len(TRIALS)))
+
+
+def test_evaluate__of_a_run_in_one_line_is_every_step_of_it(tiny_run, voices):
+    trials = voices / "trials" / "test.txt"
+    told = []
+    found = evaluate(tiny_run, trials, resamples=5, seed=2, progress=lambda *step: told.append(step))
+    listed, corpus = read_trials(trials), read_corpus(voices)
+    assert listed.labels is not None
+    expected = metrics_of(
+        found.scores,
+        listed.labels,
+        enrolment_speakers=[corpus[name].speaker for name in listed.enrolments],
+        test_speakers=[corpus[name].speaker for name in listed.tests],
+        resamples=5,
+        seed=2,
+    )
+    assert found.evaluation.figures == expected.figures
+    assert (found.enrolments, found.tests, found.llrs, found.folder) == (listed.enrolments, listed.tests, None, None)
+    np.testing.assert_array_equal(found.labels, listed.labels)
+    assert found.report.trials.name == "test.txt"
+    assert len(found.report.worst) == 20
+    whole = len(listed.utterances)
+    assert told == [
+        *(("embedding", i + 1, whole) for i in range(whole)),
+        ("test.txt, plain: 5 resamples of the speakers", 0, 0),
+    ]
+
+
+def test_evaluate__takes_models_lists_and_corpora_as_objects(tiny_run, voices):
+    trials = voices / "trials" / "test.txt"
+    model, corpus, listed = load_embedder(tiny_run), read_corpus(voices), read_trials(trials)
+    found = evaluate(model, listed, corpus, resamples=0)
+    same = evaluate(tiny_run, trials, voices, resamples=0)
+    np.testing.assert_array_equal(found.scores, same.scores)
+    assert found.evaluation == same.evaluation
+    assert (found.report.scoring.name, same.report.scoring.name) == ("HAM-Softmax", "tiny")
+    with pytest.raises(InputError, match="names no corpus: give the corpus of the trials"):
+        evaluate(model, listed)
+    with pytest.raises(UnknownNameError, match="as_norm"):
+        evaluate("nowhere", listed, back_end="asnorm")
