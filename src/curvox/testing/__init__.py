@@ -1,8 +1,8 @@
 """What tests, demonstrations and users' tests share: contract suites, dummies of corpora, synthetic voices.
 
 One call holds a part of your own to the contract that the parts of the tables keep: `check_loss`, `check_encoder`,
-`check_space`, `check_back_end`, `check_waveform_source`. Each suite's module has its checks one by one in ``CHECKS``. Everything is
-imported when it is asked for, so that a test pays only for what it uses.
+`check_space`, `check_back_end`, `check_waveform_source`. Each suite's module has its checks one by one in ``CHECKS``.
+Everything is imported when it is asked for, so that a test pays only for what it uses.
 """
 
 from __future__ import annotations
