@@ -191,7 +191,7 @@ def _compare(kept: Any, found: Any, path: str, seen: Comparison) -> None:
             _compare(a, b, f"{path}[{number}]", seen)
         return None
     seen.values += 1
-    if _is_number(kept) and _is_number(found):
+    if isinstance(kept, int | float) and isinstance(found, int | float) and not {type(kept), type(found)} & {bool}:
         return _compare_numbers(kept, found, path, seen)
     if kept == found and type(kept) is type(found):
         return None
@@ -233,10 +233,6 @@ def _note(relative: float, path: str, what: str, seen: Comparison) -> None:
         seen.differ(path, what)
     elif relative > seen.largest:
         seen.largest, seen.where = relative, path.partition("/")[2]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _short(value: Any) -> str:

@@ -38,7 +38,7 @@ from typing import Any
 import lightning.pytorch  # noqa: F401 - imported once, here, for all commands, which are forks of this process
 import torch
 import yaml
-from kept_values import Comparison, compare_values, comparable, read_folder, read_result
+from kept_values import Comparison, comparable, compare_values, read_folder, read_result
 from training_steps import encoder_steps, loss_steps
 
 torch.set_num_threads(1)
@@ -110,8 +110,8 @@ COMMANDS: dict[str, tuple[str, str, int]] = {
         0,
     ),
     "eval, cosine": (
-        "eval {run} --data {corpus} --trials {test} --trials {dev} --scorer cosine --back-end plain --back-end as_norm:top_k=10"
-        " --resamples 50 --seed 4 --no-audio --output {out}",
+        "eval {run} --data {corpus} --trials {test} --trials {dev} --scorer cosine --back-end plain"
+        " --back-end as_norm:top_k=10 --resamples 50 --seed 4 --no-audio --output {out}",
         "{out}",
         0,
     ),
@@ -487,7 +487,7 @@ def _start(words: str) -> tuple[int, Callable[..., str]]:
     """Fork a process that runs a command of curvox; also return what reads its output."""
     import shlex
 
-    outputs = [tempfile.TemporaryFile() for _ in range(2)]
+    outputs = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115 - read after this function
     child = os.fork()
     if child == 0:
         for number, file in enumerate(outputs, start=1):
