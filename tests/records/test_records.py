@@ -23,13 +23,7 @@ from curvox.diagnosis.json_form import diagnosis_from_tree, diagnosis_tree
 from curvox.embedder import DecisionCard, DevResult, ModelDescription, read_description
 from curvox.embedder.model_folder import write_description
 from curvox.errors import CheckpointError, CorpusError, CurvoxError, InputError
-from curvox.evaluating.report import TrialSide, WorstTrial
-from curvox.hierarchy import TreeMeasures
-from curvox.metrics import Difference, Figure, Interval, evaluate
-from curvox.records import INFINITIES, NUMBERS, from_plain, read_tree, to_json, to_plain
-from curvox.records import read_record as read_any
-from curvox.records import write_record as write_any
-from curvox.reports import (
+from curvox.evaluating import (
     Breakdown,
     ComparedSystem,
     Comparison,
@@ -38,6 +32,12 @@ from curvox.reports import (
     TrialFacts,
     read_report,
 )
+from curvox.evaluating.report import TrialSide, WorstTrial
+from curvox.hierarchy import TreeMeasures
+from curvox.metrics import Difference, Figure, Interval, evaluate
+from curvox.records import INFINITIES, NUMBERS, from_plain, read_tree, to_json, to_plain
+from curvox.records import read_record as read_any
+from curvox.records import write_record as write_any
 from curvox.scoring import NamedThreshold
 from curvox.training import EpochRecord
 from curvox.training.death import read_death, write_death
