@@ -12,7 +12,7 @@ import soundfile
 
 from curvox.audio import examine_recording, examine_recordings
 from curvox.diagnosis import examination_dict, examine_corpus
-from curvox.diagnosis.corpus_problem import BADNESS, KINDS
+from curvox.diagnosis.corpus.problems import BADNESS, KINDS
 from curvox.errors import InputError
 from curvox.testing.dummies import speech_like
 

@@ -9,7 +9,7 @@ import pytest
 
 from curvox.audio import RecordingQuality
 from curvox.diagnosis import RecordingFacts
-from curvox.diagnosis.data_checks import CAUSES_OF_RECORDINGS, data_checks
+from curvox.diagnosis.causes.data import OF_RECORDINGS, check_recordings
 
 _SOUND = RecordingQuality(2.0, 1.6, 0.2, 25.0, 7000.0, 0.0, 16000)
 _SILENT = replace(_SOUND, speech_s=0.0, silence_share=1.0)
@@ -34,7 +34,7 @@ def _facts(counts: list[int], *, dev: int = 20, sessions: int = 3) -> RecordingF
 
 
 def _found(facts: RecordingFacts) -> dict[str, str]:
-    return {finding.cause: finding.severity for finding in data_checks(facts).findings}
+    return {finding.cause: finding.severity for finding in check_recordings(facts).findings}
 
 
 def _replaced(facts: RecordingFacts, share: float, quality: RecordingQuality) -> RecordingFacts:
@@ -44,9 +44,9 @@ def _replaced(facts: RecordingFacts, share: float, quality: RecordingQuality) ->
 
 @pytest.mark.parametrize("counts", [[12] * 40, [8] * 16, [100] * 5, [4, 6, 8, 10] * 20])
 def test_sound_recordings__have_no_finding(counts: list[int]) -> None:
-    checked = data_checks(_facts(counts))
+    checked = check_recordings(_facts(counts))
     assert checked.findings == ()
-    assert checked.causes == CAUSES_OF_RECORDINGS
+    assert checked.causes == OF_RECORDINGS
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_quality__counts_only_what_was_measured() -> None:
     facts = _facts([12] * 40)
     some = replace(facts, quality=(_SILENT, _SOUND) + (None,) * (len(facts.names) - 2))
     assert _found(some) == {"silent_recordings": "failure"}
-    none = data_checks(replace(facts, quality=(None,) * len(facts.names)))
+    none = check_recordings(replace(facts, quality=(None,) * len(facts.names)))
     assert {gap.cause for gap in none.not_checked} == {"silent_recordings", "clipped_recordings"}
 
 
@@ -93,7 +93,7 @@ def test_copies__of_one_speaker_are_a_note_and_many_of_them_a_warning() -> None:
 
 @pytest.mark.parametrize("places", [[(0, 100), (1, 200), (2, 300)], [(0, 485), (1, 486), (2, 487)]])
 def test_copies__of_two_speakers_or_splits_are_a_warning_soon(places: list[tuple[int, int]]) -> None:
-    checked = data_checks(_copied(_facts([12] * 40), places))
+    checked = check_recordings(_copied(_facts([12] * 40), places))
     (finding,) = checked.findings
     assert (finding.cause, finding.severity) == ("duplicate_recordings", "warning")
     assert finding.evidence[0].value == pytest.approx(3 / 500)
@@ -107,7 +107,7 @@ def test_copies__of_silence_are_silence() -> None:
 
 def test_copies__are_not_judged_without_digests() -> None:
     facts = _facts([12] * 40)
-    checked = data_checks(replace(facts, digests=("",) * len(facts.names)))
+    checked = check_recordings(replace(facts, digests=("",) * len(facts.names)))
     assert [gap.cause for gap in checked.not_checked] == ["duplicate_recordings"]
 
 
@@ -154,6 +154,6 @@ def test_numbers__are_those_of_the_training_split() -> None:
 
 def test_empty_and_tiny_corpora__are_not_judged() -> None:
     empty = RecordingFacts((), (), (), (), np.zeros(0), (), ())
-    assert {gap.cause for gap in data_checks(empty).not_checked} == set(CAUSES_OF_RECORDINGS)
-    tiny = data_checks(_facts([2, 2], dev=0))
+    assert {gap.cause for gap in check_recordings(empty).not_checked} == set(OF_RECORDINGS)
+    tiny = check_recordings(_facts([2, 2], dev=0))
     assert "speaker_imbalance" in {gap.cause for gap in tiny.not_checked}

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from curvox.diagnosis import diagnose
-from curvox.diagnosis.scale_checks import Softmax, softmaxes_of
+from curvox.diagnosis.probes.loss import Softmax, softmaxes_of
 from curvox.errors import InputError
 from curvox.losses import LOSSES, AMSoftmax, Triplet, create_loss
 from curvox.testing.specimens import GaussianKLAsGiven, HingeAsGiven
@@ -126,7 +126,7 @@ def test_surest_probability__is_that_of_a_softmax_over_a_simplex() -> None:
     logits = torch.full((10,), -4.0 / 9.0)
     logits[0] = 4.0
     assert softmax.surest == pytest.approx(float(logits.softmax(0)[0]), rel=1e-6)
-    assert Softmax(softmax.least_scale, 10, softmax.gap, softmax.used).surest == pytest.approx(0.9)
+    assert Softmax(softmax.scale_for(0.9), 10, softmax.gap, softmax.used).surest == pytest.approx(0.9)
 
 
 def test_batch_without_a_pair__is_named() -> None:

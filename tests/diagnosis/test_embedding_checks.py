@@ -9,8 +9,9 @@ import torch
 from made_up_embeddings import SPACES, gaussian_speakers, with_raw
 
 from curvox.diagnosis import EmbeddedSet
-from curvox.diagnosis.embedding_checks import CAUSES_OF_EMBEDDINGS, embedding_checks
-from curvox.diagnosis.embedding_pairs import how_often_smaller
+from curvox.diagnosis.causes.embeddings import OF_EMBEDDINGS
+from curvox.diagnosis.checks import embedding_checks
+from curvox.diagnosis.probes.pairs import how_often_smaller
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall
 from curvox.metrics import auc
 
@@ -56,7 +57,7 @@ def test_collapse__to_one_vector_is_found_and_nothing_else_judged(name: str, val
     items = gaussian_speakers(space=SPACES[name])
     checked = embedding_checks(with_raw(items, torch.full_like(items.raw, value)))
     assert [(f.cause, f.severity) for f in checked.findings] == [("collapse", "failure")]
-    assert {gap.cause for gap in checked.not_checked} == set(CAUSES_OF_EMBEDDINGS[1:])
+    assert {gap.cause for gap in checked.not_checked} == set(OF_EMBEDDINGS[1:])
 
 
 def test_collapse__is_not_found_where_a_small_spread_still_tells_speakers_apart() -> None:
@@ -126,7 +127,7 @@ def test_hubness__needs_many_recordings() -> None:
 def test_what_cannot_be_judged__is_said_with_the_reason(raw: torch.Tensor, speakers: torch.Tensor, why: str) -> None:
     checked = embedding_checks(EmbeddedSet(raw, speakers.long(), Hypersphere()))
     assert not checked.causes
-    assert {gap.cause for gap in checked.not_checked} == set(CAUSES_OF_EMBEDDINGS)
+    assert {gap.cause for gap in checked.not_checked} == set(OF_EMBEDDINGS)
     assert all(why in gap.why for gap in checked.not_checked)
 
 

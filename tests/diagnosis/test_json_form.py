@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from made_up_diagnoses import everything, healthy, sick
 
 from curvox.diagnosis.causes import CAUSES
-from curvox.diagnosis.findings import SEVERITIES, Diagnosis, Evidence, Finding, NotChecked
+from curvox.diagnosis.findings import SEVERITIES, Evidence, Finding, NotChecked
 from curvox.diagnosis.json_form import diagnosis_from_tree, diagnosis_tree
+from curvox.diagnosis.verdict import Diagnosis
 from curvox.errors import InputError
 
 NAMES = st.sampled_from(sorted(CAUSES))

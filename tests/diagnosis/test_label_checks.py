@@ -10,7 +10,8 @@ import torch
 from made_up_embeddings import SPACES, gaussian_speakers, relabelled, with_raw, with_sessions
 
 from curvox.diagnosis import Checked, EmbeddedSet
-from curvox.diagnosis.label_checks import CAUSES_OF_LABELS, label_checks
+from curvox.diagnosis.causes.labels import OF_LABELS
+from curvox.diagnosis.checks import label_checks
 
 
 def _found(checked: Checked) -> dict[str, str]:
@@ -114,7 +115,7 @@ def test_embeddings_that_know_no_speakers__judge_no_labels() -> None:
     items = gaussian_speakers(within=4.0)
     checked = label_checks(items, items)
     assert not checked.causes
-    assert {gap.cause for gap in checked.not_checked} == set(CAUSES_OF_LABELS)
+    assert {gap.cause for gap in checked.not_checked} == set(OF_LABELS)
     assert all("do not tell speakers apart yet" in gap.why for gap in checked.not_checked)
 
 
@@ -137,4 +138,4 @@ def test_two_speakers_and_one_dimension__are_judged_without_error() -> None:
     tiny: list[dict[str, Any]] = [{"speakers": 2, "recordings": 4}, {"dim": 1}, {"speakers": 5, "recordings": 2}]
     for sizes in tiny:
         checked = label_checks(gaussian_speakers(within=0.01, **sizes))
-        assert len(checked.causes) + len(checked.not_checked) == len(CAUSES_OF_LABELS)
+        assert len(checked.causes) + len(checked.not_checked) == len(OF_LABELS)

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from curvox.diagnosis import CAUSES, VITALS, Finding
-from curvox.diagnosis.live import LiveWatch
+from curvox.diagnosis import CAUSES, VITALS, Finding, LiveWatch
 
 HEALTHY = {
     "loss": 5.0, "effective_rank": 20.0, "alignment": 0.5, "uniformity": -2.5, "same_distance": 0.4,

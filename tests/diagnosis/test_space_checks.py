@@ -10,7 +10,8 @@ from made_up_embeddings import gaussian_speakers
 from torch import Tensor
 
 from curvox.diagnosis import EmbeddedSet
-from curvox.diagnosis.space_checks import CAUSES_OF_SPACE, space_checks
+from curvox.diagnosis.causes.space import OF_SPACE
+from curvox.diagnosis.checks import space_checks
 from curvox.geometry import AbstractLift, Clip, Euclidean, ExpMap, Hypersphere, PoincareBall, Published, SoftClip
 from curvox.losses.h_softmax import HSoftmax
 
@@ -110,7 +111,7 @@ def test_the_space_of_the_loss__is_the_one_that_is_judged() -> None:
 def test_what_cannot_be_judged__is_said_with_the_reason() -> None:
     items = EmbeddedSet(torch.full((20, 4), float("nan")), torch.arange(20), PoincareBall())
     checked = space_checks(items)
-    assert {gap.cause for gap in checked.not_checked} == set(CAUSES_OF_SPACE)
+    assert {gap.cause for gap in checked.not_checked} == set(OF_SPACE)
     assert not checked.causes
 
 
@@ -118,4 +119,4 @@ def test_what_cannot_be_judged__is_said_with_the_reason() -> None:
 def test_degenerate_points__are_judged_without_error(raw: Tensor) -> None:
     for lift in (Clip(), ExpMap(), SoftClip(), Published()):
         checked = space_checks(EmbeddedSet(raw, torch.arange(20) // 2, PoincareBall(lift=lift)))
-        assert set(checked.causes) == set(CAUSES_OF_SPACE)
+        assert set(checked.causes) == set(OF_SPACE)

@@ -7,7 +7,7 @@ import torch
 from tiny_steps import found, severities, tiny_encoder, training
 from torch import Tensor, nn
 
-from curvox.diagnosis.step_checks import step_checks
+from curvox.diagnosis.checks import step_checks
 
 LOSSES = (
     "softmax", "am_softmax", "aam_softmax", "ram_softmax", "h_softmax", "ham_softmax", "sphereface2", "triplet",

@@ -10,8 +10,8 @@ from tiny_steps import DIM, SPEAKERS, found, severities, tiny_encoder, training,
 from torch import Tensor, nn
 
 from curvox.diagnosis import StepProbe
-from curvox.diagnosis.gradient_checks import layer_influence
-from curvox.diagnosis.step_checks import step_checks
+from curvox.diagnosis.causes.gradients import layer_influence
+from curvox.diagnosis.checks import step_checks
 from curvox.losses import create_loss
 
 

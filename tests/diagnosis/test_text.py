@@ -6,8 +6,8 @@ import pytest
 from made_up_diagnoses import NO_LOGS, everything, healthy, sick
 
 from curvox.diagnosis.causes import CAUSES
-from curvox.diagnosis.findings import Diagnosis, Evidence, Finding
-from curvox.diagnosis.text import explained, headline, quantity, summary
+from curvox.diagnosis.findings import Evidence, Finding
+from curvox.diagnosis.verdict import Diagnosis, explained, headline, quantity, summary
 
 
 def words(text: str) -> str:

@@ -13,13 +13,13 @@ import pytest
 import torch
 import yaml
 from curvox.audio.shard_index import Shard, ShardHead, read_head
+from curvox.reports.worst_trials import TrialSide, WorstTrial
 from made_up_bench import tree_measures
 from made_up_diagnoses import sick
 from tiny_decisions import drawn_card
 
 from curvox.bench import RunRecord, ScoredList, read_record, write_record
-from curvox.diagnosis import Death
-from curvox.diagnosis.json_form import diagnosis_from_tree, diagnosis_tree
+from curvox.diagnosis import Death, diagnosis_from_tree, diagnosis_tree
 from curvox.embedder import DecisionCard, DevResult, ModelDescription, read_description
 from curvox.embedder.model_folder import write_description
 from curvox.errors import CheckpointError, CorpusError, CurvoxError, InputError
@@ -37,7 +37,6 @@ from curvox.reports import (
     TrialFacts,
     read_report,
 )
-from curvox.reports.worst_trials import TrialSide, WorstTrial
 from curvox.scoring import NamedThreshold
 from curvox.training import EpochRecord
 from curvox.training.death import read_death, write_death

@@ -11,10 +11,7 @@ import torch
 from made_up_diagnoses import NO_LOGS, embedded, everything, healthy, history, observation, sick
 from page_reading import Page
 
-from curvox.diagnosis.causes import CAUSES
-from curvox.diagnosis.observation import EmbeddedSet, EpochVitals
-from curvox.diagnosis.pictures import distance_histogram, radius_histogram
-from curvox.diagnosis.vitals import VITALS
+from curvox.diagnosis import CAUSES, VITALS, EmbeddedSet, EpochVitals, distance_histogram, radius_histogram
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall
 from curvox.reports import render_diagnosis_page, vital_figure

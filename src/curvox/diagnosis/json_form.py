@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from curvox.diagnosis.causes import CAUSES
-from curvox.diagnosis.findings import Diagnosis
+from curvox.diagnosis.verdict import Diagnosis
 from curvox.errors import InputError
 from curvox.records import NUMBERS, from_plain, to_plain
 
