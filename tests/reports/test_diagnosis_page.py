@@ -232,7 +232,7 @@ def test_page__draws_embeddings_that_are_all_one_point() -> None:
 
 def test_import__of_the_page_brings_neither_torch_nor_matplotlib() -> None:
     code = (
-        "import sys, curvox.reports.diagnosis_page, curvox.diagnosis.json_form\n"
+        "import sys, curvox.reports.diagnosis_page, curvox.diagnosis.verdict\n"
         "print([m for m in ('torch', 'matplotlib', 'jinja2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from curvox.diagnosis.corpus.problems import BADNESS, KINDS, CorpusProblem
     from curvox.diagnosis.diagnosing import LiveWatch, diagnose, diagnose_run
     from curvox.diagnosis.findings import GROUPS, Cause, Checked, Evidence, Finding, NotChecked
-    from curvox.diagnosis.json_form import diagnosis_from_tree, diagnosis_tree
     from curvox.diagnosis.observation import (
         VITALS,
         Death,
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
         Diagnosis,
         Explained,
         counts,
+        diagnosis_from_tree,
+        diagnosis_tree,
         explained,
         headline,
         measured,
@@ -59,7 +60,6 @@ _MODULES = {
     "corpus.problems": ("BADNESS", "KINDS", "CorpusProblem"),
     "diagnosing": ("LiveWatch", "diagnose", "diagnose_run"),
     "findings": ("GROUPS", "Cause", "Checked", "Evidence", "Finding", "NotChecked"),
-    "json_form": ("diagnosis_from_tree", "diagnosis_tree"),
     "observation": (
         "VITALS", "Death", "EmbeddedSet", "EpochVitals", "Origin", "RecordingFacts", "RunObservation",
         "StepProbe", "VitalHistory",
@@ -71,7 +71,8 @@ _MODULES = {
     "probes.origin": ("find_origin",),
     "probes.step": ("probe_step",),
     "verdict": (
-        "Diagnosis", "Explained", "counts", "explained", "headline", "measured", "quantity", "summary", "title_of",
+        "Diagnosis", "Explained", "counts", "diagnosis_from_tree", "diagnosis_tree", "explained", "headline",
+        "measured", "quantity", "summary", "title_of",
     ),
 }  # fmt: skip
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -164,7 +164,7 @@ def lacks_speech(
 ) -> NDArray[np.bool_]:
     """Tell which recordings (N,), or whether one, hold next to no speech, by `RecordingQuality` and level.
 
-    A level of NaN is unknown. Where all is loud no speech stands out, and that is no silence.
+    A level of NaN is unknown. A recording that is loud throughout is not silent, although no speech stands out.
     """
     nothing = (np.asarray(speech_s) < SILENT_SPEECH_S) | (np.asarray(silence_share) > SILENT_SHARE)
     loud = is_clipped(clipped_share) | (np.asarray(level_db) >= SILENT_LEVEL_DB)

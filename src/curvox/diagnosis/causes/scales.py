@@ -9,7 +9,8 @@ from curvox.diagnosis.causes.loss_form import REST_OUT_OF_REACH, is_softmax
 from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, NotChecked, failure_if
 
 if TYPE_CHECKING:
-    from curvox.diagnosis.probes.loss import LossMeasures, Rests, Softmax
+    from curvox.diagnosis.probes.loss import LossMeasures, Rests
+    from curvox.diagnosis.probes.softmax import Softmax
 
 GRADIENT_MULTIPLIED = Cause(
     "gradient_multiplied",

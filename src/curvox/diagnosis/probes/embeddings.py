@@ -29,7 +29,7 @@ def effective_rank(points: Tensor) -> float:
     Roy & Vetterli 2007 (The effective rank: a measure of effective dimensionality).
 
     Raises:
-        InputError: points that are no matrix.
+        InputError: the points are not a matrix.
     """
     values = _spectrum(points).sqrt()
     total = values.sum()

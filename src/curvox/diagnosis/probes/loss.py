@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,17 +19,10 @@ from torch import Tensor
 from curvox.diagnosis.observation import Origin
 from curvox.diagnosis.probes.origin import find_origin
 from curvox.diagnosis.probes.scenes import LENGTHS, Scene, collapsed_scene, random_scene, solved_scene
+from curvox.diagnosis.probes.softmax import Softmax, softmaxes_of
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.losses import (
-    AAMSoftmax,
-    AbstractLoss,
-    AMSoftmax,
-    Combined,
-    HAMSoftmax,
-    HSoftmax,
-    RAMSoftmax,
-)
+from curvox.losses import AbstractLoss
 
 DESCENT_STEPS, DESCENT_STEP = 150, 0.05
 """Adam steps that free embeddings take, and the length of each over the embeddings' root mean square."""
@@ -45,9 +38,6 @@ SPEAKERS, RECORDINGS = 8, 4
 
 Answer = TypeVar("Answer")
 
-USED = 3.0
-"""How many times as far apart as most embeddings of a batch are they may come to be, within the ball's own bound."""
-
 
 @dataclass(frozen=True)
 class Response:
@@ -59,9 +49,7 @@ class Response:
     @property
     def finite(self) -> bool:
         """Value and gradient are."""
-        return (
-            bool(torch.isfinite(self.gradient).all()) and self.value == self.value and abs(self.value) != float("inf")
-        )
+        return math.isfinite(self.value) and bool(torch.isfinite(self.gradient).all())
 
 
 @dataclass(frozen=True)
@@ -132,39 +120,6 @@ class Rests:
     def share(self, count: int) -> float:
         """What is left with ``count`` speakers solved, over the collapsed value."""
         return self.solved[count] / self.collapsed[count] if self.collapsed[count] > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class Softmax:
-    """What a softmax over bounded similarities can do.
-
-    Attributes:
-        scale: s.
-        speakers: N.
-        gap: the widest between the similarity to the own centre and to all others.
-        used: as much of it as embeddings use.
-        on_ball: the similarities are distances of a ball, of which embeddings come to use more and more.
-    """
-
-    scale: float
-    speakers: int
-    gap: float
-    used: float
-    on_ball: bool = False
-
-    @property
-    def surest(self) -> float:
-        """The largest probability of the own speaker."""
-        return 1.0 / (1.0 + (self.speakers - 1) * math.exp(-min(self.scale * self.gap, 700.0)))
-
-    @property
-    def usual_scale(self) -> float:
-        """sqrt(2) ln(N - 1), as AdaCos has it, at least 3, over the gap that is used (arXiv:1905.00292)."""
-        return max(3.0, math.sqrt(2.0) * math.log(max(2, self.speakers - 1))) / self.used
-
-    def scale_for(self, probability: float) -> float:
-        """The scale at which the own speaker can have this probability."""
-        return math.log(probability / (1.0 - probability) * (self.speakers - 1)) / self.gap
 
 
 @dataclass(frozen=True)
@@ -320,7 +275,7 @@ def rests(loss: AbstractLoss) -> Rests:
         return min((v for v in values if math.isfinite(v)), default=math.inf)
 
     solved = {count: least(solved_scene, count, math.inf) for count in COUNTS}
-    # One point that is long is none any more: its recordings are apart by a share of its length.
+    # The recordings of a long point lie apart by a share of its length, so that it is not one point any more.
     collapsed = {count: least(collapsed_scene, count, 1.0) for count in COUNTS}
     try:
         alone = least(solved_scene, COUNTS[-1], math.inf, 1), least(collapsed_scene, COUNTS[-1], 1.0, 1)
@@ -388,41 +343,3 @@ def length_of(raw: Tensor) -> float:
     """Median length of raw embeddings (B, D); sqrt(D), that of batch-normalised ones, where it is 0 or not finite."""
     median = float(torch.linalg.vector_norm(raw.double(), dim=-1).median())
     return median if math.isfinite(median) and median > 1e-8 else math.sqrt(raw.shape[-1])
-
-
-def softmaxes_of(loss: AbstractLoss, raw: Tensor) -> Iterator[Softmax]:
-    """The softmaxes over bounded similarities in a loss of curvox; none for one that has none.
-
-    Args:
-        loss: of curvox.
-        raw: (B, D) embeddings; on the ball they say how much of it is used.
-    """
-    if isinstance(loss, Combined):
-        for part in loss.members():
-            yield from softmaxes_of(part, raw)
-    elif loss.speakers is None:
-        return
-    elif isinstance(loss, (AMSoftmax, AAMSoftmax, RAMSoftmax)):
-        margin = 0.0 if isinstance(loss, AAMSoftmax) else float(loss.full_margin)
-        # With N centres as far apart as can be a rival has the cosine -1 / (N - 1), the own one 1.
-        gap = max(1.0 - margin + 1.0 / (loss.speakers - 1), 1e-3)
-        yield Softmax(float(loss.scaling.now()), loss.speakers, gap, gap)
-    elif isinstance(loss, (HSoftmax, HAMSoftmax)):
-        margin = float(loss.full_margin) if isinstance(loss, HAMSoftmax) else 0.0
-        gap = max(_right_angle(loss.space, loss.dim) - margin, 1e-3)
-        used = min(gap, USED * max(_far_apart(loss.space, raw), 1e-3))
-        yield Softmax(float(loss.scaling.now()), loss.speakers, gap, used, on_ball=True)
-
-
-def _right_angle(space: AbstractSpace, dim: int) -> float:
-    """Distance of two points at a right angle as far out as the lift takes them: what many centres are apart."""
-    with torch.no_grad():
-        raw = torch.zeros(2, max(2, dim))
-        raw[0, 0] = raw[1, 1] = 1e4
-        points = space.project(raw)
-        return float(space.distance(points[0], points[1]))
-
-
-def _far_apart(space: AbstractSpace, raw: Tensor) -> float:
-    """The 95 % quantile of the distances between these embeddings."""
-    return float(torch.cat(pair_distances(space, raw, torch.arange(len(raw)))).quantile(0.95))

@@ -280,8 +280,8 @@ def pairs_of(items: EmbeddedSet) -> EmbeddingPairs:
     distances = sample.space.pairwise_distance(points, points)
     distances = (distances + distances.T).div_(2.0).fill_diagonal_(0.0)
     alike = sample.speakers[:, None] == sample.speakers[None, :]
-    himself = torch.eye(len(points), dtype=torch.bool)
-    return EmbeddingPairs(sample, points, distances, alike & ~himself, ~alike)
+    itself = torch.eye(len(points), dtype=torch.bool)
+    return EmbeddingPairs(sample, points, distances, alike & ~itself, ~alike)
 
 
 def _sample(items: EmbeddedSet) -> EmbeddedSet:

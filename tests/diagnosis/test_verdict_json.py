@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_diagnoses import everything, healthy, sick
 
+from curvox.diagnosis import diagnosis_from_tree, diagnosis_tree
 from curvox.diagnosis.causes import CAUSES
 from curvox.diagnosis.findings import SEVERITIES, Evidence, Finding, NotChecked
-from curvox.diagnosis.json_form import diagnosis_from_tree, diagnosis_tree
 from curvox.diagnosis.verdict import Diagnosis
 from curvox.errors import InputError
 

@@ -1,12 +1,16 @@
-"""What one training step shows: healthy ones nothing; numbers that are lost, in which operation."""
+"""Numbers that are lost, in a step or with the run: in which operation, and to whom; healthy steps show nothing."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 from tiny_steps import found, severities, tiny_encoder, training
 from torch import Tensor, nn
 
+from curvox.diagnosis import Death, Origin, find_origin
+from curvox.diagnosis.causes.numbers import check_death
 from curvox.diagnosis.checks import step_checks
 
 LOSSES = (
@@ -72,3 +76,39 @@ def test_not_finite__names_operation_and_recordings(seed: int):
     assert severities(checked) == {"not_finite": "failure"}
     assert checked.findings[0].where == "aten.div in encoder.1: r5"
     assert {gap.cause for gap in checked.not_checked} == LOOKED_FOR - {"not_finite", "half_precision_overflow"}
+
+
+DEATH = Death("gradient", 12, "SqrtBackward0 in loss", True, ("a", "b"), "the gradient is not finite")
+
+
+@pytest.mark.parametrize("kind", ["embeddings", "loss", "gradient", "weights"])
+def test_death__is_a_failure_with_its_step(kind: str):
+    checked = check_death(replace(DEATH, kind=kind))  # type: ignore[arg-type]
+    (finding,) = checked.findings
+    assert (finding.cause, finding.severity) == ("not_finite", "failure")
+    assert finding.evidence[0].value == 12.0
+    assert {"not_finite", "half_precision_overflow"} == set(checked.causes)
+
+
+def test_death__says_the_operation_the_way_and_the_recordings():
+    (finding,) = check_death(DEATH).findings
+    assert finding.where == "SqrtBackward0 in loss on the way back; a, b"
+    (finding,) = check_death(replace(DEATH, items=tuple("abcdefgh"), operation="")).findings
+    assert finding.where == "a, b, c, d, e and 3 more"
+
+
+def test_death__of_half_precision_is_told_by_the_operation_that_an_origin_writes():
+    origin = find_origin(lambda: (1e5 * torch.ones(3)).half().float().sum())
+    assert origin is not None
+    (finding,) = check_death(replace(DEATH, operation=str(origin))).findings
+    assert finding.cause == "half_precision_overflow"
+    (finding,) = check_death(replace(DEATH, operation=str(Origin("aten.exp", "loss", False)))).findings
+    assert finding.cause == "not_finite"
+
+
+def test_death__of_half_precision_is_told_by_the_message_where_the_operation_is_unknown():
+    message = "Likeliest cause: the encoder overflowed in 16-mixed: try training.precision=32-true."
+    (finding,) = check_death(replace(DEATH, operation="", message=message)).findings
+    assert finding.cause == "half_precision_overflow"
+    (finding,) = check_death(replace(DEATH, operation="", message=message.replace("16", "bf16"))).findings
+    assert finding.cause == "not_finite"
