@@ -22,8 +22,7 @@ from curvox.bench.spec import Bench
 from curvox.bench.states import evaluation_digest, trials_digest
 from curvox.bench.trials import TEST
 from curvox.corpora import Corpus, TrialList
-from curvox.diagnosis import VitalHistory
-from curvox.diagnosis.live import LiveWatch
+from curvox.diagnosis import LiveWatch, VitalHistory
 from curvox.embedder import EmbeddedRecordings, Embedder, load_embedder, model_folder
 from curvox.evaluating import System, utterances_of
 from curvox.training import EpochRecord, read_facts, read_history, read_recipe, read_vitals

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from curvox.diagnosis.text import quantity, title_of
-from curvox.diagnosis.vitals import VITALS
+from curvox.diagnosis import VITALS, quantity, title_of
 from curvox.metrics import Interval
 from curvox.reports.bench_table import BenchTable
 from curvox.reports.bench_tree_tables import tree_tables

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from curvox.diagnosis.corpus_problem import BADNESS, KINDS, CorpusProblem
+from curvox.diagnosis import BADNESS, KINDS, CorpusProblem
 from curvox.evaluating import installed_versions
 from curvox.reports.corpus_pictures import balance_figure, corpus_histogram, rates_figure
 from curvox.reports.page import PageFigure, page_template
 from curvox.reports.tables import NOTHING, count, duration
 
 if TYPE_CHECKING:
-    from curvox.diagnosis.corpus_examination import CorpusExamination
-    from curvox.diagnosis.corpus_figures import CorpusFigures, SplitBalance
+    from curvox.diagnosis import CorpusExamination, CorpusFigures, SplitBalance
 
 MOST_SHOWN = 50
 """Problems of one kind that stand on the page; the others are in the JSON."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from curvox.diagnosis.corpus_figures import CorpusHistogram, SplitBalance
+    from curvox.diagnosis import CorpusHistogram, SplitBalance
 
 _SIZE = (4.6, 3.3)
 _MOST_SPLITS = 6

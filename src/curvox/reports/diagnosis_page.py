@@ -6,11 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from curvox.diagnosis.cause import GROUPS
-from curvox.diagnosis.causes import CAUSES
-from curvox.diagnosis.findings import Diagnosis, Evidence, Finding
-from curvox.diagnosis.text import Explained, counts, explained, headline, measured, quantity, title_of
-from curvox.diagnosis.vitals import VITALS
+from curvox.diagnosis import (
+    CAUSES,
+    GROUPS,
+    VITALS,
+    Diagnosis,
+    Evidence,
+    Explained,
+    Finding,
+    counts,
+    explained,
+    headline,
+    measured,
+    quantity,
+    title_of,
+)
 from curvox.evaluating import installed_versions
 from curvox.reports.page import PageFigure, page_template
 from curvox.reports.tables import count
@@ -25,8 +35,7 @@ from curvox.reports.vital_figures import (
 )
 
 if TYPE_CHECKING:
-    from curvox.diagnosis.observation import EmbeddedSet, RunObservation, VitalHistory
-    from curvox.diagnosis.pictures import DistanceHistogram, RadiusHistogram
+    from curvox.diagnosis import DistanceHistogram, EmbeddedSet, RadiusHistogram, RunObservation, VitalHistory
 
 MOST_BESIDE = 2
 """Pictures that stand beside one finding."""
@@ -94,7 +103,7 @@ def _pictures(history: VitalHistory | None, observation: RunObservation | None) 
     course = history if history is not None else observation.history
     if items is None:
         return _Pictures(course, None, None)
-    from curvox.diagnosis.pictures import distance_histogram, radius_histogram
+    from curvox.diagnosis import distance_histogram, radius_histogram
 
     return _Pictures(course, distance_histogram(items), radius_histogram(items))
 

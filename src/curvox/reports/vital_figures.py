@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.diagnosis.vitals import VITALS
+from curvox.diagnosis import VITALS
 from curvox.errors import InputError
 from curvox.reports.drawing import GRID, SERIES, draw, look
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from curvox.diagnosis.observation import VitalHistory
-    from curvox.diagnosis.pictures import DistanceHistogram, RadiusHistogram
+    from curvox.diagnosis import DistanceHistogram, RadiusHistogram, VitalHistory
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
