@@ -39,7 +39,7 @@ from curvox.embedder import Embedder, load_embedder
 from curvox.errors import InputError
 from curvox.evaluating import evaluate
 from curvox.metrics import Evaluation
-from curvox.reports.drawing import GRID, SERIES, draw
+from curvox.reports.figures.drawing import GRID, SERIES, draw
 from curvox.training import (
     Recipe,
     dump_recipe,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.reports.drawing import GRID, INK, OTHER, PAPER, SERIES, draw, plain
-from curvox.reports.hierarchy_looks import (
+from curvox.reports.figures.drawing import GRID, INK, OTHER, PAPER, SERIES, draw, plain
+from curvox.reports.figures.hierarchy_disk import (
     MOST_COLOURED,
     LevelLooks,
     NodeLook,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from curvox.reports.tables import NOTHING, count
+from curvox.reports.tables.tables import NOTHING, count
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -4,24 +4,202 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from curvox.errors import InputError
 from curvox.evaluating import installed_versions
 from curvox.reports.citations import citations_for
-from curvox.reports.clips import Clip
-from curvox.reports.hierarchy_data import script_data, script_json
-from curvox.reports.hierarchy_disk import middles_drawn, shown_in_still, stretch_of, tree_disk_figure
-from curvox.reports.hierarchy_figures import dendrogram_figure, tree_radius_figure
-from curvox.reports.hierarchy_looks import several
-from curvox.reports.hierarchy_tables import PAPERS, known_shares, measure_groups, without_value
-from curvox.reports.page import PageFigure, page_template
-from curvox.reports.standalone import standalone
-from curvox.reports.tables import count
+from curvox.reports.figures.drawing import INK, OTHER, SERIES
+from curvox.reports.figures.hierarchy import dendrogram_figure, tree_radius_figure
+from curvox.reports.figures.hierarchy_disk import (
+    MOST_MIDDLES,
+    LevelLooks,
+    level_looks,
+    middles_drawn,
+    own_names,
+    several,
+    shown_in_still,
+    stretch_of,
+    tree_disk_figure,
+)
+from curvox.reports.pages.clips import Clip
+from curvox.reports.pages.page import PageFigure, page_template
+from curvox.reports.tables.hierarchy import PAPERS, known_shares, measure_groups, without_value
+from curvox.reports.tables.tables import count
 
 if TYPE_CHECKING:
-    from curvox.reports.hierarchy_report import HierarchyReport
+    from curvox.hierarchy.paths import TreePaths
+    from curvox.hierarchy.pictures import LevelMiddles, NodeDendrogram, TreePicture
+    from curvox.hierarchy.tree_measures import TreeMeasures
+
+# What the script of the hierarchy page is given: the points, the tree and the looks, as JSON that stays inside its
+# element whatever the labels hold.
+
+_DIGITS = 5
+_VARIABLES = {**{colour: str(i) for i, colour in enumerate(SERIES, start=1)}, INK: "ink", OTHER: "series-other"}
+
+
+def script_data(report: HierarchyReport, *, level: str, clips: Mapping[str, Clip], help_text: str) -> dict[str, Any]:
+    """Return what the script of the page draws and says.
+
+    Args:
+        report: what is drawn.
+        level: coloured at first.
+        clips: excerpts by utterance; those with audio are played.
+        help_text: shown while the pointer is on nothing.
+    """
+    picture, paths = report.picture, report.paths
+    layout = picture.layout
+    heard = [i for i, name in enumerate(report.utterances) if name in clips and clips[name].audio]
+    return {
+        "utterances": list(report.utterances),
+        "x": _numbers(picture.projected[:, 0]),
+        "y": _numbers(picture.projected[:, 1]),
+        "length": _numbers(np.linalg.norm(layout.coordinates, axis=1)),
+        "levels": list(paths.levels),
+        "names": [own_names(paths, name) for name in paths.levels],
+        "nodes": paths.nodes.T.tolist(),
+        "at": [_places(of, paths.nodes[:, place]) for place, of in enumerate(picture.levels)],
+        "middles": [_middles(of) for of in picture.levels],
+        "paths": [[paths.names[place][node] for node in of.nodes.tolist()] for place, of in enumerate(picture.levels)],
+        "looks": [_looks(level_looks(paths, name)) for name in paths.levels],
+        "level": paths.place(level),
+        "deepest": _deepest(picture.levels),
+        "stretch": stretch_of(layout.coordinates),
+        "origin": _origin(picture),
+        "clips": {str(i): True for i in heard},
+        "help": help_text,
+    }
+
+
+def script_json(tree: Mapping[str, Any]) -> str:
+    """Return JSON that may stand inside an element ``script``: no label can close it, or open a comment in it."""
+    text = json.dumps(tree, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _numbers(values: Iterable[float] | NDArray[np.float64]) -> list[float]:
+    return [float(f"{value:.{_DIGITS}g}") for value in values]
+
+
+def _places(of: LevelMiddles, nodes: NDArray[np.int64]) -> list[int]:
+    if not len(of):
+        return [-1] * len(nodes)
+    found = np.minimum(np.searchsorted(of.nodes, nodes), len(of) - 1)
+    return np.where(of.nodes[found] == nodes, found, -1).tolist()
+
+
+def _middles(of: LevelMiddles) -> dict[str, Any]:
+    return {
+        "x": _numbers(of.projected[:, 0]),
+        "y": _numbers(of.projected[:, 1]),
+        "length": _numbers(np.linalg.norm(of.coordinates, axis=1)),
+        "sizes": of.sizes.tolist(),
+        "parents": of.parents.tolist(),
+    }
+
+
+def _origin(picture: TreePicture) -> list[float] | None:
+    """Return x, y and length of the origin as those of every point: x and y projected, the length kept."""
+    if picture.origin is None or picture.projected_origin is None:
+        return None
+    return _numbers([*picture.projected_origin, float(np.linalg.norm(picture.origin))])
+
+
+def _looks(looks: LevelLooks) -> dict[str, Any]:
+    return {
+        "entries": [
+            {"name": entry.name, "items": entry.items, "colour": _VARIABLES[entry.colour], "marker": entry.marker}
+            for entry in looks.entries
+        ],
+        "of": looks.of_items.tolist(),
+    }
+
+
+def _deepest(levels: Iterable[LevelMiddles]) -> int:
+    """Return the last level whose nodes can be drawn one by one; -1 where not even the first can."""
+    deepest = -1
+    for place, level in enumerate(levels):
+        if len(level) > 5 * MOST_MIDDLES:
+            break
+        deepest = place
+    return deepest
+
+
+# What the page of a label tree in a space shows, as one record.
+
+
+@dataclass(frozen=True, eq=False)
+class HierarchyReport:
+    """A label tree in the space of a model.
+
+    Attributes:
+        title: of the model, such as "HAM-Softmax".
+        corpus: the recordings, such as "openvoices/test".
+        space: in words.
+        unit: what a distance of 1 in the picture is, in words.
+        utterances: the n recordings.
+        paths: of them in the tree.
+        picture: what is drawn of them.
+        dendrogram: grown from the middles of nodes; None where there are too few.
+        measures: all numbers.
+        notes: what a reader must know before the numbers, such as a level that is empty.
+        command: how it was made; "" where no command did.
+
+    Raises:
+        InputError: parts of different numbers of recordings or different levels.
+    """
+
+    title: str
+    corpus: str
+    space: str
+    unit: str
+    utterances: tuple[str, ...]
+    paths: TreePaths
+    picture: TreePicture
+    dendrogram: NodeDendrogram | None
+    measures: TreeMeasures
+    notes: tuple[str, ...] = ()
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        counts = {len(self.utterances), len(self.paths), len(self.picture.projected), self.measures.utterances}
+        if len(counts) > 1:
+            raise InputError(f"the parts of a report are of different numbers of recordings: {sorted(counts)}")
+        drawn = tuple(level.level for level in self.picture.levels)
+        if not self.paths.levels == drawn == self.measures.levels:
+            raise InputError(
+                f"the parts of a report are of different levels: {self.paths.levels}, {drawn}, {self.measures.levels}"
+            )
+
+
+# An inline figure as an SVG file of its own, which sees neither the colours of a page nor its theme.
+
+_STYLE = """<style>
+svg { color: #1c2128; background: #ffffff; }
+@media (prefers-color-scheme: dark) {
+  svg { color: #e6e9ed; background: #14171b; --paper: #14171b; --grid: #373e47;
+        --series-1: #4ea3e0; --series-2: #f08a4b; --series-3: #2fc49a; --series-4: #e39ac2;
+        --series-5: #f0b73d; --series-6: #8ed0f7; --series-7: #d9cf45; }
+}
+</style>"""
+
+
+def standalone(svg: str) -> str:
+    """Return a figure of `curvox.reports.figures.drawing.draw` with a size and with its own colours, light and dark."""
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    size = "" if found is None else f' width="{found[1]}" height="{found[2]}"'
+    head, rest = svg.split(">", 1)
+    return f"{head}{size}>{_STYLE}{rest}\n"
+
 
 _HELP = (
     "Drag to move through the disk, turn the wheel to stretch distances, point at a recording or at the middle of a "

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curvox.errors import InputError
-from curvox.reports.bench_tables import SCORERS, SPACES
-from curvox.reports.bench_tree_tables import tree_title
-from curvox.reports.drawing import GRID, INK, OTHER, PAPER, SERIES, draw, plain
-from curvox.reports.tables import percent, percent_interval
+from curvox.reports.figures.drawing import GRID, INK, OTHER, PAPER, SERIES, draw, plain
+from curvox.reports.tables.bench import SCORERS, SPACES, tree_title
+from curvox.reports.tables.tables import percent, percent_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

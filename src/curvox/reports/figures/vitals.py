@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from curvox.diagnosis import VITALS
 from curvox.errors import InputError
-from curvox.reports.drawing import GRID, SERIES, draw, look
+from curvox.reports.figures.drawing import GRID, SERIES, draw, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING
 from curvox.errors import InputError, MissingExtraError
 from curvox.files import refuse_existing, whole_file
 from curvox.reports.citations import citations_for
-from curvox.reports.comparison_tables import comparison_tests
-from curvox.reports.figures import accents_by_size, det_figure, dev_eer_figure, disk_figure, eer_figure, loss_figure
+from curvox.reports.figures.detection import (
+    accents_by_size,
+    det_figure,
+    dev_eer_figure,
+    disk_figure,
+    eer_figure,
+    loss_figure,
+)
 from curvox.reports.results import DiskPicture, Report, SystemResult
-from curvox.reports.tables import (
+from curvox.reports.tables.evaluation import comparison_tests
+from curvox.reports.tables.tables import (
     NOTHING,
     Cell,
     Metric,

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from curvox.evaluating import Breakdown, EvaluationReport, breakdown_keys, column_title
-from curvox.reports.clips import Clip
-from curvox.reports.figure_tables import (
+from curvox.reports.figures.detection import calibration_figure, det_figure, eer_figure, histogram_figure
+from curvox.reports.pages.clips import Clip
+from curvox.reports.pages.page import DET_CAPTION, PageFigure, page_template, resampling
+from curvox.reports.results import SystemResult
+from curvox.reports.tables.evaluation import (
     figure_cell,
     figure_meaning,
     figure_title,
@@ -16,11 +19,7 @@ from curvox.reports.figure_tables import (
     threshold_text,
     without_figures,
 )
-from curvox.reports.figures import det_figure, eer_figure
-from curvox.reports.page import DET_CAPTION, PageFigure, page_template, resampling
-from curvox.reports.results import SystemResult
-from curvox.reports.score_figures import calibration_figure, histogram_figure
-from curvox.reports.tables import NOTHING, count
+from curvox.reports.tables.tables import NOTHING, count
 
 _HISTOGRAM = "Each class by itself; the less the two overlap, the fewer errors any threshold makes."
 _CALIBRATION = (

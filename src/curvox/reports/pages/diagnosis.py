@@ -22,9 +22,7 @@ from curvox.diagnosis import (
     title_of,
 )
 from curvox.evaluating import installed_versions
-from curvox.reports.page import PageFigure, page_template
-from curvox.reports.tables import count
-from curvox.reports.vital_figures import (
+from curvox.reports.figures.vitals import (
     PANELS,
     VitalPanel,
     curves_of,
@@ -33,6 +31,8 @@ from curvox.reports.vital_figures import (
     radius_figure,
     vital_figure,
 )
+from curvox.reports.pages.page import PageFigure, page_template
+from curvox.reports.tables.tables import count
 
 if TYPE_CHECKING:
     from curvox.diagnosis import DistanceHistogram, EmbeddedSet, RadiusHistogram, RunObservation, VitalHistory

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from curvox.errors import InputError
 from curvox.evaluating import installed_versions
-from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
-from curvox.reports.bench_tables import SCORERS, bench_tables, how, missing_lines
-from curvox.reports.bench_tree_tables import tree_kinds, tree_title
 from curvox.reports.citations import citations_for
-from curvox.reports.page import PageFigure, page_template
-from curvox.reports.tables import count, percent, percent_interval
+from curvox.reports.figures.bench import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
+from curvox.reports.pages.page import PageFigure, page_template
+from curvox.reports.tables.bench import SCORERS, bench_tables, how, missing_lines, tree_kinds, tree_title
+from curvox.reports.tables.tables import count, percent, percent_interval
 
 if TYPE_CHECKING:
     from curvox.bench.board_records import Leaderboard, PairedTest
-    from curvox.bench.results import BenchResults
+    from curvox.bench.leaderboard import BenchResults
 
 PAPERS = (
     "bouthillier2021variance",
