@@ -18,7 +18,7 @@ def keys_in_tables():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Entry":
                 papers = node.args[3:4] + [word.value for word in node.keywords if word.arg == "paper"]
-                keys |= {ast.literal_eval(paper) for paper in papers}
+                keys |= {paper.value for paper in papers if isinstance(paper, ast.Constant)}
     return keys - {""}
 
 
