@@ -414,7 +414,7 @@ def _find(place: Place, only: str) -> dict[str, Any]:
             found[name] = comparable(item(), _hidden(place))
             print(f"{time.monotonic() - began:6.1f} s  {name}", file=sys.stderr)
     for kind, of in steps.items():
-        if re.search(only, kind) or only.startswith(kind):
+        if kind in only or re.search(only, kind):
             found |= {f"{kind}: {name}": value for name, value in _in_child(place, of).items()}
     return {name: value for name, value in found.items() if re.search(only, name)}
 
