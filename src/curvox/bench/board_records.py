@@ -155,11 +155,11 @@ class PairedTest:
             "first_eer": self.eer.first,
             "second_eer": self.eer.second,
             "difference": self.eer.difference,
-            "interval": asdict(self.eer.interval),
+            "interval": to_plain(self.eer.interval),
             "p_value": self.p_value,
             "p_corrected": self.p_corrected,
             "relative": self.eer.relative,
-            "relative_interval": None if self.eer.relative_interval is None else asdict(self.eer.relative_interval),
+            "relative_interval": to_plain(self.eer.relative_interval),
             "seeds": list(self.seeds),
         }
 
