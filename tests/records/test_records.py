@@ -48,7 +48,7 @@ class Kind:
     """A kind of file: an example, how it is written into a folder and read, what it raises, and where it is free.
 
     Below the keys of ``free`` any key and any plain value may stand; those of ``mappings`` may have other keys; those
-    of ``spared`` are not read, or may be missing.
+    of ``spared`` are not read; those of ``optional`` may be missing.
     """
 
     example: Any
@@ -59,6 +59,7 @@ class Kind:
     free: tuple[str, ...] = ()
     mappings: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
 
 def report() -> EvaluationReport:
@@ -136,7 +137,13 @@ KINDS: dict[str, Kind] = {
         free=("settings",),
         mappings=("groups", "breakdowns", "versions", "facts"),
     ),
-    "comparison": kind_of_tree(comparison(), InputError, Comparison.to_dict, Comparison.from_dict),
+    "comparison": kind_of_tree(
+        comparison(),
+        InputError,
+        Comparison.to_dict,
+        Comparison.from_dict,
+        optional=("differences", "interval", "threshold", "level"),
+    ),
     "tree": kind_of_tree(tree_measures(0, 1), InputError, TreeMeasures.to_dict, TreeMeasures.from_dict),
     "threshold": kind_of_tree(
         CARD.thresholds[0], InputError, to_plain, partial(from_plain, NamedThreshold, what="a threshold", again="again")
@@ -183,7 +190,8 @@ KINDS: dict[str, Kind] = {
         read_description,
         CheckpointError,
         free=("features", "encoder", "training", "space"),
-        spared=("training", "dev"),
+        spared=("training",),
+        optional=("dev",),
     ),
     "state": Kind(
         STATE, "training.json", lambda folder, value: write_state(value, folder), read_state, CheckpointError
@@ -254,7 +262,7 @@ def test_record__without_a_key_is_refused_by_its_name(name: str, tmp_path: Path)
     kind.write(tmp_path, kind.example)
     tree, tried = tree_of(tmp_path / kind.file), 0
     for place in places(kind, tree):
-        if isinstance(place[-1], str) and not set(place[:-1][-1:]) & {*kind.mappings}:
+        if isinstance(place[-1], str) and place[-1] not in kind.optional and not {*place[-2:-1]} & {*kind.mappings}:
             put(tmp_path / kind.file, changed(tree, place, lambda part, key: part.pop(key)))
             refused(kind, tmp_path, place[-1])
             tried += 1

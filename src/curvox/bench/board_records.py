@@ -159,7 +159,7 @@ class PairedTest:
             "p_value": self.p_value,
             "p_corrected": self.p_corrected,
             "relative": self.eer.relative,
-            "relative_interval": self.eer.relative_interval and to_plain(self.eer.relative_interval),
+            "relative_interval": to_plain(self.eer.relative_interval),
             "seeds": list(self.seeds),
         }
 
