@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from curvox.audio.shard_index import Shard, ShardHead, read_head
+from curvox.reports.worst_trials import TrialSide, WorstTrial
 from made_up_bench import tree_measures
 from made_up_diagnoses import sick
 from tiny_decisions import drawn_card
@@ -37,7 +38,6 @@ from curvox.reports import (
     TrialFacts,
     read_report,
 )
-from curvox.reports.worst_trials import TrialSide, WorstTrial
 from curvox.scoring import NamedThreshold
 from curvox.training import EpochRecord
 from curvox.training.death import read_death, write_death
