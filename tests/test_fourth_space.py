@@ -18,7 +18,7 @@ from tiny_recipes import change
 from torch import Tensor
 
 from curvox.corpora import read_corpus
-from curvox.embedder import load_embedder, save_embedder
+from curvox.embedder import load_embedder, model_fingerprint, save_embedder, write_card
 from curvox.errors import UnknownNameError
 from curvox.geometry import (
     SPACES,

@@ -44,7 +44,7 @@ def test_evaluation_report__has_the_figures_on_the_outermost_level_with_their_in
 @pytest.mark.parametrize("points", [(), (OperatingPoint(0.01), OperatingPoint(0.2, 10.0, 2.0))])
 def test_evaluation_report__keeps_any_evaluation(evaluation_report, points, resamples, llrs):
     rng = np.random.default_rng(3)
-    names = {side: rng.integers(12, size=400) for side in ("enrolment_speakers", "test_speakers")}
+    names: dict[str, Any] = {side: rng.integers(12, size=400) for side in ("enrolment_speakers", "test_speakers")}
     labels = names["enrolment_speakers"] == names["test_speakers"]
     groups = {"few": np.arange(400) < 100, "none": np.zeros(400, dtype=bool)}
     scores = rng.normal(2.0 * labels)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up_evaluations import made_up_evaluation, made_up_report
+from made_up_evaluations import made_up_evaluation
 
 from curvox.evaluating import EvaluationReport
 from curvox.metrics import Evaluation
@@ -56,11 +56,6 @@ def without_figures(systems) -> SystemResult:
 @pytest.fixture(scope="session")
 def large_disk() -> DiskPicture:
     return made_up_disk(300, 12)
-
-
-@pytest.fixture(scope="session")
-def evaluation_report() -> EvaluationReport:
-    return made_up_report()
 
 
 @pytest.fixture

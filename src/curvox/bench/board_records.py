@@ -148,18 +148,19 @@ class PairedTest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
+        eer = to_plain(self.eer)
         return {
             "first": self.first,
             "second": self.second,
             "scorer": self.scorer,
-            "first_eer": self.eer.first,
-            "second_eer": self.eer.second,
-            "difference": self.eer.difference,
-            "interval": to_plain(self.eer.interval),
+            "first_eer": eer["first"],
+            "second_eer": eer["second"],
+            "difference": eer["difference"],
+            "interval": eer["interval"],
             "p_value": self.p_value,
             "p_corrected": self.p_corrected,
-            "relative": self.eer.relative,
-            "relative_interval": to_plain(self.eer.relative_interval),
+            "relative": eer["relative"],
+            "relative_interval": eer["relative_interval"],
             "seeds": list(self.seeds),
         }
 
