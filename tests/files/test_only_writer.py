@@ -10,7 +10,7 @@ SOURCE = Path(curvox.__file__).parent
 # The module, what it calls, and why it may.
 ALLOWED = {
     ("files.py", "*"): "the home of writing",
-    ("bench/children.py", "open"): "a log that grows, handed to a process",
+    ("bench/workers.py", "open"): "a log that grows, handed to a process",
     ("testing/dummies.py", "write"): "made-up recordings for tests",
     ("testing/voices.py", "write"): "recordings in a folder that is written whole",
     ("testing/espeak.py", "*"): "a temporary folder that the synthesiser reads",
