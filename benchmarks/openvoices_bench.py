@@ -31,10 +31,10 @@ from curvox.bench import BenchResults, Leaderboard, RunRecord, read_bench, read_
 from curvox.bench.leaderboard import leaderboard
 from curvox.corpora import read_corpus
 from curvox.metrics import OperatingPoint, equal_error_rate, min_dcf
-from curvox.reports.bench_figures import forest_figure
-from curvox.reports.bench_tables import bench_markdown
-from curvox.reports.comparison_tables import markdown_rows, markdown_text
-from curvox.reports.standalone import standalone
+from curvox.reports.figures.bench import forest_figure
+from curvox.reports.pages.hierarchy import standalone
+from curvox.reports.tables.bench import bench_markdown
+from curvox.reports.tables.evaluation import markdown_rows, markdown_text
 
 BENCH = Path("benches/openvoices.yaml")
 TUNING = Path("benches/openvoices_tuning.yaml")

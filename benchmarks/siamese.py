@@ -25,14 +25,21 @@ from siamese_cases import CASES, FAMILIES, Case
 
 from curvox.cli.diagnose import batch
 from curvox.corpora import Corpus, read_corpus
-from curvox.diagnosis import Diagnosis, EmbeddedSet, VitalHistory, diagnose, diagnose_run
-from curvox.diagnosis.embedding_measures import effective_rank
-from curvox.diagnosis.text import measured, title_of
+from curvox.diagnosis import (
+    Diagnosis,
+    EmbeddedSet,
+    VitalHistory,
+    diagnose,
+    diagnose_run,
+    effective_rank,
+    measured,
+    title_of,
+)
 from curvox.embedder import Embedder, load_embedder
 from curvox.errors import InputError
 from curvox.evaluating import evaluate
 from curvox.metrics import Evaluation
-from curvox.reports.drawing import GRID, SERIES, draw
+from curvox.reports.figures.drawing import GRID, SERIES, draw
 from curvox.training import (
     Recipe,
     dump_recipe,

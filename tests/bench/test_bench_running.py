@@ -29,9 +29,9 @@ from curvox.bench import (
     trials_of,
     write_record,
 )
-from curvox.bench import places as places_module
+from curvox.bench import running as places_module
+from curvox.bench.cells import evaluation_digest, trials_digest
 from curvox.bench.running import Pace
-from curvox.bench.states import evaluation_digest, trials_digest
 from curvox.corpora import read_corpus
 from curvox.errors import InputError
 from curvox.training import EpochRecord, dump_recipe

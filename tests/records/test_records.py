@@ -12,24 +12,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from curvox.audio.shard_index import Shard, ShardHead, read_head
-from curvox.reports.worst_trials import TrialSide, WorstTrial
 from made_up_bench import tree_measures
 from made_up_diagnoses import sick
 from tiny_decisions import drawn_card
 
+from curvox.audio.sources.shard_index import Shard, ShardHead, read_head
 from curvox.bench import RunRecord, ScoredList, read_record, write_record
-from curvox.diagnosis import Death
-from curvox.diagnosis.json_form import diagnosis_from_tree, diagnosis_tree
+from curvox.diagnosis import Death, diagnosis_from_tree, diagnosis_tree
 from curvox.embedder import DecisionCard, DevResult, ModelDescription, read_description
 from curvox.embedder.model_folder import write_description
 from curvox.errors import CheckpointError, CorpusError, CurvoxError, InputError
-from curvox.hierarchy import TreeMeasures
-from curvox.metrics import Difference, Figure, Interval, evaluate
-from curvox.records import INFINITIES, NUMBERS, from_plain, read_tree, to_json, to_plain
-from curvox.records import read_record as read_any
-from curvox.records import write_record as write_any
-from curvox.reports import (
+from curvox.evaluating import (
     Breakdown,
     ComparedSystem,
     Comparison,
@@ -38,6 +31,12 @@ from curvox.reports import (
     TrialFacts,
     read_report,
 )
+from curvox.evaluating.report import TrialSide, WorstTrial
+from curvox.hierarchy import TreeMeasures
+from curvox.metrics import Difference, Figure, Interval, evaluate
+from curvox.records import INFINITIES, NUMBERS, from_plain, read_tree, to_json, to_plain
+from curvox.records import read_record as read_any
+from curvox.records import write_record as write_any
 from curvox.scoring import NamedThreshold
 from curvox.training import EpochRecord
 from curvox.training.death import read_death, write_death
@@ -49,7 +48,7 @@ class Kind:
     """A kind of file: an example, how it is written into a folder and read, what it raises, and where it is free.
 
     Below the keys of ``free`` any key and any plain value may stand; those of ``mappings`` may have other keys; those
-    of ``spared`` are not read, or may be missing.
+    of ``spared`` are not read; those of ``optional`` may be missing.
     """
 
     example: Any
@@ -60,10 +59,11 @@ class Kind:
     free: tuple[str, ...] = ()
     mappings: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
 
 def report() -> EvaluationReport:
-    speakers = {"enrolment_speakers": ["a", "a", "b", "b"], "test_speakers": ["a", "b", "b", "c"]}
+    speakers: dict[str, Any] = {"enrolment_speakers": ["a", "a", "b", "b"], "test_speakers": ["a", "b", "b", "c"]}
     found = evaluate([2, 1, 3, 0.5], [1, 0, 1, 0], **speakers, groups={"g": [True] * 4}, llrs=True, resamples=5)
     side = TrialSide("u", "s", (("gender", "f"),))
     return EvaluationReport(
@@ -137,7 +137,13 @@ KINDS: dict[str, Kind] = {
         free=("settings",),
         mappings=("groups", "breakdowns", "versions", "facts"),
     ),
-    "comparison": kind_of_tree(comparison(), InputError, Comparison.to_dict, Comparison.from_dict),
+    "comparison": kind_of_tree(
+        comparison(),
+        InputError,
+        Comparison.to_dict,
+        Comparison.from_dict,
+        optional=("differences", "interval", "threshold", "level"),
+    ),
     "tree": kind_of_tree(tree_measures(0, 1), InputError, TreeMeasures.to_dict, TreeMeasures.from_dict),
     "threshold": kind_of_tree(
         CARD.thresholds[0], InputError, to_plain, partial(from_plain, NamedThreshold, what="a threshold", again="again")
@@ -184,7 +190,8 @@ KINDS: dict[str, Kind] = {
         read_description,
         CheckpointError,
         free=("features", "encoder", "training", "space"),
-        spared=("training", "dev"),
+        spared=("training",),
+        optional=("dev",),
     ),
     "state": Kind(
         STATE, "training.json", lambda folder, value: write_state(value, folder), read_state, CheckpointError
@@ -255,7 +262,7 @@ def test_record__without_a_key_is_refused_by_its_name(name: str, tmp_path: Path)
     kind.write(tmp_path, kind.example)
     tree, tried = tree_of(tmp_path / kind.file), 0
     for place in places(kind, tree):
-        if isinstance(place[-1], str) and not set(place[:-1][-1:]) & {*kind.mappings}:
+        if isinstance(place[-1], str) and place[-1] not in kind.optional and not {*place[-2:-1]} & {*kind.mappings}:
             put(tmp_path / kind.file, changed(tree, place, lambda part, key: part.pop(key)))
             refused(kind, tmp_path, place[-1])
             tried += 1

@@ -10,10 +10,10 @@ from page_reading import Page, require_ids_that_resolve, require_nothing_from_ou
 from curvox.bench.leaderboard import leaderboard
 from curvox.errors import InputError
 from curvox.reports import BIBTEX
-from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
-from curvox.reports.bench_page import PAPERS, render_bench_page
-from curvox.reports.bench_tables import bench_markdown, bench_tables, missing_lines
-from curvox.reports.tables import percent, percent_interval
+from curvox.reports.figures.bench import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
+from curvox.reports.pages.bench import PAPERS, render_bench_page
+from curvox.reports.tables.bench import bench_markdown, bench_tables, missing_lines
+from curvox.reports.tables.tables import percent, percent_interval
 
 EVIL = "<script>alert('x')</script> & |*_"
 

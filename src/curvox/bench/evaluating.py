@@ -13,24 +13,61 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from curvox.audio import WaveformStore, from_int16
-from curvox.bench.cells import Cell, recipe_digest
-from curvox.bench.learnt import learnt_scalars
-from curvox.bench.record import COSINE, DISTANCE, RunRecord, ScoredList, write_record
+from curvox.bench.cells import Cell, evaluation_digest, recipe_digest, trials_digest
+from curvox.bench.record import COSINE, DISTANCE, TEST, RunRecord, ScoredList, write_record
 from curvox.bench.spec import Bench
-from curvox.bench.states import evaluation_digest, trials_digest
-from curvox.bench.trials import TEST
 from curvox.corpora import Corpus, TrialList
-from curvox.diagnosis import VitalHistory
-from curvox.diagnosis.live import LiveWatch
+from curvox.diagnosis import LiveWatch, VitalHistory
 from curvox.embedder import EmbeddedRecordings, Embedder, load_embedder, model_folder
 from curvox.evaluating import System, utterances_of
-from curvox.training import EpochRecord, read_facts, read_history, read_recipe, read_vitals
+from curvox.geometry import parameters_of_spaces
+from curvox.losses.centres import LearntScale
+from curvox.training import EpochRecord, build_model, read_facts, read_history, read_recipe, read_vitals
 from curvox.training.averaging import AVERAGED
+from curvox.training.observed_model import observed_model
 
 if TYPE_CHECKING:
     from curvox.hierarchy import TreeMeasures
+
+# The scalars that a training learnt beside its encoder and its centres: curvature, gain, scale.
+
+
+def learnt_scalars(run: Path, model: Embedder) -> dict[str, float]:
+    """Return what was learnt, by name, where it was learnt: ``c`` of the ball, ``gain`` of its lift, and of the loss
+    ``scale`` and whatever other single numbers it has, by the names of its parameters.
+
+    Space and lift are those of ``model``, the evaluated one; the loss is only kept with the last epoch.
+
+    Raises:
+        CheckpointError: the checkpoint ``last`` is missing or damaged.
+    """
+    loss = observed_model(run, read_recipe(run / "recipe.yaml"), build_model).loss
+    with torch.no_grad():
+        learnt = model.space.learnt_scalars() | ({} if loss is None else _of_loss(loss))
+    return {name: value for name, value in learnt.items() if math.isfinite(value)}
+
+
+def _of_loss(loss: nn.Module) -> dict[str, float]:
+    """Scalars by the path of their module, without those of the space."""
+    of_spaces = parameters_of_spaces(loss)
+    learnt: dict[str, float] = {}
+    for path, module in loss.named_modules():
+        if isinstance(module, LearntScale):
+            if module.learn:
+                learnt[path.replace("scaling", "scale") or "scale"] = float(module.now())
+            continue
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.numel() != 1 or parameter in of_spaces:
+                continue
+            whole = f"{path}.{name}" if path else name
+            is_log = name == "log_scale"
+            value = float(parameter)
+            learnt[whole.replace("log_scale", "scale")] = math.exp(value) if is_log else value
+    return learnt
+
 
 Progress = Callable[[int, int], None]
 

@@ -15,8 +15,8 @@ from curvox.bench.statistics import SeedReplicates, mean_interval, mean_of_measu
 from curvox.metrics import DEFAULT_POINTS, SpeakerDraws, detection_figures, draw_speakers
 
 if TYPE_CHECKING:
+    from curvox.bench.record import Trials
     from curvox.bench.spec import Setting
-    from curvox.bench.trials import Trials
 
 
 @dataclass(frozen=True, eq=False)

@@ -182,8 +182,8 @@ def _write_page(plan: BenchPlan, console: Console) -> None:
     from curvox.cli.progress import counting
     from curvox.files import replace_text
     from curvox.records import to_json
-    from curvox.reports.bench_page import render_bench_page
-    from curvox.reports.bench_tables import bench_markdown
+    from curvox.reports.pages.bench import render_bench_page
+    from curvox.reports.tables.bench import bench_markdown
 
     results = read_results(plan.bench, plan.runs, plan.corpus)
     if not results.records:

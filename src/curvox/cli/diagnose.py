@@ -185,7 +185,7 @@ def write_diagnosis(
     folder: Path, diagnosis: Diagnosis, observation: RunObservation, *, name: str, command: str
 ) -> None:
     """Write page and JSON as one act, in the place of an earlier diagnosis."""
-    from curvox.diagnosis.json_form import diagnosis_tree
+    from curvox.diagnosis import diagnosis_tree
     from curvox.files import replace_folder, replace_text
     from curvox.records import to_json
     from curvox.reports import render_diagnosis_page
@@ -225,7 +225,7 @@ def _claim_probe(folder: Path, overwrite: bool) -> None:
 
 
 def _summary(diagnosis: Diagnosis) -> str:
-    from curvox.diagnosis.text import summary
+    from curvox.diagnosis import summary
 
     columns = shutil.get_terminal_size((_WIDEST, 24)).columns
     return summary(diagnosis, width=min(max(columns, _NARROWEST), _WIDEST))

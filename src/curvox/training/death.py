@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from curvox.diagnosis import Death
-from curvox.diagnosis.origin import Origin, find_origin
+from curvox.diagnosis import Death, Origin, find_origin
 from curvox.errors import TrainingError
 from curvox.geometry import widen
 from curvox.records import read_record, write_record

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from curvox.diagnosis import StepProbe
-from curvox.diagnosis.step_probe import probe_step
+from curvox.diagnosis import StepProbe, probe_step
 from curvox.errors import CheckpointError
 from curvox.training.augmenting import Augmentation, Augmenter
 from curvox.training.data import PlannedBatches, PreparedData, training_loader

@@ -9,7 +9,13 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from curvox.diagnosis import embedding_measures as measures
+from curvox.diagnosis import (
+    alignment,
+    effective_rank,
+    radius_quantiles,
+    same_and_different_distances,
+    uniformity,
+)
 from curvox.geometry import AbstractSpace, widen
 from curvox.training.sharded_state import gradient_norm
 
@@ -29,16 +35,16 @@ def embedding_signs(space: AbstractSpace, raw: Tensor, speakers: Tensor) -> dict
     raw, speakers = widen(raw.detach())[:MOST_RECORDINGS].cpu(), speakers[:MOST_RECORDINGS].cpu()
     space = space if _on_cpu(space) else copy.deepcopy(space).cpu()
     points = space.project(raw)
-    same, different = measures.same_and_different_distances(space, points, speakers)
+    same, different = same_and_different_distances(space, points, speakers)
     signs = {
-        "effective_rank": measures.effective_rank(points),
-        "alignment": measures.alignment(raw, speakers),
-        "uniformity": measures.uniformity(raw),
+        "effective_rank": effective_rank(points),
+        "alignment": alignment(raw, speakers),
+        "uniformity": uniformity(raw),
         "same_distance": same.mean().item(),
         "different_distance": different.mean().item(),
     }
     if space.ball is not None:
-        radii = measures.radius_quantiles(space, raw)
+        radii = radius_quantiles(space, raw)
         signs |= dict(zip(("radius_low", "radius_mid", "radius_high"), radii, strict=True))
     return {name: value for name, value in signs.items() if not math.isnan(value)}
 

@@ -9,14 +9,13 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from curvox.diagnosis import CAUSES, Finding
-from curvox.diagnosis.text import measured
+from curvox.diagnosis import CAUSES, Finding, measured
 from curvox.errors import TrainingError
 from curvox.training.module import SpeakerModule
 from curvox.training.vital_signs import embedding_signs, gradient_signs, item_signs, kept_weights, update_ratio
 
 if TYPE_CHECKING:
-    from curvox.diagnosis.live import LiveWatch
+    from curvox.diagnosis import LiveWatch
 
 PREFIX = "vital/"
 """What the names of the vital signs begin with in the logs."""
@@ -89,7 +88,7 @@ class VitalWatch(pl.Callback):
 
     def _consult(self, step: int) -> None:
         if self._doctor is None:
-            from curvox.diagnosis.live import LiveWatch
+            from curvox.diagnosis import LiveWatch
 
             self._doctor = LiveWatch()
         for finding in self._doctor.feed(step, self._signs):

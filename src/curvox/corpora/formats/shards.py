@@ -6,7 +6,6 @@ A folder of shards is written whole or not at all, and continued where it stoppe
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,10 +24,12 @@ from curvox.corpora.corpus import Corpus, Utterance
 from curvox.corpora.formats.manifest import read_tsv, write_manifest
 from curvox.corpora.problems import BadRecording, Draft, check_share, write_bad_files
 from curvox.errors import AudioError, CorpusError, InputError, require_positive
-from curvox.files import disk_errors, put_new_folder, refuse_existing, replace_bytes, replace_text, whole_file
+from curvox.files import disk_errors, put_new_folder, refuse_existing, replace_bytes, whole_file
+from curvox.records import read_record, read_tree, write_record
 
 Progress = Callable[[int, int], None]
 BAD_FILES = "bad_files.tsv"
+_LARGEST_NOTE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,26 @@ def shard_corpus(
         return _Writer(corpus, target, options, progress).write(trials)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A finished shard as the note beside it has it, with the rows of its recordings in members.npy less its number."""
+
+    shard: Shard
+    utterances: tuple[str, ...]
+    rows: tuple[tuple[int, int, int, int], ...]
+    bad: tuple[BadRecording, ...]
+    consumed: int
+    split: str
+    order: int
+
+
 @dataclass
 class _Writer:
     corpus: Corpus
     target: Path
     options: ShardingOptions
     progress: Progress | None
-    parts: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[_Part] = field(default_factory=list)
     done: int = 0
     bad: int = 0
 
@@ -117,13 +130,13 @@ class _Writer:
         self._settle(work, notes)
         for split, utterances in _shuffled(self.corpus, self.options.seed):
             self._write_split(work, notes, split, utterances)
-        bad = tuple(BadRecording(**row) for part in self.parts for row in part["bad"])
-        shards = [Shard(**part["shard"]) for part in self.parts]
+        bad = tuple(row for part in self.parts for row in part.bad)
+        shards = [part.shard for part in self.parts]
         self._write_labels(work)
         if bad:
             write_bad_files(work / BAD_FILES, bad)
         _copy_trials(trials, work)
-        rows = [[number, *row] for number, part in enumerate(self.parts) for row in part["rows"]]
+        rows = [[number, *row] for number, part in enumerate(self.parts) for row in part.rows]
         members = np.array(rows, dtype=np.int64)
         rate_hz, codec = self.options.sampling_rate_hz, self.options.codec
         write_index(
@@ -141,44 +154,43 @@ class _Writer:
         work.mkdir(parents=True, exist_ok=True)
         notes.mkdir(exist_ok=True)
         stored = notes / "job.json"
-        if stored.exists() and json.loads(stored.read_text(encoding="utf-8")) != job:
+        again = f"remove {work} and {notes}, or choose another folder"
+        what = "a note of shards that were not finished"
+        if stored.exists() and read_tree(stored, what=what, again=again, error=CorpusError) != job:
             raise CorpusError(
-                f"{work} holds shards of another corpus, or with other options, that were not finished; remove it and "
-                f"{notes}, or choose another folder"
+                f"{work} holds shards of another corpus, or with other options, that were not finished; {again}"
             )
-        replace_text(stored, json.dumps(job))
+        write_record(stored, job)
         for note in sorted(notes.glob("*.tar.json")):
-            part = json.loads(note.read_text(encoding="utf-8"))
-            path = work / part["shard"]["name"]
-            if path.is_file() and path.stat().st_size == part["shard"]["size"]:
+            part = read_record(note, _Part, what=what, again=again, error=CorpusError, limit_bytes=_LARGEST_NOTE_BYTES)
+            path = work / part.shard.name
+            if path.is_file() and path.stat().st_size == part.shard.size:
                 self.parts.append(part)
-        self.parts.sort(key=lambda part: part["order"])
-        self.done = sum(part["consumed"] for part in self.parts)
-        self.bad = sum(len(part["bad"]) for part in self.parts)
-        kept = {part["shard"]["name"] for part in self.parts}
+        self.parts.sort(key=lambda part: part.order)
+        self.done = sum(part.consumed for part in self.parts)
+        self.bad = sum(len(part.bad) for part in self.parts)
+        kept = {part.shard.name for part in self.parts}
         for path in work.iterdir():
             if path.name not in kept:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _write_split(self, work: Path, notes: Path, split: str, utterances: Sequence[Utterance]) -> None:
-        mine = [part for part in self.parts if part["split"] == split]
-        done = sum(part["consumed"] for part in mine)
+        mine = [part for part in self.parts if part.split == split]
+        done = sum(part.consumed for part in mine)
         stream = self._members(utterances[done:])
         number = len(mine)
         while done < len(utterances):
             name = f"{_plain(split) or 'all'}-{number:06d}.tar"
-            part = self._write_part(work / name, stream)
-            part |= {"split": split, "order": len(self.parts)}
-            part["shard"] = {"name": name, **part["shard"]}
+            part = self._write_part(work / name, stream, split)
             self.parts.append(part)
-            if not part["rows"]:
+            if not part.rows:
                 (work / name).unlink()
                 raise AudioError(f"none of the recordings left of the split {split!r} can be read")
-            replace_text(notes / f"{name}.json", json.dumps(part))
-            done += part["consumed"]
+            write_record(notes / f"{name}.json", part)
+            done += part.consumed
             number += 1
 
-    def _write_part(self, path: Path, stream: Iterator[tuple[Utterance, Member | AudioError]]) -> dict[str, Any]:
+    def _write_part(self, path: Path, stream: Iterator[tuple[Utterance, Member | AudioError]], split: str) -> _Part:
         """Write one shard from the head of the stream, and say what is in it."""
         names: list[str] = []
         bad: list[BadRecording] = []
@@ -202,13 +214,15 @@ class _Writer:
 
         with whole_file(path) as file:
             rows = write_shard(file, members())
-        return {
-            "shard": {"size": path.stat().st_size, "sha256": sha256_of(path), "recordings": len(rows)},
-            "utterances": names,
-            "rows": rows.tolist(),
-            "bad": [vars(row) for row in bad],
-            "consumed": len(names) + len(bad),
-        }
+        return _Part(
+            shard=Shard(path.name, path.stat().st_size, sha256_of(path), len(rows)),
+            utterances=tuple(names),
+            rows=tuple(map(tuple, rows.tolist())),
+            bad=tuple(bad),
+            consumed=len(names) + len(bad),
+            split=split,
+            order=len(self.parts),
+        )
 
     def _members(self, utterances: Sequence[Utterance]) -> Iterator[tuple[Utterance, Member | AudioError]]:
         """Encode in threads and yield in order, with few recordings in memory."""
@@ -241,14 +255,14 @@ class _Writer:
         labels = [
             replace(
                 self.corpus[name],
-                path=f"{part['shard']['name']}/{name}",
+                path=f"{part.shard.name}/{name}",
                 sampling_rate_hz=rate_hz,
                 duration_s=round(row[2] / rate_hz, 6),
                 start_s=0.0,
                 segment_s=None,
             )
             for part in self.parts
-            for name, row in zip(part["utterances"], part["rows"], strict=True)
+            for name, row in zip(part.utterances, part.rows, strict=True)
         ]
         write_manifest(Corpus(work, tuple(labels), self.corpus.name), work / LABELS)
 
