@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm, t
 
-from curvox.bench.draws import draw_speakers
 from curvox.bench.statistics import SeedReplicates, mean_difference, mean_interval, seed_replicates
+from curvox.metrics import draw_speakers
 
 WAYS = ("curvox", "speakers alone", "seeds alone", "both drawn again")
 FIRST_SEED, PAIRED_SEED, RATES_SEED = 100_000, 200_000, 300_000

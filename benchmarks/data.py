@@ -33,7 +33,7 @@ from measuring import setting
 from torch import Tensor
 
 from curvox.audio import read_audio
-from curvox.audio.crop_decoding import crop_of_file
+from curvox.audio.sources.crop_decoding import crop_of_file
 from curvox.corpora import Corpus, ShardingOptions, Utterance, read_corpus, shard_corpus, write_manifest
 from curvox.training import PreparedData, Recipe, read_recipe
 from curvox.training.data.loading import prepare_data, training_loader

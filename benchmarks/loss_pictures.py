@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from loss_profile import PROFILE_DIM, PROFILE_SPEAKERS, LossProfile, ProfileCurve, loss_profile
 
 from curvox.losses import LOSSES, create_loss
-from curvox.reports.drawing import GRID, INK, draw, look
+from curvox.reports.figures.drawing import GRID, INK, draw, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,9 +24,10 @@ from pathlib import Path
 
 from measuring import machine
 
-from curvox.cli.runs import system_of
+from curvox.cli.demo import system_of
+from curvox.evaluating import read_evaluation_folder
 from curvox.metrics import Figure, OperatingPoint
-from curvox.reports import SystemResult, markdown_table, read_evaluation_folder
+from curvox.reports import SystemResult, markdown_table
 
 LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl")
 AUGMENTED = ("am_20_epochs", "am_augmented", "ham_augmented")

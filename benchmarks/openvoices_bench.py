@@ -31,10 +31,10 @@ from curvox.bench import BenchResults, Leaderboard, RunRecord, read_bench, read_
 from curvox.bench.leaderboard import leaderboard
 from curvox.corpora import read_corpus
 from curvox.metrics import OperatingPoint, equal_error_rate, min_dcf
-from curvox.reports.bench_figures import forest_figure
-from curvox.reports.bench_tables import bench_markdown
-from curvox.reports.comparison_tables import markdown_rows, markdown_text
-from curvox.reports.standalone import standalone
+from curvox.reports.figures.bench import forest_figure
+from curvox.reports.pages.hierarchy import standalone
+from curvox.reports.tables.bench import bench_markdown
+from curvox.reports.tables.evaluation import markdown_rows, markdown_text
 
 BENCH = Path("benches/openvoices.yaml")
 TUNING = Path("benches/openvoices_tuning.yaml")
@@ -111,12 +111,12 @@ def _claims_table(board: Leaderboard) -> str:
         test = board.test(second, "cosine", first)
         if test is None:
             continue
-        ends, p = test.interval, (test.p_value, test.p_corrected)
+        ends, p = test.eer.interval, (test.p_value, test.p_corrected)
         rows.append(
             [
                 f"{titles[second]}, less {titles[first]}",
-                f"{100 * test.difference:+.2f} [{100 * ends.low:+.2f}, {100 * ends.high:+.2f}]",
-                "–" if test.relative is None else f"{100 * test.relative:+.1f}",
+                f"{100 * test.eer.difference:+.2f} [{100 * ends.low:+.2f}, {100 * ends.high:+.2f}]",
+                "–" if test.eer.relative is None else f"{100 * test.eer.relative:+.1f}",
                 *("–" if value is None else f"{value:.2f}" for value in p),
                 f"{test.seeds[1]} and {test.seeds[0]}",
             ]

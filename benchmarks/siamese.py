@@ -24,14 +24,22 @@ from measuring import machine
 from siamese_cases import CASES, FAMILIES, Case
 
 from curvox.cli.diagnose import batch
-from curvox.corpora import Corpus, read_corpus, read_trials
-from curvox.diagnosis import Diagnosis, EmbeddedSet, VitalHistory, diagnose, diagnose_run
-from curvox.diagnosis.embedding_measures import effective_rank
-from curvox.diagnosis.text import measured, title_of
-from curvox.embedder import Embedder, evaluate_scores, load_embedder, score_trials
+from curvox.corpora import Corpus, read_corpus
+from curvox.diagnosis import (
+    Diagnosis,
+    EmbeddedSet,
+    VitalHistory,
+    diagnose,
+    diagnose_run,
+    effective_rank,
+    measured,
+    title_of,
+)
+from curvox.embedder import Embedder, load_embedder
 from curvox.errors import InputError
+from curvox.evaluating import evaluate
 from curvox.metrics import Evaluation
-from curvox.reports.drawing import GRID, SERIES, draw
+from curvox.reports.figures.drawing import GRID, SERIES, draw
 from curvox.training import (
     Recipe,
     dump_recipe,
@@ -137,8 +145,8 @@ def _random_model(arguments: argparse.Namespace) -> Embedder:
 
 
 def _evaluated(model: Embedder, corpus: Corpus, arguments: argparse.Namespace) -> Evaluation:
-    scored = score_trials(model, corpus, read_trials(arguments.data / "trials" / "test.txt"))
-    return evaluate_scores(scored, corpus, by=(), resamples=RESAMPLES)
+    trials = arguments.data / "trials" / "test.txt"
+    return evaluate(model, trials, corpus, by=(), resamples=RESAMPLES).evaluation
 
 
 def _text(

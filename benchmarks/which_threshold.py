@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from measuring import machine
 
-from curvox.corpora import Corpus, read_corpus, read_trials
-from curvox.embedder import Embedder, embed_utterances, load_embedder, speakers_of
+from curvox.corpora import Corpus, read_corpus, read_trials, speakers_of
+from curvox.embedder import Embedder, load_embedder
 from curvox.metrics import (
     Interval,
     OperatingPoint,
@@ -75,7 +75,7 @@ def _arguments() -> argparse.Namespace:
 def _score(model: Embedder, corpus: Corpus, folder: Path, names: list[str]) -> dict[str, Scored]:
     lists = {name: read_trials(folder / f"{name}.txt") for name in names}
     utterances = sorted({utterance for trials in lists.values() for utterance in trials.utterances})
-    points = embed_utterances(model, corpus, utterances)
+    points = model.embed_utterances(corpus, utterances).points
     row = {utterance: i for i, utterance in enumerate(utterances)}
     found = {}
     for name, trials in lists.items():
@@ -138,13 +138,12 @@ def _figures(test: Scored, calibration: Callable[[np.ndarray], np.ndarray]) -> l
 
 
 def _rates(trials: Scored, threshold: float) -> tuple[float, Interval, float, Interval]:
-    enrolment, test, speakers = check_speakers(trials.labels, trials.enrolment_speakers, trials.test_speakers)
+    enrolment, test, _ = check_speakers(trials.labels, trials.enrolment_speakers, trials.test_speakers)
     return rate_intervals(
         trials.scores,
         trials.labels,
         enrolment,
         test,
-        speakers,
         np.array([threshold]),
         resamples=1000,
         seed=0,

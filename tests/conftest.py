@@ -8,12 +8,15 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 import yaml
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from curvox.evaluating import EvaluationReport
 
 torch.set_num_threads(1)
 
@@ -82,3 +85,11 @@ def two_recordings(voices: Path) -> tuple[Path, Path]:
     """Two recordings of different lengths."""
     found = sorted(voices.rglob("*.flac"))
     return found[0], found[5]
+
+
+@pytest.fixture(scope="session")
+def evaluation_report() -> EvaluationReport:
+    """A calibrated evaluation with everything that a page can show."""
+    from made_up_evaluations import made_up_report
+
+    return made_up_report()

@@ -7,11 +7,20 @@ import math
 import numpy as np
 import torch
 
-from curvox.diagnosis.causes import CAUSES
-from curvox.diagnosis.findings import Checked, Diagnosis, Evidence, Finding, NotChecked
-from curvox.diagnosis.observation import EmbeddedSet, EpochVitals, RunObservation, VitalHistory
+from curvox.diagnosis import (
+    CAUSES,
+    VITALS,
+    Checked,
+    Diagnosis,
+    EmbeddedSet,
+    EpochVitals,
+    Evidence,
+    Finding,
+    NotChecked,
+    RunObservation,
+    VitalHistory,
+)
 from curvox.diagnosis.verdict import diagnosis_of
-from curvox.diagnosis.vitals import VITALS
 from curvox.geometry import AbstractSpace, Hypersphere
 
 NO_LOGS = "the run has no logs"

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from curvox.audio.shard_index import LABELS, Shard, sha256_of, write_index
-from curvox.audio.shard_writing import encode_member, write_shard
+from curvox.audio.sources.shard_index import LABELS, Shard, sha256_of, write_index
+from curvox.audio.sources.shards import encode_member, write_shard
 
 RATE_HZ = 16000
 

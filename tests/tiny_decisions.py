@@ -8,7 +8,7 @@ import numpy as np
 
 from curvox.audio import RecordingQuality
 from curvox.corpora import Corpus, TrialList, Utterance, read_corpus
-from curvox.embedder import CalibratedScoring, CardSettings, Embedder, MeasuredRecordings, fit_card
+from curvox.embedder import CalibratedScoring, CardSettings, EmbeddedRecordings, Embedder, fit_card
 from curvox.geometry import Euclidean
 from curvox.scoring import create_back_end
 
@@ -31,12 +31,6 @@ class FixedScores:
         return {}
 
 
-class SpaceAlone:
-    """What fitting a card asks of a model, where the scores are given."""
-
-    space = Euclidean()
-
-
 def quality_of(seconds: float = 4.0, **changes: float) -> RecordingQuality:
     values: dict[str, Any] = {
         "duration_s": seconds,
@@ -52,7 +46,7 @@ def quality_of(seconds: float = 4.0, **changes: float) -> RecordingQuality:
 
 def drawn_trials(
     speakers: int = 24, each: int = 3, *, separation: float = 2.0, seed: int = 0
-) -> tuple[Corpus, TrialList, np.ndarray, MeasuredRecordings]:
+) -> tuple[Corpus, TrialList, np.ndarray, EmbeddedRecordings]:
     """Return a corpus without recordings, all its trials, scores with a speaker's own ease, and measures."""
     rng = np.random.default_rng(seed)
     utterances = tuple(
@@ -67,7 +61,7 @@ def drawn_trials(
     own = np.array([ease[a // each] + ease[b // each] for a, b in pairs])
     scores = 0.1 * (separation * (labels - 0.5) + rng.normal(size=len(pairs)) + own) + 0.4
     qualities = tuple(quality_of(float(seconds)) for seconds in rng.uniform(2, 8, size=len(utterances)))
-    recordings = MeasuredRecordings(
+    recordings = EmbeddedRecordings(
         np.zeros((len(utterances), 2), np.float32), rng.uniform(1, 2, len(utterances)), qualities
     )
     return Corpus(Path(), utterances, "drawn"), TrialList(enrolments, tests, labels, "drawn.txt"), scores, recordings
@@ -82,7 +76,7 @@ def drawn_card(
     """Return a card fitted to `drawn_trials`."""
     corpus, trials, scores, recordings = drawn_trials(**options)
     return fit_card(
-        SpaceAlone(),  # pyright: ignore
+        Euclidean(),
         FINGERPRINT,
         corpus,
         trials,
@@ -106,12 +100,10 @@ def all_trials(voices: Path) -> TrialList:
 
 def calibrate_model(model: Embedder, voices: Path, **settings: Any) -> CalibratedScoring:
     """Fit a card of the tiny model to all pairs of the synthetic voices."""
-    from curvox.embedder import measure_utterances
-
     corpus, trials = read_corpus(voices), all_trials(voices)
-    recordings = measure_utterances(model, corpus, trials.utterances)
+    recordings = model.embed_utterances(corpus, trials.utterances, measure=True)
     return fit_card(
-        model,
+        model.space,
         FINGERPRINT,
         corpus,
         trials,

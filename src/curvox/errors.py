@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
 
 
 class CurvoxError(Exception):
@@ -85,3 +86,10 @@ def require_non_negative(value: float, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         raise InputError(f"{name} must be a finite number of at least 0, got {value!r}")
     return float(value)
+
+
+def require_at_least(least: int, **values: int) -> None:
+    """Refuse the first of the named values that is not a whole number of at least ``least``."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")

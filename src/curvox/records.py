@@ -222,6 +222,9 @@ def _tightened(schema: Any, words: Mapping[str, float], optional: bool) -> Any:
             lambda value, check: words[value] if isinstance(value, str) and value in words else check(value),
             cast("core_schema.CoreSchema", schema),
         )
+    if schema.get("type") == "literal" and all(isinstance(one, int) for one in schema["expected"]):
+        # True equals 1, and is not a version.
+        return core_schema.chain_schema([core_schema.int_schema(strict=True), cast("core_schema.CoreSchema", schema)])
     tightened = {key: _tightened(part, words, optional) for key, part in schema.items()}
     return tightened | {"strict": False} if schema.get("type") in ("dataclass", "tuple") else tightened
 
@@ -240,8 +243,9 @@ def _explained(error: Any, kind: type) -> str:
     came = repr(first["input"])
     came = came if len(came) <= _SHOWN else f"{came[:_SHOWN]}…"
     if place in _HEAD and first["type"] == "literal_error":
-        return f"its {where} is {came}, this curvox reads {where} {first.get('ctx', {}).get('expected')}"
+        return f"it has {where} {came}, this curvox reads {where} {first.get('ctx', {}).get('expected')}"
     said = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    said = said.replace("a valid integer", "an integer").replace("a valid ", "a ")
     if first["type"] == "dataclass_type":
         said = "expected a mapping"
     named = f"{where}: {said}" if where else said

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from scipy.signal import welch
 
 from curvox.audio import AugmentationOptions, augment
-from curvox.audio.augmentation import channel_responses
-from curvox.audio.streams import item_streams
-from curvox.audio.waveform_batches import fast_length
+from curvox.audio.augmentation.batches import fast_length, item_streams
+from curvox.audio.augmentation.synthesised import channel_responses
 from curvox.errors import InputError
 
 OFF = AugmentationOptions(noise_probability=0.0, babble_probability=0.0, channel_probability=0.0, gain_probability=0.0)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curvox.audio import check_waveform, read_audio, read_audio_info
-from curvox.audio.container import ogg_checksum
+from curvox.audio.reading.containers import ogg_checksum
 from curvox.errors import AudioError
 
 RATE_HZ = 16000

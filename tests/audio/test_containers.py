@@ -91,7 +91,7 @@ def test_truncated_container__is_refused(tmp_path: Path, kept: float) -> None:
 
 def test_container__without_the_extra_is_refused_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = encoded(tmp_path / "a.m4a", "aac")
-    monkeypatch.setattr("curvox.audio.reading.can_decode", lambda: False)
+    monkeypatch.setattr("curvox.audio.reading.files.can_decode", lambda: False)
     with pytest.raises(AudioError, match=r'it is an MP4 or M4A file .* with `pip install "curvox\[codecs\]"` it can'):
         read_audio(path)
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from curvox.audio import RecordingFiles, UnreachableError, WaveformStore, read_audio, retrying, to_int16
-from curvox.audio.crop_decoding import crop_of_bytes, crop_of_file
+from curvox.audio import RecordingFiles, UnreachableError, WaveformStore, read_audio, to_int16
+from curvox.audio.sources import remote
+from curvox.audio.sources.crop_decoding import crop_of_bytes, crop_of_file
 from curvox.errors import AudioError, InputError
 
 RATE_HZ = 16000
@@ -111,7 +112,7 @@ def test_files__name_headers_that_cannot_be_read(recordings: Path, tmp_path: Pat
 def test_files__a_lost_mount_is_no_bad_recording(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(retrying, "WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
     mount = tmp_path / "mount"
     mount.mkdir()
     (mount / "a.wav").write_bytes((recordings / "a.wav").read_bytes())

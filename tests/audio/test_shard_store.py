@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 from shard_folders import make_shards, served
 
-from curvox.audio import ShardStore, UnreachableError, WaveformStore, check_cache, retrying
-from curvox.audio.shard_index import INDEX, MEMBERS
-from curvox.audio.shard_writing import member_name
+from curvox.audio import ShardStore, UnreachableError, WaveformStore, check_cache
+from curvox.audio.sources import remote
+from curvox.audio.sources.shard_index import INDEX, MEMBERS
+from curvox.audio.sources.shards import member_name
 from curvox.errors import AudioError, CorpusError, InputError
 
 
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying, "WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
 
 
 def remote_store(url: str, cache: Path, **options) -> ShardStore:
@@ -102,10 +103,12 @@ def test_store__a_lost_folder_is_no_bad_recording(tmp_path: Path, capsys: pytest
     ("change", "expected"),
     [
         ({"version": 2}, "has version 2, this curvox reads version 1"),
-        ({"format": "other"}, "no index of shards"),
-        ({"shards": [{"name": "../x.tar"}]}, "may lie outside"),
+        ({"format": "other"}, "not an index of shards: it has format 'other'"),
+        ({"shards": [{"name": "../x.tar", "size": 1, "sha256": "", "recordings": 1}]}, "may lie outside"),
         ({"beside": {"/etc/passwd": ""}}, "may lie outside"),
         ({"beside": {MEMBERS: "0" * 64}}, "not the one"),
+        ({"shards": "all"}, "shards: expected a tuple, got 'all'"),
+        ({"sampling_rate_hz": "16000"}, "sampling_rate_hz: expected an integer"),
     ],
 )
 def test_index__that_is_foreign_or_damaged_is_refused(tmp_path: Path, change: dict, expected: str) -> None:

@@ -11,7 +11,7 @@ from builders import draw_waveforms
 from scipy.signal import welch
 
 from curvox.audio import TelephoneOptions, through_telephone
-from curvox.audio.telephone import mu_law
+from curvox.audio.augmentation.channel import mu_law
 from curvox.errors import InputError
 
 ANALOGUE = TelephoneOptions(probability=1.0, mu_law_probability=0.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from curvox.audio.waveform_batches import few_at_a_time
+from curvox.audio.augmentation.batches import few_at_a_time
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from tiny_recipes import change
 
-from curvox.bench.evaluating import findings_of, last_vitals
-from curvox.bench.learnt import learnt_scalars
+from curvox.bench.evaluating import findings_of, last_vitals, learnt_scalars
 from curvox.diagnosis import VitalHistory
 from curvox.embedder import load_embedder
 from curvox.files import tensors_from_file

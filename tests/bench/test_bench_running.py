@@ -29,9 +29,9 @@ from curvox.bench import (
     trials_of,
     write_record,
 )
-from curvox.bench import places as places_module
+from curvox.bench import running as places_module
+from curvox.bench.cells import evaluation_digest, trials_digest
 from curvox.bench.running import Pace
-from curvox.bench.states import evaluation_digest, trials_digest
 from curvox.corpora import read_corpus
 from curvox.errors import InputError
 from curvox.training import EpochRecord, dump_recipe
@@ -76,7 +76,7 @@ def test_record__is_refused_when_damaged_foreign_or_of_another_version(tmp_path:
     def broken(name: str, content: bytes) -> None:
         write_record(RECORD, tmp_path)
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match="no whole record of this version"):
+        with pytest.raises(InputError, match="evaluate the run again"):
             read_record(tmp_path)
 
     write_record(RECORD, tmp_path)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from curvox.bench.draws import draw_speakers
 from curvox.bench.statistics import (
     SeedReplicates,
     holm,
@@ -19,7 +18,7 @@ from curvox.bench.statistics import (
     seed_replicates,
 )
 from curvox.errors import InputError
-from curvox.metrics import Interval, bootstrap_speakers, equal_error_rate, logarithmic_interval
+from curvox.metrics import Interval, draw_speakers, logarithmic_interval
 
 
 def small_trials(seed, speakers=6, trials=60):
@@ -44,54 +43,10 @@ def width(interval):
     return interval.high - interval.low
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_draws__are_those_of_bootstrap_speakers(seed):
-    scores, labels, enrolment, test = small_trials(seed, speakers=3 + 2 * seed)
-    draws = draw_speakers(labels, enrolment, test, resamples=50, seed=seed)
-    estimate, values = draws.equal_error_rates(scores)
-    whole = bootstrap_speakers(
-        scores, labels, enrolment_speakers=enrolment, test_speakers=test, resamples=50, seed=seed
-    )
-    assert estimate == whole.eer
-    np.testing.assert_array_equal(values, whole.eer_replicates)
-    assert draws.redrawn == whole.redrawn
-
-
-def test_draws__weigh_trials_as_copies_in_a_loop_would():
-    scores, labels, enrolment, test = small_trials(5)
-    draws = draw_speakers(labels, enrolment, test, resamples=20, seed=1)
-    _, values = draws.equal_error_rates(scores)
-    for counts, value in zip(draws.multiplicities, values, strict=True):
-        copies, of_copies = [], []
-        for i in range(len(scores)):
-            times = counts[enrolment[i]] if labels[i] else counts[enrolment[i]] * counts[test[i]]
-            copies += [scores[i]] * int(times)
-            of_copies += [labels[i]] * int(times)
-        assert value == pytest.approx(equal_error_rate(copies, of_copies).value, abs=1e-12)
-
-
-def test_draws__do_not_hang_on_the_scores_or_on_names():
-    scores, labels, enrolment, test = small_trials(2)
-    first = draw_speakers(labels, enrolment, test, resamples=10, seed=3)
-    names = np.array([f"s{number}" for number in range(6)])
-    second = draw_speakers(labels, names[enrolment], names[test], resamples=10, seed=3)
-    np.testing.assert_array_equal(first.multiplicities, second.multiplicities)
-    assert first.equal_error_rates(scores)[0] == second.equal_error_rates(scores)[0]
-
-
-def test_draws__refuse_what_cannot_be_drawn():
-    scores, labels, enrolment, test = small_trials(2)
-    with pytest.raises(InputError, match="both classes"):
-        draw_speakers(labels[labels], enrolment[labels], test[labels])
-    with pytest.raises(InputError, match="at least 2"):
-        draw_speakers(labels, enrolment, test, resamples=1)
-    draws = draw_speakers(labels, enrolment, test, resamples=2)
-    with pytest.raises(InputError, match="60 scores"):
-        draws.equal_error_rates(scores[1:])
-    with pytest.raises(InputError, match="finite"):
-        draws.equal_error_rates(np.where(labels, np.nan, scores))
+def test_replicates__of_no_run_are_refused():
+    _, labels, enrolment, test = small_trials(2)
     with pytest.raises(InputError, match="at least one run"):
-        seed_replicates(draws, [])
+        seed_replicates(draw_speakers(labels, enrolment, test, resamples=2), [])
 
 
 def test_interval__of_one_seed_is_that_of_the_speakers_alone():
@@ -133,7 +88,9 @@ def test_interval__counts_what_seeds_hear_in_the_same_speakers_once():
     assert np.mean(between) == pytest.approx(np.mean(variances), rel=0.3)  # the same, so the sum would be twice it
     none = planted(0, mean=0.3)
     errors = [mean_difference(found, SeedReplicates(none.estimates[:1], 0 * none.values[:1], 40)) for found in both]
-    assert np.median([error.standard_error**2 for error in errors]) < 1.4 * np.median(variances)
+    squares = [error.standard_error**2 for error in errors if error.standard_error is not None]
+    assert len(squares) == len(both)
+    assert np.median(squares) < 1.4 * np.median(variances)
 
 
 def test_interval__is_wider_where_seeds_differ_more_and_where_there_are_fewer_speakers():

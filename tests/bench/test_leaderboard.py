@@ -95,13 +95,13 @@ def test_leaderboard__tests_every_other_setting_against_the_rival(board):
     }
     for test in board.tests:
         rival, own = board.row("ram", test.scorer), board.row(test.second, test.scorer)
-        assert test.difference == pytest.approx(own.eer - rival.eer)
-        assert test.relative == pytest.approx(own.eer / rival.eer - 1)
+        assert test.eer.difference == pytest.approx(own.eer - rival.eer)
+        assert test.eer.relative == pytest.approx(own.eer / rival.eer - 1)
         assert test.p_value <= test.p_corrected <= 3 * test.p_value
         assert test.seeds == (3, 2 if test.second == "triplet" else 3)
     worst = board.test("triplet", "cosine")
     assert worst.p_value < 0.05
-    assert worst.interval.low > 0
+    assert worst.eer.interval.low > 0
     # Holm's least p of three tests is three times itself.
     least = min((test for test in board.tests if test.scorer == "cosine"), key=lambda test: test.p_value)
     assert least.p_corrected == pytest.approx(min(1, 3 * least.p_value))
@@ -114,8 +114,8 @@ def test_leaderboard__tests_what_the_bench_asks_for_beside_the_rival(made):
     assert len(board.tests) == 5
     better = next(test for test in board.tests if test.first == "triplet")
     assert better == board.test("am", "distance", first="triplet")
-    assert better.difference < 0
-    assert better.difference == pytest.approx(better.second_eer - better.first_eer)
+    assert better.eer.difference < 0
+    assert better.eer.difference == pytest.approx(better.eer.second - better.eer.first)
     half = replace(made, records=tuple(record for record in made.records if record.setting != "triplet"))
     few = leaderboard(replace(half, bench=replace(made.bench, against=asked)), scorer="distance", resamples=20)
     assert {(test.first, test.second) for test in few.tests} == {("ram", "am"), ("ram", "ham"), ("am", "ham")}
@@ -127,7 +127,7 @@ def test_leaderboard__of_one_seed_has_intervals_and_tests_nothing(made):
     tests = {test.second: test for test in board.tests}
     assert tests["am"].p_value is None
     assert tests["am"].p_corrected is None
-    assert tests["am"].interval.low < tests["am"].difference < tests["am"].interval.high
+    assert tests["am"].eer.interval.low < tests["am"].eer.difference < tests["am"].eer.interval.high
     # Holm's correction is for those that are tested, here a single one.
     assert tests["ham"].p_corrected == tests["ham"].p_value
 
@@ -197,6 +197,10 @@ def test_leaderboard__is_strict_json(board):
     assert tree["rows"][0]["setting"] == "ham"
     assert tree["rows"][0]["interval"]["low"] == board.rows[0].interval.low
     assert tree["missing"] == ["triplet-seed_3 (not trained)"]
+    for written, test in zip(tree["tests"], board.tests, strict=True):
+        assert written["second_eer"] - written["first_eer"] == pytest.approx(written["difference"])
+        assert (written["difference"], written["p_value"]) == (test.eer.difference, test.p_value)
+        assert written["relative_interval"]["high"] == test.eer.relative_interval.high
 
 
 def test_leaderboard__tells_how_far_it_is(made):

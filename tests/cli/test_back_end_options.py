@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvox.cli.back_ends import back_end_words, read_back_end
 from curvox.cli.calibrate import calibrate
 from curvox.cli.compare import compare
 from curvox.cli.eval import evaluate_run
 from curvox.errors import InputError, UnknownNameError
+from curvox.evaluating import back_end_words, read_back_end
 from curvox.geometry import PoincareBall
 from curvox.scoring import BACK_ENDS, create_back_end
 

@@ -20,7 +20,8 @@ from tiny_benches import AM, HAM, write_bench
 
 from curvox.bench import read_bench, read_record, read_results, recipe_of
 from curvox.corpora import read_corpus, read_trials
-from curvox.embedder import load_embedder, score_trials
+from curvox.embedder import load_embedder
+from curvox.scoring import score_pairs
 from curvox.training import train
 
 LEVELS = ["gender", "speaker", "session"]
@@ -70,7 +71,8 @@ def test_cells__run_in_two_processes_on_one_folder(cells_at_once: tuple[Path, li
         for scored in record.lists:
             scorer = "cosine" if scored.scorer == "cosine" else None
             trials = read_trials(voices / "trials" / f"{scored.list}.txt")
-            expected = score_trials(model, corpus, trials, scorer=scorer).scores
+            points = model.embed_utterances(corpus, trials.utterances).points
+            expected = score_pairs(model.space, points, *trials.indices(), scorer=scorer)
             np.testing.assert_allclose(scored.scores, expected, atol=1e-4)
     assert not (folder / "runs" / "tiny_bench" / "broken-seed_1").exists()
 

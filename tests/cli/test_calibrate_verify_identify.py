@@ -96,8 +96,8 @@ def test_calibrate__keeps_the_settings_of_the_back_end_in_the_card(
     bare: Path, voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The synthetic voices that nobody trained on are fewer than a card asks for.
-    monkeypatch.setattr("curvox.embedder.card_trials.LEAST_SPEAKERS", 5)
-    monkeypatch.setattr("curvox.embedder.card_trials.FOLDS", 4)
+    monkeypatch.setattr("curvox.embedder.card.fitting.LEAST_SPEAKERS", 5)
+    monkeypatch.setattr("curvox.embedder.card.fitting.FOLDS", 4)
     run = Path(shutil.copytree(bare, tmp_path / "tiny"))
     heard = read_corpus(voices).split("train").speakers
     lines = [line for line in _lines(voices, tmp_path) if not any(speaker in line for speaker in heard)]

@@ -17,10 +17,11 @@ from tiny_decisions import drawn_card
 from curvox.cli.cite import OF_OPTIONS, OF_STAGES, cite
 from curvox.embedder import CardSettings, model_fingerprint, write_card
 from curvox.errors import InputError, UnknownNameError
+from curvox.evaluating import EvaluationReport, ScoringFacts, TrialFacts
 from curvox.losses import LOSSES
 from curvox.metrics import evaluate
 from curvox.records import to_json
-from curvox.reports import BIBTEX, EvaluationReport, ScoringFacts, TrialFacts
+from curvox.reports import BIBTEX
 from curvox.training.data.augmenting import Augmentation
 
 Cited = Callable[..., list[str]]

@@ -12,9 +12,7 @@ from made_up_diagnoses import healthy, sick
 import curvox.diagnosis
 import curvox.training
 from curvox.cli.diagnose import batch, claim, write_diagnosis
-from curvox.diagnosis import BatchLoss, Diagnosis, RunObservation
-from curvox.diagnosis.json_form import diagnosis_from_tree, diagnosis_tree
-from curvox.diagnosis.text import summary
+from curvox.diagnosis import BatchLoss, Diagnosis, RunObservation, diagnosis_from_tree, diagnosis_tree, summary
 from curvox.errors import OutputExistsError
 from curvox.losses import AMSoftmax, ContrastiveHinge
 

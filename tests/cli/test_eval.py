@@ -10,10 +10,11 @@ from sklearn.metrics import roc_auc_score
 
 from curvox.cli.eval import evaluate_run
 from curvox.corpora import make_trials, read_corpus, read_scores, read_trials, write_trials
-from curvox.embedder import load_embedder, score_trials
+from curvox.embedder import load_embedder
 from curvox.errors import InputError, OutputExistsError, UnknownNameError
+from curvox.evaluating import read_evaluation_folder
 from curvox.metrics import equal_error_rate
-from curvox.reports import read_evaluation_folder
+from curvox.scoring import score_pairs
 
 LIST = Path("trials") / "test.txt"
 
@@ -61,8 +62,10 @@ def test_eval__figures_are_those_of_the_scores_it_wrote(evaluated: Path, voices:
         assert "cllr" not in figures
 
 
-def test_eval__plain_scores_are_those_of_score_trials(evaluated: Path, run: Path, voices: Path) -> None:
-    expected = score_trials(load_embedder(run), read_corpus(voices), read_trials(voices / LIST)).scores
+def test_eval__plain_scores_are_those_of_pairs_of_embeddings(evaluated: Path, run: Path, voices: Path) -> None:
+    model, trials = load_embedder(run), read_trials(voices / LIST)
+    points = model.embed_utterances(read_corpus(voices), trials.utterances).points
+    expected = score_pairs(model.space, points, *trials.indices())
     np.testing.assert_allclose(read_scores(evaluated / "test" / "scores.txt").scores, expected, atol=1e-6)
     assert not np.allclose(read_scores(evaluated / "test-as_norm-top_k-4" / "scores.txt").scores, expected, atol=1e-3)
 
@@ -204,8 +207,9 @@ def calibrated(run: Path, voices: Path) -> Path:
 
 def test_eval__with_a_decision_card_judges_its_llrs(calibrated: Path, voices: Path) -> None:
     evaluate_run(calibrated, [voices / LIST, calibrated / "all.txt"], resamples=0, audio=False)
-    finished = read_evaluation_folder(calibrated / "eval" / "test")
-    evaluation, folder = finished.report.evaluation, finished.folder
+    folder = calibrated / "eval" / "test"
+    finished = read_evaluation_folder(folder)
+    evaluation = finished.evaluation
     assert evaluation.llrs
     for key in ("cllr", "act_dcf:0.01"):
         assert evaluation.figure(key) is not None
@@ -213,9 +217,9 @@ def test_eval__with_a_decision_card_judges_its_llrs(calibrated: Path, voices: Pa
     assert "fitted on all.txt" in finished.report.scoring.calibration
     # A logistic calibration of one score is a rising line.
     raw = read_scores(folder / "scores.txt").scores
-    slope, offset = np.polyfit(raw, finished.scores, 1)
+    slope, offset = np.polyfit(raw, finished.judged, 1)
     assert slope > 0
-    np.testing.assert_allclose(finished.scores, slope * raw + offset, atol=1e-6)
+    np.testing.assert_allclose(finished.judged, slope * raw + offset, atol=1e-6)
     own = read_evaluation_folder(calibrated / "eval" / "all").report
     assert any("fitted on all.txt itself" in note for note in own.notes)
     assert not finished.report.notes

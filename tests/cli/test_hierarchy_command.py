@@ -17,8 +17,7 @@ from rich.console import Console
 from curvox.cli.hierarchy import hierarchy, make_report
 from curvox.cli.tree_choice import choose, command_line, notes_of, tree_of
 from curvox.corpora import Corpus, Utterance, read_corpus
-from curvox.embedder import Embedder, load_embedder, measure_utterances
-from curvox.embedder.recordings import MeasuredRecordings
+from curvox.embedder import EmbeddedRecordings, Embedder, load_embedder
 from curvox.errors import CheckpointError, CorpusError, InputError, OutputExistsError, UnknownNameError
 from curvox.geometry import PoincareBall
 from curvox.hierarchy import TreeMeasures
@@ -111,8 +110,10 @@ def test_report__of_a_learnt_curvature_that_embedding_left_on_another_device(
     model, ball = load_embedder(run), PoincareBall(learn_c=True)
     model.space = ball
 
-    def embed_there(*arguments: Any) -> MeasuredRecordings:
-        recordings = measure_utterances(*arguments)
+    embed = model.embed_utterances
+
+    def embed_there(*arguments: Any, **options: Any) -> EmbeddedRecordings:
+        recordings = embed(*arguments, **options)
         model.space = copy.deepcopy(ball).to("meta")
         return recordings
 
@@ -120,7 +121,7 @@ def test_report__of_a_learnt_curvature_that_embedding_left_on_another_device(
         model.space = ball
         return model
 
-    monkeypatch.setattr("curvox.embedder.measure_utterances", embed_there)
+    monkeypatch.setattr(model, "embed_utterances", embed_there)
     monkeypatch.setattr(model, "cpu", bring_back)
     chosen = choose(read_corpus(voices, check_files=False), split="test", trials=None, at_most=None)
     tree = tree_of(chosen, "speaker,session")

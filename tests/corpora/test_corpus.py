@@ -1,3 +1,5 @@
+"""A corpus finds, counts, splits and joins its utterances."""
+
 from __future__ import annotations
 
 import pickle
@@ -6,11 +8,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from curvox.corpora import Corpus, CorpusCounts, Utterance
+from curvox.cli.data import join
+from curvox.corpora import Corpus, Utterance, join_corpora, prepare_corpus, read_corpus
+from curvox.corpora.corpus import CorpusCounts
 from curvox.errors import CorpusError, InputError, UnknownNameError
+from curvox.testing.dummies import DUMMIES
 
 
 def test_corpora__import_neither_torch_nor_lhotse() -> None:
@@ -24,8 +28,6 @@ def test_corpus__counts_what_it_holds(voices: Corpus) -> None:
     assert voices.speakers == ("ada", "bea", "cid", "dee")
     assert voices.splits == ("dev", "train")
     assert voices.counts == CorpusCounts(speakers=4, sessions=8, utterances=8, duration_s=2.0)
-    assert [voices.speakers[i] for i in voices.speaker_indices] == [u.speaker for u in voices.utterances]
-    assert voices.speaker_indices.dtype == np.int64
 
 
 def test_corpus__total_length_is_unknown_when_one_is(voices: Corpus) -> None:
@@ -99,3 +101,44 @@ def test_corpus__survives_pickling(voices: Corpus) -> None:
     again = pickle.loads(pickle.dumps(voices))
     assert again == voices
     assert hash(again.utterances[4]) == hash(voices.utterances[4])
+
+
+def corpus(root: Path, *names: str, split: str = "") -> Corpus:
+    found = (Utterance(utterance=n, path=f"audio/{n}.wav", speaker=n[0], split=split) for n in names)
+    return Corpus(root, tuple(found), root.name)
+
+
+def test_join__keeps_every_label_and_every_recording_where_it_is(tmp_path: Path) -> None:
+    parts = []
+    for name in ("cnceleb1", "cnceleb2"):
+        folder = DUMMIES.load(name)(tmp_path / name)
+        prepare_corpus(name, folder, folder, dev_speakers=1)
+        parts.append(read_corpus(folder))
+    join([tmp_path / "cnceleb1", tmp_path / "cnceleb2"], tmp_path / "both.tsv")
+    both = read_corpus(tmp_path / "both.tsv")  # which checks that every recording is there
+    assert len(both) == len(parts[0]) + len(parts[1])
+    for part in parts:
+        for utterance in part.utterances:
+            found = both[utterance.utterance]
+            assert both.path_of(found) == part.path_of(utterance)
+            assert found == replace(utterance, path=found.path)
+    assert {split: both.split(split).counts.speakers for split in both.splits} == {"dev": 2, "test": 2, "train": 2}
+
+
+def test_join__says_where_an_utterance_comes_from(tmp_path: Path) -> None:
+    first = corpus(tmp_path / "first", "a-1")
+    second = Corpus(tmp_path, (Utterance(utterance="b-1", path="b.wav", speaker="b", corpus="told"),), "second")
+    joined = join_corpora([first, second], tmp_path)
+    assert [(u.path, u.corpus) for u in joined.utterances] == [("first/audio/a-1.wav", "first"), ("b.wav", "told")]
+
+
+def test_join__refuses_what_is_no_whole(tmp_path: Path) -> None:
+    first, second = corpus(tmp_path / "first", "a-1", split="train"), corpus(tmp_path / "second", "b-1", split="train")
+    with pytest.raises(InputError, match="at least two"):
+        join_corpora([first], tmp_path)
+    with pytest.raises(InputError, match="second lies elsewhere"):
+        join_corpora([first, second], tmp_path / "first")
+    with pytest.raises(InputError, match="third has no splits and others have"):
+        join_corpora([first, second, corpus(tmp_path / "third", "c-1")], tmp_path)
+    with pytest.raises(InputError, match="1 names of a speaker come in two corpora"):
+        join_corpora([first, corpus(tmp_path / "third", "a-2", split="dev")], tmp_path)

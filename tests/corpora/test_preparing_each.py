@@ -9,16 +9,8 @@ from pathlib import Path
 import pytest
 
 from curvox.audio import read_audio
-from curvox.corpora import (
-    PREPARATIONS,
-    Corpus,
-    Prepared,
-    Utterance,
-    prepare_corpus,
-    read_corpus,
-    read_enrolments,
-    read_trials,
-)
+from curvox.corpora import PREPARATIONS, Corpus, Utterance, prepare_corpus, read_corpus, read_enrolments, read_trials
+from curvox.corpora.preparing.prepare import Prepared
 from curvox.errors import AudioError
 
 Dummy = Callable[[str], Path]

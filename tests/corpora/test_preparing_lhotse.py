@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from curvox.corpora import Prepared, check_corpus, prepare_corpus, read_corpus
-from curvox.corpora.preparing import lhotse_recipes
-from curvox.corpora.preparing.lhotse_parts import split_of
+from curvox.corpora import check_corpus, lhotse_recipes, prepare_corpus, read_corpus
+from curvox.corpora.preparing.lhotse import split_of
+from curvox.corpora.preparing.prepare import Prepared
 from curvox.errors import CorpusError, InputError, MissingExtraError, UnknownNameError
 
 lhotse = pytest.importorskip("lhotse", reason="the extra curvox[lhotse] is not installed")

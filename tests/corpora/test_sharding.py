@@ -9,8 +9,9 @@ import pytest
 import soundfile
 
 from curvox.audio import ShardStore, read_audio, to_int16
-from curvox.corpora import Corpus, ShardingOptions, Utterance, detect_format, read_corpus, shard_corpus
-from curvox.corpora.sharding import BAD_FILES
+from curvox.corpora import Corpus, ShardingOptions, Utterance, read_corpus, shard_corpus
+from curvox.corpora.formats.reading import detect_format
+from curvox.corpora.formats.shards import BAD_FILES
 from curvox.errors import AudioError, CorpusError, CurvoxError, InputError, OutputExistsError
 
 OPTIONS = {"shard_mb": 0.03, "workers": 1}

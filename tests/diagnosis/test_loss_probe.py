@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from curvox.diagnosis import adapt
-from curvox.diagnosis.loss_probe import (
+from curvox.diagnosis.probes.loss import (
     auc_of_distances,
     descend,
     measure_loss,
@@ -19,7 +19,7 @@ from curvox.diagnosis.loss_probe import (
     respond_to_labels,
     rests,
 )
-from curvox.diagnosis.scenes import collapsed_scene, random_scene, simplex, solved_scene
+from curvox.diagnosis.probes.scenes import collapsed_scene, random_scene, simplex, solved_scene
 from curvox.losses import AMSoftmax, ContrastiveHinge, Triplet
 from curvox.testing.specimens import GaussianKLAsGiven, HingeAsGiven
 
@@ -128,6 +128,6 @@ def test_refusals__are_kept_with_their_reason() -> None:
     def picky(x: Tensor, y: Tensor, same: Tensor) -> Tensor:
         raise ValueError("only on Mondays")
 
-    measures = measure_loss(adapt(picky, takes="pairs, same", dim=8), length=1.0)
+    measures = measure_loss(adapt(picky, takes="pairs, same", dim=8), _random().raw)
     assert measures.at_random is None
     assert any("only on Mondays" in refusal for refusal in measures.refusals)

@@ -9,7 +9,7 @@ import torch
 from builders import draw_embeddings
 from torch import Tensor, nn
 
-from curvox.diagnosis.origin import Origin, find_origin
+from curvox.diagnosis import Origin, find_origin
 from curvox.errors import InputError
 from curvox.losses import create_loss
 

@@ -10,7 +10,7 @@ import torch
 from tiny_steps import SPEAKERS, Training, tiny_encoder, training, voices
 from torch import Tensor, nn
 
-from curvox.diagnosis.step_probe import probe_step
+from curvox.diagnosis.probes.step import probe_step
 from curvox.errors import InputError
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from curvox.diagnosis import CAUSES, Checked, StepProbe
-from curvox.diagnosis.step_checks import step_checks
-from curvox.diagnosis.step_probe import probe_step
+from curvox.diagnosis.checks import step_checks
+from curvox.diagnosis.probes.step import probe_step
 from curvox.losses import create_loss
 
 DIM = 8

@@ -4,21 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_decisions import FINGERPRINT, FixedScores, SpaceAlone, drawn_card, drawn_trials
+from tiny_decisions import FINGERPRINT, FixedScores, drawn_card, drawn_trials
 
 from curvox.corpora import Corpus, TrialList
-from curvox.embedder import CalibratedScoring, CardSettings, MeasuredRecordings, fit_card
-from curvox.embedder.card_fitting import LEAST_TAIL_ERRORS, tail_of
+from curvox.embedder import CalibratedScoring, CardSettings, EmbeddedRecordings, fit_card
+from curvox.embedder.card.fitting import LEAST_TAIL_ERRORS, tail_of
 from curvox.errors import InputError
+from curvox.geometry import Euclidean
 from curvox.metrics import cllr, min_cllr
 from curvox.scoring import calibration_from, fit_calibration, held_out_llrs
 
 QUICK = CardSettings(resamples=20)
 
 
-def fit(corpus: Corpus, trials: TrialList, scores: np.ndarray, recordings: MeasuredRecordings) -> CalibratedScoring:
+def fit(corpus: Corpus, trials: TrialList, scores: np.ndarray, recordings: EmbeddedRecordings) -> CalibratedScoring:
     return fit_card(
-        SpaceAlone(),  # pyright: ignore
+        Euclidean(),
         FINGERPRINT,
         corpus,
         trials,
@@ -155,7 +156,7 @@ def test_quality__that_explains_scores_lowers_cllr() -> None:
     options = {"training_speakers": frozenset(), "date": "2026-01-31"}
     plain, aware = (
         fit_card(
-            SpaceAlone(),  # pyright: ignore
+            Euclidean(),
             FINGERPRINT,
             corpus,
             trials,

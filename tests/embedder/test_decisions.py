@@ -15,8 +15,6 @@ from curvox.embedder import (
     DecisionCard,
     Embedder,
     choose_point,
-    default_way,
-    embed_and_measure,
     enrol_models,
     load_embedder,
     measures_of,
@@ -116,7 +114,7 @@ def test_verify__goes_from_score_to_ratio_to_posterior_to_decision(
     answer = model.verify(*two_recordings, prior=0.2)
     assert answer.score == pytest.approx(plain.verify(*two_recordings).score)
     readers = [lambda path=path: model.waveform(path) for path in two_recordings]
-    measures = measures_of(model, embed_and_measure(model, readers))
+    measures = measures_of(model.space, model.embed_recordings(readers, measure=True))
     llr = model.calibrated.llrs([answer.score], measures.rows([0]), measures.rows([1]))[0]
     assert answer.llr == pytest.approx(llr)
     odds = 0.25 * np.exp(llr)
@@ -209,8 +207,9 @@ def test_answer__goes_into_json(model: Embedder, plain: Embedder, two_recordings
 
 def test_enrol_models__adds_up_speech_and_takes_means(plain: Embedder, voices: Path) -> None:
     paths = sorted(voices.rglob("*.flac"))[:3]
-    recordings = embed_and_measure(plain, [lambda path=path: plain.waveform(path) for path in paths])
-    single, enrolled = measures_of(plain, recordings), enrol_models(plain, recordings, [[0, 1], [2]])
+    recordings = plain.embed_recordings([lambda path=path: plain.waveform(path) for path in paths], measure=True)
+    single = measures_of(plain.space, recordings)
+    enrolled = enrol_models(plain.space, recordings, [[0, 1], [2]])
     assert single.duration_s is not None
     assert single.radius is not None
     assert enrolled.measures.duration_s == pytest.approx([single.duration_s[:2].sum(), single.duration_s[2]])
@@ -218,10 +217,16 @@ def test_enrol_models__adds_up_speech_and_takes_means(plain: Embedder, voices: P
     np.testing.assert_allclose(enrolled.points[1], recordings.points[2], rtol=1e-6)
 
 
-def test_default_way__is_that_of_the_space() -> None:
+def test_measures__are_refused_of_recordings_that_were_not_measured(plain: Embedder, voices: Path) -> None:
+    path = min(voices.rglob("*.flac"))
+    with pytest.raises(InputError, match="1 recordings were embedded and 0 of them measured"):
+        measures_of(plain.space, plain.embed_recordings([lambda: plain.waveform(path)]))
+
+
+def test_default_enrolment__fits_the_space() -> None:
     ways = {Hypersphere: "spherical_mean", PoincareBall: "einstein_midpoint", Euclidean: "frechet_mean"}
     for space, way in ways.items():
-        assert default_way(space()) == way
+        assert space().default_enrolment == way
         points = np.array([[0.6, 0.0], [0.0, 0.8]]) if space is not Hypersphere else np.eye(2)
         assert enrol(space(), points, [[0, 1]], way=way).shape == (1, 2)
 

@@ -12,7 +12,7 @@ import torch
 import curvox
 from curvox.audio import FilterBank, from_int16, read_audio, to_int16
 from curvox.corpora import read_corpus, read_trials
-from curvox.embedder import Embedder, score_trials
+from curvox.embedder import Embedder
 from curvox.embedder.embedder import batches_by_length
 from curvox.encoders.ecapa_tdnn import ECAPATDNN
 from curvox.errors import AudioError, InputError
@@ -105,14 +105,15 @@ def test_verify__scores_by_the_distance_of_the_space(two_recordings: tuple[Path,
     assert make_model().verify(*two_recordings).score == pytest.approx(expected, rel=1e-4)
 
 
-def test_embed_with_norms__gives_the_norms_of_raw_embeddings(voices: Path) -> None:
+def test_embed_recordings__gives_the_norms_of_raw_embeddings(voices: Path) -> None:
     model, paths = make_model("hypersphere"), sorted(voices.rglob("*.flac"))[:4]
     waveforms = [read_audio(path, sampling_rate_hz=16000) for path in paths]
-    points, norms = model.embed_with_norms(waveforms)
-    np.testing.assert_array_equal(points, model.embed_waveforms(waveforms))
+    found = model.embed_recordings([lambda waveform=waveform: waveform for waveform in waveforms])
+    np.testing.assert_array_equal(found.points, model.embed_files(paths))
+    assert found.qualities == ()
     with torch.no_grad():
         raw = [model(torch.from_numpy(from_int16(to_int16(waveform)))[None])[0] for waveform in waveforms]
-    np.testing.assert_allclose(norms, [float(z.norm()) for z in raw], rtol=1e-4)
+    np.testing.assert_allclose(found.norms, [float(z.norm()) for z in raw], rtol=1e-4)
 
 
 def test_embed_files__is_the_same_for_any_block(voices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,7 @@ def test_embed_files__is_the_same_for_any_block(voices: Path, monkeypatch: pytes
     assert model.embed_files([]).shape == (0, 8)
 
 
-def test_score_trials__names_every_recording_it_cannot_use(model: Embedder, voices: Path, tmp_path: Path) -> None:
+def test_embed_utterances__names_every_recording_it_cannot_use(model: Embedder, voices: Path, tmp_path: Path) -> None:
     folder = tmp_path / "voices"
     shutil.copytree(voices, folder)
     trials = read_trials(folder / "trials" / "test.txt")
@@ -134,7 +135,7 @@ def test_score_trials__names_every_recording_it_cannot_use(model: Embedder, voic
     for name in broken:
         corpus.path_of(name).write_bytes(b"no audio")
     with pytest.raises(AudioError, match=f"2 of {len(trials.utterances)} recordings") as caught:
-        score_trials(model, corpus, trials)
+        model.embed_utterances(corpus, trials.utterances)
     assert all(f"{name}: " in str(caught.value) for name in broken)
 
 

@@ -18,7 +18,7 @@ from curvox.embedder import (
     read_gallery,
     search_threshold,
 )
-from curvox.embedder.card_fitting import tail_of
+from curvox.embedder.card.fitting import tail_of
 from curvox.errors import AudioError, CorpusError, InputError
 
 # The log-likelihood ratios of a calibrated Gaussian system: mean -m and variance 2 m of non-targets.

@@ -17,10 +17,8 @@ from curvox.hierarchy.resampling import (
     jackknife_interval,
     rate_like,
     ratio_like,
-    resampled,
-    speaker_draws,
 )
-from curvox.metrics import Interval
+from curvox.metrics import Interval, resample_speakers
 
 # Two languages, three speakers each, two sessions each; below the root three speakers are enough to learn from.
 PATHS = planted_paths((2, 4, 2), 5)
@@ -87,14 +85,14 @@ def test_measures__go_to_json_and_back() -> None:
     found = measured(SPACES[1], points)
     values = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert TreeMeasures.from_dict(values) == found
-    with pytest.raises(InputError, match="unknown keys \\['more'\\]"):
+    with pytest.raises(InputError, match='unknown key "more"'):
         TreeMeasures.from_dict({**values, "more": 1})
-    with pytest.raises(InputError, match="missing keys \\['seed'\\]"):
+    with pytest.raises(InputError, match='missing key "seed"'):
         TreeMeasures.from_dict({k: v for k, v in values.items() if k != "seed"})
     wrong = {**values["measures"][0], "value": "high"}
-    with pytest.raises(InputError, match="finite number"):
+    with pytest.raises(InputError, match=r"measures\.0\.value: expected a number"):
         TreeMeasures.from_dict({**values, "measures": [wrong]})
-    with pytest.raises(InputError, match="utterances must be int"):
+    with pytest.raises(InputError, match="utterances: expected a"):
         TreeMeasures.from_dict({**values, "utterances": True})
 
 
@@ -191,7 +189,8 @@ def test_intervals__of_a_mean_over_speakers_are_students() -> None:
     rates = rng.uniform(0.45, 0.55, 30)
     reach = 2.045 * rates.std(ddof=1) / 30**0.5
     left_out = np.array([np.delete(rates, k).mean() for k in range(30)])
-    drawn = resampled(lambda n: float(n @ rates / n.sum()), speakers=30, resamples=2000, seed=0)
+    values, _ = resample_speakers(lambda n: float(n @ rates / n.sum()), speakers=30, resamples=2000, seed=0)
+    drawn = np.array(values)
     for interval in (
         jackknife_interval(rates.mean(), left_out),
         rate_like(rates.mean(), drawn, 30),
@@ -203,8 +202,5 @@ def test_intervals__of_a_mean_over_speakers_are_students() -> None:
         assert rates.mean() - interval.low == pytest.approx(reach, rel=0.06)
 
 
-def test_resampled__draws_again_where_there_is_no_value() -> None:
-    assert len(resampled(lambda n: math.nan if n[0] == 0 else 1.0, speakers=3, resamples=50, seed=0)) == 50
-    assert len(resampled(lambda n: math.nan, speakers=3, resamples=5, seed=0)) == 0
+def test_intervals__need_draws_that_have_a_value() -> None:
     assert rate_like(0.5, np.zeros(0), 3) is None
-    assert all(drawn.sum() == 4 for drawn in speaker_draws(4, 5, 0))

@@ -4,40 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up_evaluations import made_up_evaluation
 
-from curvox.metrics import Evaluation, evaluate
-from curvox.reports import (
-    Breakdown,
-    Clip,
-    DiskPicture,
-    EvaluationReport,
-    ScoringFacts,
-    SystemResult,
-    TrialFacts,
-    TrialSide,
-    WorstTrial,
-)
+from curvox.evaluating import EvaluationReport
+from curvox.metrics import Evaluation
+from curvox.reports import Clip, DiskPicture, SystemResult
 from curvox.training import EpochRecord
 
 SEPARATIONS = {"Softmax": 1.5, "AM-Softmax": 2.0, "H-Softmax": 2.4, "HAM-Softmax": 3.0}
-
-
-def made_up_evaluation(separation: float, resamples: int = 20, llrs: bool = False) -> Evaluation:
-    rng = np.random.default_rng(7)
-    enrolment = rng.integers(0, 12, 900)
-    target = np.arange(900) < 300
-    test = np.where(target, enrolment, (enrolment + rng.integers(1, 12, 900)) % 12)
-    scores = rng.standard_normal(900) + separation * target
-    groups = {"corpus_a": rng.random(900) < 0.6, "strangers": ~target & (rng.random(900) < 0.5)}
-    return evaluate(
-        scores,
-        target,
-        enrolment_speakers=enrolment,
-        test_speakers=test,
-        groups=groups,
-        llrs=llrs,
-        resamples=resamples,
-    )
 
 
 def made_up_disk(points: int = 60, accents: int = 3, seed: int = 0) -> DiskPicture:
@@ -82,37 +56,6 @@ def without_figures(systems) -> SystemResult:
 @pytest.fixture(scope="session")
 def large_disk() -> DiskPicture:
     return made_up_disk(300, 12)
-
-
-def worst_trial(number: int, target: bool) -> WorstTrial:
-    enrolment = TrialSide(f"enrolment {number}", f"speaker {number}", (("gender", "f"), ("duration", "2.0 s")))
-    test = TrialSide(f"test {number}", f"speaker {number if target else number + 1}")
-    return WorstTrial(target=target, score=number / 7, wrong=number % 2 == 0, enrolment=enrolment, test=test)
-
-
-@pytest.fixture(scope="session")
-def evaluation_report() -> EvaluationReport:
-    """A calibrated evaluation with everything that a page can show."""
-    return EvaluationReport(
-        scoring=ScoringFacts(
-            name="ham",
-            title="HAM-Softmax",
-            scorer="hyperbolic",
-            back_end="as_norm",
-            settings={"top_k": 300},
-            cohort="5,100 recordings of 510 training speakers",
-            calibration="by the decision card",
-            space="Poincaré ball, c = 3",
-            parameters=1_234_567,
-        ),
-        trials=TrialFacts("test.txt", "openvoices", 77, 3, 8),
-        evaluation=made_up_evaluation(2.0, llrs=True),
-        breakdowns=(Breakdown("corpus", ("corpus_a",)), Breakdown("acquaintance", ("strangers",))),
-        worst=(*(worst_trial(i, False) for i in range(3)), *(worst_trial(i, True) for i in range(3, 5))),
-        notes=("Read me.",),
-        command="curvox eval ham --trials test.txt",
-        versions=(("curvox", "9.9.9"),),
-    )
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from curvox.hierarchy import Measure, TreeMeasures, TreePaths, planted_paths
 from curvox.hierarchy.layout import corpus_layout, unit_in_words
 from curvox.hierarchy.pictures import node_dendrogram, tree_picture
 from curvox.metrics import Interval
-from curvox.reports.hierarchy_report import HierarchyReport
+from curvox.reports.pages.hierarchy import HierarchyReport
 
 LEVELS = ("language", "gender", "speaker", "session")
 

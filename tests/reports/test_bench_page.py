@@ -10,10 +10,10 @@ from page_reading import Page, require_ids_that_resolve, require_nothing_from_ou
 from curvox.bench.leaderboard import leaderboard
 from curvox.errors import InputError
 from curvox.reports import BIBTEX
-from curvox.reports.bench_figures import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
-from curvox.reports.bench_page import PAPERS, render_bench_page
-from curvox.reports.bench_tables import bench_markdown, bench_tables, missing_lines
-from curvox.reports.tables import percent, percent_interval
+from curvox.reports.figures.bench import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
+from curvox.reports.pages.bench import PAPERS, render_bench_page
+from curvox.reports.tables.bench import bench_markdown, bench_tables, missing_lines
+from curvox.reports.tables.tables import percent, percent_interval
 
 EVIL = "<script>alert('x')</script> & |*_"
 
@@ -72,7 +72,7 @@ def test_bench_page__says_in_words_who_leads_and_what_the_tests_tell(page, board
     best = board.by("cosine")[0]
     assert f"The lowest mean EER by cosine has {best.title}: {percent(best.eer)} %" in page.text
     certain = [test for test in board.tests if test.scorer == "cosine" and test.p_corrected < 0.05]
-    worse = {0: "none is", 1: "one is", 2: "2 are", 3: "3 are"}[sum(test.difference > 0 for test in certain)]
+    worse = {0: "none is", 1: "one is", 2: "2 are", 3: "3 are"}[sum(test.eer.difference > 0 for test in certain)]
     assert f"of 3 settings tested against RAM-Softmax (simulated), none is better and {worse} worse" in page.text
 
 
@@ -142,7 +142,7 @@ def test_tables__name_the_rival_and_sign_the_differences(board):
     tests = [test for test in board.tests if test.scorer == "cosine"]
     for (name, cells), test in zip(tables["tests"].rows, tests, strict=True):
         assert test.second in name.lower()
-        assert cells[0].value == f"{100 * test.difference:+.2f}".replace("-", "−")
+        assert cells[0].value == f"{100 * test.eer.difference:+.2f}".replace("-", "−")
     assert "less RAM-Softmax (simulated)" in tables["tests"].title
     # Only the ball's own distance orders trials in another way.
     assert [name for name, _ in tables["scorers"].rows] == ["HAM-Softmax (simulated)"]
@@ -188,7 +188,7 @@ def test_figures__tell_a_screen_reader_what_they_show(board, made):
     assert label is not None
     assert f"{best.title}: {percent(best.eer)}" in label[1]
     test = board.test("ham", "distance")
-    assert f"{100 * test.difference:+.2f}" in difference_figure(board, "distance")
+    assert f"{100 * test.eer.difference:+.2f}" in difference_figure(board, "distance")
     assert "0.709" in tree_figure(board, "distance", ("purity", "speaker"), name="tree")
     assert "In the last epoch" in curves_figure(board, "cosine", made.records)
 

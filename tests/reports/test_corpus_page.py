@@ -9,7 +9,7 @@ from page_reading import Page, require_ids_that_resolve, require_nothing_from_ou
 
 from curvox.diagnosis import CorpusExamination, examine_corpus
 from curvox.reports import render_corpus_page
-from curvox.reports.corpus_page import MOST_SHOWN
+from curvox.reports.pages.corpus import MOST_SHOWN
 from curvox.testing.dummies import speech_like
 
 

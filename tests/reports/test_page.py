@@ -8,7 +8,7 @@ from page_reading import Page, require_ids_that_resolve, require_nothing_from_ou
 
 from curvox.errors import InputError, OutputExistsError
 from curvox.reports import Report, render_page, write_page
-from curvox.reports.tables import percent, percent_interval
+from curvox.reports.tables.tables import percent, percent_interval
 
 
 @pytest.fixture(scope="module")

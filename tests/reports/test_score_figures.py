@@ -10,7 +10,7 @@ import pytest
 from curvox.errors import InputError
 from curvox.metrics import CalibrationCurve, ScoreHistogram
 from curvox.reports import calibration_figure, histogram_figure
-from curvox.reports.drawing import SERIES
+from curvox.reports.figures.drawing import SERIES
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIGURES = [histogram_figure, calibration_figure]

@@ -9,7 +9,7 @@ from rich.console import Console
 from curvox.errors import InputError, UnknownNameError
 from curvox.metrics import DEFAULT_POINTS, Interval, OperatingPoint
 from curvox.reports import markdown_table, terminal_table
-from curvox.reports.tables import duration, metric_cell, metric_title, percent, percent_interval
+from curvox.reports.tables.tables import duration, metric_cell, metric_title, percent, percent_interval
 
 
 def printed(systems, width=80):

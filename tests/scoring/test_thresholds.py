@@ -15,6 +15,7 @@ from scipy.stats import t as student
 
 from curvox.errors import InputError, UnknownNameError
 from curvox.metrics import OperatingPoint, equal_error_rate
+from curvox.records import from_plain, to_json, to_plain
 from curvox.scoring.thresholds import NamedThreshold, bayes_decisions, find_thresholds, measurable_rates
 
 LAW = settings(max_examples=30, deadline=None)
@@ -211,11 +212,11 @@ def test_find_thresholds__refuse_what_makes_no_sense():
         find_thresholds(np.full(labels.size, np.nan), labels, **sides)
 
 
-def test_to_dict__makes_the_same_threshold_again():
+def test_record__makes_the_same_threshold_again():
     llrs, labels, sides = draw_ratios(8, trials=600)
     found = find_thresholds(llrs, labels, **sides, fars=(0.01,), points=POINTS, resamples=20)
     for one in found:
-        assert NamedThreshold.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+        assert from_plain(NamedThreshold, json.loads(to_json(to_plain(one))), what="a threshold") == one
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,7 @@ def test_to_dict__makes_the_same_threshold_again():
         ({"kind": "fra"}, "far"),
         ({"name": ""}, "name"),
         ({"llr_threshold": math.inf}, "finite"),
-        ({"llr_threshold": "1"}, "finite number"),
+        ({"llr_threshold": "1"}, "llr_threshold: expected a number"),
         ({"measured_far": 1.5}, "measured_far"),
         ({"measured_frr": math.nan}, "measured_frr"),
         ({"rate": None}, "rate"),
@@ -239,14 +240,14 @@ def test_to_dict__makes_the_same_threshold_again():
         ({"colour": 1}, "unknown key"),
     ],
 )
-def test_from_dict__refuses_what_is_no_threshold(change, message):
+def test_record__refuses_what_is_no_threshold(change, message):
     llrs, labels, sides = draw_ratios(9, trials=600)
-    (plain,) = (one.to_dict() for one in find_thresholds(llrs, labels, **sides, fars=(0.1,), frrs=(), eer=False))
+    (plain,) = (to_plain(one) for one in find_thresholds(llrs, labels, **sides, fars=(0.1,), frrs=(), eer=False))
     with pytest.raises(InputError, match=message):
-        NamedThreshold.from_dict(plain | change)
+        from_plain(NamedThreshold, plain | change, what="a threshold")
     for key in plain:
         with pytest.raises(InputError, match=key):
-            NamedThreshold.from_dict({name: value for name, value in plain.items() if name != key})
+            from_plain(NamedThreshold, {k: v for k, v in plain.items() if k != key}, what="a threshold")
 
 
 def test_accepts__at_the_threshold_and_above():

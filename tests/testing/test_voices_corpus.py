@@ -183,9 +183,9 @@ def test_synthesise_corpus__reports_progress_up_to_the_total(tmp_path: Path) -> 
 def test_synthesise_corpus__takes_an_empty_folder_and_refuses_others(tmp_path: Path) -> None:
     kept = tmp_path / "notes.txt"
     kept.write_text("mine")
-    with pytest.raises(OutputExistsError, match="new or empty"):
+    with pytest.raises(OutputExistsError, match="exists already"):
         synthesise_corpus(tmp_path, **SIZES)
-    with pytest.raises(OutputExistsError, match="new or empty"):
+    with pytest.raises(OutputExistsError, match="exists already"):
         synthesise_corpus(kept, **SIZES)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     assert kept.read_text() == "mine"

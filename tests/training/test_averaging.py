@@ -80,7 +80,8 @@ def test_average__does_on_the_dev_trials_what_its_card_says(
     model = load_embedder(result.folder / "averaged")
     data = prepare_data(recipe_from(tree).data, seed=1, cache=result.folder.parent / ".cache")
     waveforms = [data.dev.waveform(item) for item in range(len(data.dev.utterances))]
-    scores = score_pairs(model.space, model.embed_waveforms(waveforms), data.dev_enrolments, data.dev_tests)
+    points = model.embed_recordings([lambda waveform=waveform: waveform for waveform in waveforms]).points
+    scores = score_pairs(model.space, points, data.dev_enrolments, data.dev_tests)
     assert model.dev == result.averaged
     assert model.dev is not None
     assert model.dev.eer == pytest.approx(float(equal_error_rate(scores, data.dev_labels).value), abs=1e-6)

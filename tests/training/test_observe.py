@@ -213,7 +213,7 @@ def older(run: Path) -> None:
             "checkpoint",
         ),
         (lambda run: other_corpus(run), {"train", "dev", "step", "recordings"}, "nowhere"),
-        (lambda run: (run / "failure.json").write_text("{}"), {"death"}, "an account of how a run died"),
+        (lambda run: (run / "failure.json").write_text("{}"), {"death"}, "is not an account of how a run died"),
     ],
     ids=["logs", "last", "older", "checkpoints", "corpus", "death"],
 )

@@ -14,8 +14,7 @@ from rich.console import Console
 from tiny_recipes import change
 from torch import Tensor, nn
 
-from curvox.diagnosis import VITALS, Evidence, Finding, adapt
-from curvox.diagnosis.live import LiveWatch
+from curvox.diagnosis import VITALS, Evidence, Finding, LiveWatch, adapt
 from curvox.embedder import load_embedder
 from curvox.errors import TrainingError
 from curvox.geometry import Hypersphere, create_space

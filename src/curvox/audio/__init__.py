@@ -1,4 +1,4 @@
-"""Recordings become waveforms, waveforms become features: reading, the store, filter banks, augmentation.
+"""Turn recordings into waveforms, and waveforms into features: reading, sources, filter banks, augmentation.
 
 Reading and storing need no torch; the torch parts are imported when they are first asked for.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from curvox.audio.decoding import Failure, Segment
 from curvox.audio.examination import (
     ExaminedRecording,
     ExaminedStretch,
@@ -16,31 +15,37 @@ from curvox.audio.examination import (
     examine_recordings,
     examine_source,
 )
-from curvox.audio.flac import FlacFile, write_flac_files
-from curvox.audio.noise_recordings import NoiseRecordings, noise_files
 from curvox.audio.quality import RecordingQuality, measure_quality
-from curvox.audio.reading import AUDIO_SUFFIXES, AudioInfo, check_waveform, read_audio, read_audio_info
-from curvox.audio.recording_files import RecordingFiles
-from curvox.audio.remote import is_url
-from curvox.audio.retrying import UnreachableError
-from curvox.audio.room_responses import RecordedRoomOptions, RoomResponses
-from curvox.audio.room_simulation import SimulatedRoomOptions, require_room_simulation
-from curvox.audio.samples import from_int16, to_int16
-from curvox.audio.shard_store import ShardStore, check_cache, is_shard_folder
-from curvox.audio.speed import change_speed, cut_samples
-from curvox.audio.store import WaveformStore
-from curvox.audio.waveform_source import AbstractWaveforms
+from curvox.audio.reading.files import (
+    AUDIO_SUFFIXES,
+    AudioInfo,
+    check_waveform,
+    from_int16,
+    read_audio,
+    read_audio_info,
+    to_int16,
+)
+from curvox.audio.sources.flac import FlacFile, write_flac_files
+from curvox.audio.sources.recording_files import RecordingFiles
+from curvox.audio.sources.remote import UnreachableError, is_url
+from curvox.audio.sources.shards import ShardStore, check_cache, is_shard_folder
+from curvox.audio.sources.source import AbstractWaveforms, Failure, Segment
+from curvox.audio.sources.store import WaveformStore
 
 if TYPE_CHECKING:
-    from curvox.audio.augmentation import AugmentationOptions, augment
-    from curvox.audio.clipping import ClippingOptions, clip_peaks
-    from curvox.audio.codecs import CodecOptions, require_codecs, through_codecs
-    from curvox.audio.filter_bank import FilterBank, subtract_mean
-    from curvox.audio.masking import MaskOptions, mask_features
-    from curvox.audio.recorded_noise import RecordedNoiseOptions, add_recorded_noise
-    from curvox.audio.reverberation import reverberate
-    from curvox.audio.speed_batches import change_speeds
-    from curvox.audio.telephone import TelephoneOptions, through_telephone
+    from curvox.audio.augmentation.channel import ClippingOptions, TelephoneOptions, clip_peaks, through_telephone
+    from curvox.audio.augmentation.codecs import CodecOptions, require_codecs, through_codecs
+    from curvox.audio.augmentation.noise import NoiseRecordings, RecordedNoiseOptions, add_recorded_noise, noise_files
+    from curvox.audio.augmentation.rooms import (
+        RecordedRoomOptions,
+        RoomResponses,
+        SimulatedRoomOptions,
+        require_room_simulation,
+        reverberate,
+    )
+    from curvox.audio.augmentation.speed import change_speed, change_speeds, cut_samples
+    from curvox.audio.augmentation.synthesised import AugmentationOptions, augment
+    from curvox.audio.features import FilterBank, MaskOptions, mask_features, subtract_mean
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -97,27 +102,24 @@ __all__ = [
 ]
 
 _TORCH_PARTS = {
-    "AugmentationOptions": "augmentation",
-    "augment": "augmentation",
-    "ClippingOptions": "clipping",
-    "clip_peaks": "clipping",
-    "CodecOptions": "codecs",
-    "require_codecs": "codecs",
-    "through_codecs": "codecs",
-    "FilterBank": "filter_bank",
-    "subtract_mean": "filter_bank",
-    "MaskOptions": "masking",
-    "mask_features": "masking",
-    "RecordedNoiseOptions": "recorded_noise",
-    "add_recorded_noise": "recorded_noise",
-    "reverberate": "reverberation",
-    "change_speeds": "speed_batches",
-    "TelephoneOptions": "telephone",
-    "through_telephone": "telephone",
+    "augmentation.synthesised": ("AugmentationOptions", "augment"),
+    "augmentation.channel": ("ClippingOptions", "TelephoneOptions", "clip_peaks", "through_telephone"),
+    "augmentation.codecs": ("CodecOptions", "require_codecs", "through_codecs"),
+    "augmentation.noise": ("NoiseRecordings", "RecordedNoiseOptions", "add_recorded_noise", "noise_files"),
+    "augmentation.rooms": (
+        "RecordedRoomOptions",
+        "RoomResponses",
+        "SimulatedRoomOptions",
+        "require_room_simulation",
+        "reverberate",
+    ),
+    "augmentation.speed": ("change_speed", "change_speeds", "cut_samples"),
+    "features": ("FilterBank", "MaskOptions", "mask_features", "subtract_mean"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _TORCH_PARTS:
-        return getattr(importlib.import_module(f"curvox.audio.{_TORCH_PARTS[name]}"), name)
+    for module, names in _TORCH_PARTS.items():
+        if name in names:
+            return getattr(importlib.import_module(f"curvox.audio.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

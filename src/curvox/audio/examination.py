@@ -1,4 +1,4 @@
-"""Recordings examined as they lie: what each file is, and what is in every stretch of it that is used."""
+"""Examine recordings: what each file is, and what is in every stretch of it that is used."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from curvox.audio.decoding import Segment
 from curvox.audio.quality import RecordingQuality, measure_quality
-from curvox.audio.reading import AudioInfo, check_waveform, cut, read_whole
-from curvox.audio.samples import from_int16, to_int16
-from curvox.audio.waveform_source import AbstractWaveforms
+from curvox.audio.reading.files import AudioInfo, check_waveform, cut, from_int16, read_whole, to_int16
+from curvox.audio.sources.source import AbstractWaveforms, Segment
 from curvox.errors import AudioError, InputError
 
 

@@ -1,4 +1,4 @@
-"""What can be measured of a recording without knowing who speaks: length, speech, noise, bandwidth, clipping."""
+"""Measure a recording without knowing who speaks: length, speech, noise, bandwidth, clipping."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.audio.reading import check_waveform
+from curvox.audio.reading.files import check_waveform
 from curvox.errors import InputError, require_positive
 
 SMALLEST_SNR_DB, LARGEST_SNR_DB = -20.0, 100.0

@@ -5,18 +5,21 @@ gathers what they left.
 """
 
 from curvox.bench.board_records import Leaderboard, PairedTest, SettingFigures
-from curvox.bench.cells import Cell, cells_of, changed_keys, chosen_cells, recipe_digest
-from curvox.bench.checks import check_levels, check_settings
-from curvox.bench.children import Children
-from curvox.bench.grids import expand_grid
-from curvox.bench.places import default_jobs, share_out
-from curvox.bench.record import RunRecord, ScoredList, read_record, write_record
-from curvox.bench.results import BenchResults, read_results
-from curvox.bench.running import Outcome, Pace, run_cells
-from curvox.bench.spec import Bench, Setting, read_bench, recipe_of
-from curvox.bench.states import CellState, refuse_others, state_of
-from curvox.bench.trials import Trials, read_trial_lists, trials_of
-from curvox.bench.workers import BenchPlan, run_cell
+from curvox.bench.cells import (
+    Cell,
+    CellState,
+    cells_of,
+    changed_keys,
+    chosen_cells,
+    recipe_digest,
+    refuse_others,
+    state_of,
+)
+from curvox.bench.leaderboard import BenchResults, read_results
+from curvox.bench.record import RunRecord, ScoredList, Trials, read_record, read_trial_lists, trials_of, write_record
+from curvox.bench.running import Outcome, Pace, check_levels, check_settings, default_jobs, run_cells, share_out
+from curvox.bench.spec import Bench, Setting, expand_grid, read_bench, recipe_of
+from curvox.bench.workers import BenchPlan, Children, run_cell
 
 __all__ = [
     "Bench",

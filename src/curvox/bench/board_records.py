@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from curvox.metrics import Interval
+from curvox.metrics import Difference, Interval
 from curvox.records import to_plain
 
 
@@ -127,30 +127,42 @@ class PairedTest:
         first: name of the setting that is subtracted, most often the rival.
         second: name of the other.
         scorer: of both.
-        first_eer: mean over its seeds.
-        second_eer: likewise of the second.
-        difference: of the mean EER, second less first; below 0 the second is better.
-        interval: of the difference, over speakers and seeds; of this test alone. Seeds of a side that has one alone
-            are not counted in it.
-        p_value: of the hypothesis that it is 0, two-sided, of this test alone; None where a side has one seed.
-        p_corrected: the same by Holm's correction over all tests of the leaderboard by this scorer.
-        relative: the difference over the EER of the first; None where an EER is 0.
-        relative_interval: of that.
+        eer: the mean EER of both, and its difference, second less first; below 0 the second is better. Interval and p
+            are over speakers and seeds, of this test alone; the seed of a side that has one alone is not counted.
+        p_corrected: its p by Holm's correction over all tests of the leaderboard by this scorer; None where a side has
+            one seed, which does not tell what another one would have given.
         seeds: how many seeds of the first and of the second stand behind it.
     """
 
     first: str
     second: str
     scorer: str
-    first_eer: float
-    second_eer: float
-    difference: float
-    interval: Interval
-    p_value: float | None
+    eer: Difference
     p_corrected: float | None
-    relative: float | None
-    relative_interval: Interval | None
     seeds: tuple[int, int]
+
+    @property
+    def p_value(self) -> float | None:
+        """The p-value of this test alone; None where a side has one seed."""
+        return None if self.p_corrected is None else self.eer.p_value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        eer = to_plain(self.eer)
+        return {
+            "first": self.first,
+            "second": self.second,
+            "scorer": self.scorer,
+            "first_eer": eer["first"],
+            "second_eer": eer["second"],
+            "difference": eer["difference"],
+            "interval": eer["interval"],
+            "p_value": self.p_value,
+            "p_corrected": self.p_corrected,
+            "relative": eer["relative"],
+            "relative_interval": eer["relative_interval"],
+            "seeds": list(self.seeds),
+        }
 
 
 @dataclass(frozen=True)
@@ -215,4 +227,4 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for strict JSON: no NaN, no infinity, lists for tuples."""
-        return to_plain(self)
+        return {**to_plain(self), "tests": [test.to_dict() for test in self.tests]}

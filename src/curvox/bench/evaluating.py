@@ -13,23 +13,68 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from curvox.audio import WaveformStore, from_int16
-from curvox.bench.cells import Cell, recipe_digest
-from curvox.bench.learnt import learnt_scalars
-from curvox.bench.record import COSINE, DISTANCE, RunRecord, ScoredList, write_record
+from curvox.bench.cells import Cell, evaluation_digest, recipe_digest, trials_digest
+from curvox.bench.record import COSINE, DISTANCE, TEST, RunRecord, ScoredList, write_record
 from curvox.bench.spec import Bench
-from curvox.bench.states import evaluation_digest, trials_digest
-from curvox.bench.trials import TEST
 from curvox.corpora import Corpus, TrialList
-from curvox.diagnosis import VitalHistory
-from curvox.diagnosis.live import LiveWatch
-from curvox.embedder import Embedder, embed_and_measure, load_embedder, model_folder
-from curvox.scoring import score_pairs
-from curvox.training import AVERAGED, EpochRecord, read_facts, read_history, read_recipe, read_vitals
+from curvox.diagnosis import LiveWatch, VitalHistory
+from curvox.embedder import EmbeddedRecordings, Embedder, load_embedder, model_folder
+from curvox.evaluating import System, utterances_of
+from curvox.geometry import parameters_of_spaces
+from curvox.losses.centres import LearntScale
+from curvox.training import (
+    AVERAGED,
+    EpochRecord,
+    build_model,
+    observed_model,
+    read_facts,
+    read_history,
+    read_recipe,
+    read_vitals,
+)
 
 if TYPE_CHECKING:
     from curvox.hierarchy import TreeMeasures
+
+# The scalars that a training learnt beside its encoder and its centres: curvature, gain, scale.
+
+
+def learnt_scalars(run: Path, model: Embedder) -> dict[str, float]:
+    """Return what was learnt, by name, where it was learnt: ``c`` of the ball, ``gain`` of its lift, and of the loss
+    ``scale`` and whatever other single numbers it has, by the names of its parameters.
+
+    Space and lift are those of ``model``, the evaluated one; the loss is only kept with the last epoch.
+
+    Raises:
+        CheckpointError: the checkpoint ``last`` is missing or damaged.
+    """
+    loss = observed_model(run, read_recipe(run / "recipe.yaml"), build_model).loss
+    with torch.no_grad():
+        learnt = model.space.learnt_scalars() | ({} if loss is None else _of_loss(loss))
+    return {name: value for name, value in learnt.items() if math.isfinite(value)}
+
+
+def _of_loss(loss: nn.Module) -> dict[str, float]:
+    """Scalars by the path of their module, without those of the space."""
+    of_spaces = parameters_of_spaces(loss)
+    learnt: dict[str, float] = {}
+    for path, module in loss.named_modules():
+        if isinstance(module, LearntScale):
+            if module.learn:
+                learnt[path.replace("scaling", "scale") or "scale"] = float(module.now())
+            continue
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.numel() != 1 or parameter in of_spaces:
+                continue
+            whole = f"{path}.{name}" if path else name
+            is_log = name == "log_scale"
+            value = float(parameter)
+            learnt[whole.replace("log_scale", "scale")] = math.exp(value) if is_log else value
+    return learnt
+
 
 Progress = Callable[[int, int], None]
 
@@ -124,26 +169,20 @@ def _measure(
     cache: Path,
     progress: Progress | None,
 ) -> tuple[tuple[ScoredList, ...], TreeMeasures | None]:
-    utterances = tuple(sorted({utterance for trials in lists.values() for utterance in trials.utterances}))
-    place = {utterance: row for row, utterance in enumerate(utterances)}
+    utterances = utterances_of(tuple(lists.values()))
     readers = _readers(model, corpus, utterances, cache, progress)
-    if bench.levels:
-        recordings = embed_and_measure(model, readers, progress)
-        points = recordings.points
-        noise_db = np.array([quality.snr_db for quality in recordings.qualities])
-    else:
-        points, noise_db = model.embed_readers(readers, progress), None
-    model = model.cpu()
-    scored = []
-    for name, trials in lists.items():
-        sides = [np.array([place[u] for u in side], dtype=np.int64) for side in (trials.enrolments, trials.tests)]
-        for scorer, of_space in ((COSINE, "cosine"), (DISTANCE, None)):
-            scored.append(ScoredList(name, scorer, score_pairs(model.space, points, *sides, scorer=of_space)))
-    if noise_db is None:
-        return tuple(scored), None
-    chosen = lists[TEST].utterances
-    rows = np.array([place[utterance] for utterance in chosen])
-    return tuple(scored), _measure_tree(model, bench, corpus, chosen, points[rows], noise_db[rows])
+    recordings = model.embed_recordings(readers, measure=bool(bench.levels), progress=progress)
+    system = System(model.cpu(), corpus, tuple(lists.values()), recordings, utterances)
+    scored = tuple(
+        ScoredList(name, scorer, system.score(trials, scorer=of_space).scores)
+        for name, trials in lists.items()
+        for scorer, of_space in ((COSINE, "cosine"), (DISTANCE, None))
+    )
+    if not bench.levels:
+        return scored, None
+    place = {utterance: row for row, utterance in enumerate(utterances)}
+    own = recordings.rows([place[utterance] for utterance in lists[TEST].utterances])
+    return scored, _measure_tree(system.model, bench, corpus, lists[TEST].utterances, own)
 
 
 def _readers(
@@ -170,8 +209,7 @@ def _measure_tree(
     bench: Bench,
     corpus: Corpus,
     utterances: Sequence[str],
-    points: NDArray[np.float32],
-    noise_db: NDArray[np.float64],
+    recordings: EmbeddedRecordings,
 ) -> TreeMeasures:
     from curvox.hierarchy import measure_tree, tree_paths
 
@@ -180,11 +218,11 @@ def _measure_tree(
     seconds = [math.nan if utterance.duration_s is None else utterance.duration_s for utterance in own]
     return measure_tree(
         model.space,
-        points.astype(np.float64),
+        recordings.points.astype(np.float64),
         tree_paths(corpus, utterances, bench.levels),
         speakers.astype(np.int64),
         durations_s=np.array(seconds),
-        qualities_db=noise_db,
+        qualities_db=np.array([quality.snr_db for quality in recordings.qualities]),
     )
 
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from curvox.bench.board_records import Leaderboard, PairedTest, SettingFigures
-from curvox.bench.record import COSINE, SCORERS, RunRecord
+from curvox.bench.cells import DONE, CellState, cells_of, state_of, trials_digest
+from curvox.bench.record import COSINE, SCORERS, TEST, RunRecord, Trials, read_trial_lists, trials_of
 from curvox.bench.setting_figures import ScoredParts, parts_of, scored_parts, setting_figures
-from curvox.bench.statistics import MeanDifference, SeedReplicates, holm, mean_difference
-from curvox.bench.trials import TEST
+from curvox.bench.spec import Bench
+from curvox.bench.statistics import SeedReplicates, holm, mean_difference
+from curvox.corpora import Corpus
 from curvox.errors import InputError, require_name
 from curvox.metrics import equal_error_rate
 from curvox.metrics.inputs import check_level
-
-if TYPE_CHECKING:
-    from curvox.bench.results import BenchResults
-    from curvox.bench.spec import Bench
-    from curvox.bench.trials import Trials
 
 DEV = "dev"
 """The trial list that settings are chosen on."""
@@ -201,24 +198,49 @@ def _tests(
         told = [row for row, seeds in enumerate(counts) if min(seeds) > 1]
         corrected = dict(zip(told, holm([found[row][2].p_value for row in told]), strict=True))
         for row, (first, second, difference) in enumerate(found):
-            tests.append(_test(first, second, scorer, difference, corrected.get(row), counts[row]))
-    return tuple(sorted(tests, key=lambda test: (test.difference, test.second, test.scorer, test.first)))
+            tests.append(PairedTest(first, second, scorer, difference, corrected.get(row), counts[row]))
+    return tuple(sorted(tests, key=lambda test: (test.eer.difference, test.second, test.scorer, test.first)))
 
 
-def _test(
-    first: str, second: str, scorer: str, difference: MeanDifference, p_corrected: float | None, seeds: tuple[int, int]
-) -> PairedTest:
-    return PairedTest(
-        first=first,
-        second=second,
-        scorer=scorer,
-        first_eer=difference.first,
-        second_eer=difference.second,
-        difference=difference.difference,
-        interval=difference.interval,
-        p_value=None if p_corrected is None else difference.p_value,
-        p_corrected=p_corrected,
-        relative=difference.relative,
-        relative_interval=difference.relative_interval,
-        seeds=seeds,
+# What came out of a bench so far: the records of its finished runs, and the names of the others.
+
+
+@dataclass(frozen=True, eq=False)
+class BenchResults:
+    """The runs of a bench that are trained and evaluated.
+
+    Attributes:
+        bench: what was asked for.
+        records: of the finished runs, in the order of the cells: all settings of the first seed first.
+        trials: every trial list of the bench, by its name.
+        missing: the cells without a record, as ``name (why)``.
+    """
+
+    bench: Bench
+    records: tuple[RunRecord, ...]
+    trials: Mapping[str, Trials]
+    missing: tuple[str, ...]
+
+
+def read_results(bench: Bench, runs_folder: str | Path, corpus: Corpus) -> BenchResults:
+    """Read the records of a bench from ``runs_folder``, which holds the folder of the bench.
+
+    A run that is not trained or not evaluated, that was trained by another recipe, or evaluated on other trials, is
+    named in ``missing`` and never mixed in.
+
+    Raises:
+        InputError: a trial list of the bench is missing or does not fit the corpus.
+    """
+    lists = read_trial_lists(bench.trials, corpus)
+    digest = trials_digest(bench.levels, corpus, lists)
+    states = [state_of(cell, bench, Path(runs_folder), digest) for cell in cells_of(bench)]
+    return BenchResults(
+        bench=bench,
+        records=tuple(state.record for state in states if state.status == DONE and state.record is not None),
+        trials={name: trials_of(trials, corpus) for name, trials in lists.items()},
+        missing=tuple(_words(state) for state in states if state.status != DONE),
     )
+
+
+def _words(state: CellState) -> str:
+    return f"{state.cell.name} ({state.why or state.status})"

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvox.bench.board_records import GroupFigures, SettingFigures, TreeMean
-from curvox.bench.draws import SpeakerDraws, draw_speakers
 from curvox.bench.record import RunRecord
 from curvox.bench.statistics import SeedReplicates, mean_interval, mean_of_measures, seed_replicates
-from curvox.metrics import DEFAULT_POINTS, detection_figures
+from curvox.metrics import DEFAULT_POINTS, SpeakerDraws, detection_figures, draw_speakers
 
 if TYPE_CHECKING:
+    from curvox.bench.record import Trials
     from curvox.bench.spec import Setting
-    from curvox.bench.trials import Trials
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,9 +30,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.bench.draws import SpeakerDraws
 from curvox.errors import InputError
-from curvox.metrics import Interval
+from curvox.metrics import Difference, Interval, SpeakerDraws
 from curvox.metrics.inputs import check_level
 
 # The standard error of a logarithm from which on the logarithms of a few errors say nothing.
@@ -73,33 +72,6 @@ class SeedReplicates:
     def seeds(self) -> int:
         """How many runs there are."""
         return len(self.estimates)
-
-
-@dataclass(frozen=True)
-class MeanDifference:
-    """How much the mean of a second setting differs from that of a first.
-
-    Attributes:
-        first: the mean of the first over its seeds.
-        second: that of the second.
-        difference: second minus first; below 0 the second has the lower error rate.
-        interval: of the difference, over speakers and seeds.
-        p_value: of the hypothesis that the difference is 0, two-sided, in [0, 1].
-        standard_error: of the difference.
-        degrees: of freedom of Student's distribution behind interval and p.
-        relative: the difference over ``first``; None where ``first`` or ``second`` is 0.
-        relative_interval: of that, on the scale of the logarithm of second / first.
-    """
-
-    first: float
-    second: float
-    difference: float
-    interval: Interval
-    p_value: float
-    standard_error: float
-    degrees: float
-    relative: float | None
-    relative_interval: Interval | None
 
 
 def seed_replicates(draws: SpeakerDraws, scores: Sequence[NDArray[np.float64]]) -> SeedReplicates:
@@ -143,7 +115,7 @@ def mean_interval(replicates: SeedReplicates, level: float = 0.95) -> Interval:
     return Interval(low=min(low, mean), high=min(max(high, mean), 1.0), level=level)
 
 
-def mean_difference(first: SeedReplicates, second: SeedReplicates, level: float = 0.95) -> MeanDifference:
+def mean_difference(first: SeedReplicates, second: SeedReplicates, level: float = 0.95) -> Difference:
     """Return the difference of two settings' means over seeds, with an interval and a p-value over speakers and seeds.
 
     Draw by draw both means are taken on the same speakers, so what makes speakers hard for both cancels. The seeds are
@@ -171,7 +143,9 @@ def mean_difference(first: SeedReplicates, second: SeedReplicates, level: float 
         logarithms, slopes = np.log(means[1] / means[0]), (1 / first.mean, 1 / second.mean)
         ends = _student(math.log(second.mean / first.mean), logarithms, (first, second), slopes, level)[:2]
         relative_interval = Interval(min(math.expm1(ends[0]), relative), max(math.expm1(ends[1]), relative), level)
-    return MeanDifference(
+    return Difference(
+        key="eer",
+        title="EER",
         first=first.mean,
         second=second.mean,
         difference=difference,

@@ -181,9 +181,9 @@ def _write_page(plan: BenchPlan, console: Console) -> None:
     from curvox.bench.leaderboard import leaderboard
     from curvox.cli.progress import counting
     from curvox.files import replace_text
-    from curvox.records import write_record
-    from curvox.reports.bench_page import render_bench_page
-    from curvox.reports.bench_tables import bench_markdown
+    from curvox.records import to_json
+    from curvox.reports.pages.bench import render_bench_page
+    from curvox.reports.tables.bench import bench_markdown
 
     results = read_results(plan.bench, plan.runs, plan.corpus)
     if not results.records:
@@ -195,6 +195,6 @@ def _write_page(plan: BenchPlan, console: Console) -> None:
     page = plan.folder / "leaderboard.html"
     replace_text(page, render_bench_page(board, results, command=command))
     replace_text(page.with_suffix(".md"), bench_markdown(board, board.scorers[0]))
-    write_record(page.with_suffix(".json"), board)
+    replace_text(page.with_suffix(".json"), to_json(board.to_dict()))
     missing = f", {len(results.missing)} cells missing" if results.missing else ""
     print(f"page: {page}{missing}")

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curvox.cli.back_ends import COHORT_RECORDINGS, fit_back_end, read_back_end
-from curvox.cli.options import BackEnd, Cohort, Device, Resamples, Scorer, TrialCorpus
+from curvox.cli.options import COHORT_RECORDINGS, BackEnd, Cohort, Device, Resamples, Scorer, TrialCorpus
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from curvox.corpora import Corpus, TrialList
-    from curvox.embedder import CalibratedScoring, CardSettings, Embedder
-    from curvox.scoring import AbstractFittedBackEnd
+    from curvox.embedder import CardSettings
 
 Run = Annotated[Path, typer.Argument(help="Run or model folder, such as runs/openvoices_ham.")]
 Trials = Annotated[Path, typer.Option(help="Labelled trial list, of speakers the model was not trained on.")]
@@ -54,61 +49,26 @@ def calibrate(
     from rich.console import Console
 
     from curvox.cli.decision_text import print_card
-    from curvox.embedder import load_embedder, model_folder, require_new_card, speakers_of, write_card
+    from curvox.cli.progress import stages
+    from curvox.corpora import read_trials
+    from curvox.evaluating import calibrate as fit_and_store
 
     settings = _settings(kind, quality, prior, rate or [], resamples, seed)
-    chosen, folder = read_back_end(back_end, scorer), model_folder(run)
-    require_new_card(folder, overwrite=overwrite)
-    listed, corpus = _trials(trials, style, run, data)
-    # An earlier card is about to be replaced; a damaged or foreign one must not stand in its way.
-    model = load_embedder(run, device=device, with_card=False)
-    console, on_trial = Console(stderr=True), {name for side in speakers_of(listed, corpus) for name in side.tolist()}
-    fitted, _ = fit_back_end(
-        chosen, run, model, data=data, trial_speakers=on_trial, per_speaker=cohort, console=console
-    )
-    calibrated = _fit(run, model, corpus, listed, fitted, settings, console)
-    path = write_card(folder, calibrated.card, fitted.state(), overwrite=overwrite)
-    print_card(Console(highlight=False), calibrated)
-    print(f"decision card: {path}")
-
-
-def _trials(path: Path, style: str, run: Path, data: Path | None) -> tuple[TrialList, Corpus]:
-    from curvox.cli.runs import corpus_of
-    from curvox.corpora import read_trials
-
-    listed, corpus = read_trials(path, style=style), corpus_of(run, data)
-    listed.check_against(corpus)
-    return listed, corpus
-
-
-def _fit(
-    run: Path,
-    model: Embedder,
-    corpus: Corpus,
-    trials: TrialList,
-    back_end: AbstractFittedBackEnd,
-    settings: CardSettings,
-    console: Console,
-) -> CalibratedScoring:
-    from datetime import UTC, datetime
-
-    from curvox.cli.progress import counting
-    from curvox.embedder import fit_card, measure_utterances, model_fingerprint, model_folder
-
-    with counting(console, "embedding") as progress:
-        recordings = measure_utterances(model, corpus, trials.utterances, progress)
-    with console.status(f"calibration, {settings.resamples} resamples of the speakers"):
-        return fit_card(
-            model,
-            model_fingerprint(model_folder(run)),
-            corpus,
-            trials,
-            recordings,
-            back_end,
-            training_speakers=_training_speakers(run),
-            date=datetime.now(UTC).date().isoformat(),
+    with stages(Console(stderr=True)) as progress:
+        made = fit_and_store(
+            run,
+            read_trials(trials, style=style),
+            data,
+            back_end=back_end,
+            scorer=scorer,
             settings=settings,
+            per_speaker=cohort,
+            overwrite=overwrite,
+            device=device,
+            progress=progress,
         )
+    print_card(Console(highlight=False), made.scoring)
+    print(f"decision card: {made.path}")
 
 
 def _settings(kind: str, quality: bool, prior: float, rates: list[str], resamples: int, seed: int) -> CardSettings:
@@ -135,19 +95,3 @@ def _settings(kind: str, quality: bool, prior: float, rates: list[str], resample
         resamples=resamples,
         seed=seed,
     )
-
-
-def _training_speakers(run: Path) -> frozenset[str] | None:
-    """Return the names of the speakers the run was trained on, None where nothing says them."""
-    from curvox.cli.runs import run_folder, training_corpus
-    from curvox.errors import CheckpointError, InputError
-    from curvox.training import read_training_state
-
-    try:
-        return frozenset(training_corpus(run, None).speakers)
-    except (InputError, CheckpointError):
-        pass
-    try:
-        return frozenset(read_training_state(run_folder(run) / "last")["curvox"]["speakers"])
-    except CheckpointError:
-        return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from curvox.reports import EvaluationReport
+    from curvox.evaluating import EvaluationReport
     from curvox.training import Recipe, TrainingRecipe
 
 OF_OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
@@ -94,8 +94,7 @@ def _of_training(training: TrainingRecipe) -> Iterator[str]:
 
 def _of_cards(run: Path) -> Iterator[str]:
     """Yield the papers of the decision cards of a run: how scores are made and calibrated."""
-    from curvox.embedder import read_card
-    from curvox.embedder.model_folder import CHECKPOINTS
+    from curvox.embedder import CHECKPOINTS, read_card
     from curvox.scoring import BACK_ENDS, CALIBRATIONS
 
     for name in CHECKPOINTS:
@@ -107,7 +106,7 @@ def _of_cards(run: Path) -> Iterator[str]:
 
 def _of_evaluations(run: Path) -> Iterator[str]:
     """Yield the papers of the evaluations that stand in a run: back ends, enrolment, and what the figures are."""
-    from curvox.reports import read_report
+    from curvox.evaluating import read_report
 
     for path in sorted(run.glob("eval/*/evaluation.json")):
         yield from _of_report(read_report(path))

@@ -57,7 +57,7 @@ def prepare(
 @app.command("lhotse-recipes")
 def list_recipes() -> None:
     """List the recipes of lhotse for curvox data prepare lhotse:NAME, and why others cannot be used."""
-    from curvox.corpora.preparing import lhotse_recipes
+    from curvox.corpora import lhotse_recipes
 
     for recipe in lhotse_recipes().values():
         print(f"{recipe.name}: not here, {recipe.refusal}" if recipe.refusal else recipe.name)

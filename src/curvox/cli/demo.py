@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from curvox.corpora import Corpus
-    from curvox.embedder import ScoredTrials
-    from curvox.geometry import AbstractSpace
+    from curvox.evaluating import System
+    from curvox.metrics import Evaluation
     from curvox.reports import DiskPicture, SystemResult
 
 LOSSES = ("softmax", "am_softmax", "h_softmax", "ham_softmax")
@@ -82,10 +82,9 @@ def _claim(output: Path, overwrite: bool) -> None:
 def _train_and_evaluate(
     loss: str, corpus: Corpus, output: Path, seed: int, epochs: int | None, console: Console
 ) -> SystemResult:
-    from curvox.cli.progress import counting
-    from curvox.cli.runs import system_of
+    from curvox.cli.progress import counting, stages
     from curvox.corpora import read_trials
-    from curvox.embedder import evaluate_scores, load_embedder, score_trials
+    from curvox.evaluating import evaluate_scored, open_system
     from curvox.training import recipe_from, train
 
     tree = {**TRAINING, "name": loss, "seed": seed, "loss": {"name": loss}}
@@ -95,26 +94,48 @@ def _train_and_evaluate(
     run = output / "runs" / loss
     with counting(console, "reading recordings") as progress:
         train(recipe_from(tree), run, console=console, decoding_progress=progress)
-    model = load_embedder(run)
-    with counting(console, "embedding unseen speakers") as progress:
-        scored = score_trials(model, corpus, read_trials(corpus.root / "trials" / "test.txt"), progress=progress)
-    with console.status("bootstrap over speakers"):
-        evaluation = evaluate_scores(scored, corpus)
+    trials = read_trials(corpus.root / "trials" / "test.txt")
+    with stages(console) as progress:
+        system = open_system(run, corpus, [trials], progress=progress)
+        finished = evaluate_scored(system.score(trials), progress=progress)
     with console.status("laying out the Poincaré disk"):
-        picture = _picture(model.space, scored, corpus, seed)
-    return system_of(run, evaluation, picture)
+        picture = _picture(system, seed)
+    return system_of(run, finished.evaluation, picture)
 
 
-def _picture(space: AbstractSpace, scored: ScoredTrials, corpus: Corpus, seed: int) -> DiskPicture:
+def _picture(system: System, seed: int) -> DiskPicture:
     from curvox.corpora import LabelTree
     from curvox.hierarchy import disk_layout, spread_over_speakers
     from curvox.reports import DiskPicture
 
-    tree = LabelTree.from_corpus(corpus)
-    chosen = spread_over_speakers([corpus[u].speaker for u in scored.utterances], at_most=DISK_UTTERANCES)
-    layout = disk_layout(space, scored.points[chosen], seed=seed)
-    genders, accents, speakers, sessions = zip(*(tree[scored.utterances[i]] for i in chosen), strict=True)
+    tree, names = LabelTree.from_corpus(system.corpus), system.utterances
+    chosen = spread_over_speakers([system.corpus[name].speaker for name in names], at_most=DISK_UTTERANCES)
+    layout = disk_layout(system.model.space, system.recordings.points[chosen], seed=seed)
+    genders, accents, speakers, sessions = zip(*(tree[names[i]] for i in chosen), strict=True)
     return DiskPicture(layout.points.numpy(), genders, accents, speakers, sessions, float(layout.stress))
+
+
+def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = None) -> SystemResult:
+    """Gather what a report shows of a run."""
+    from curvox.embedder import load_embedder
+    from curvox.evaluating import run_folder, title_of
+    from curvox.reports import SystemResult
+    from curvox.training import read_facts, read_history
+
+    run = run_folder(folder)
+    model = load_embedder(folder)
+    facts = read_facts(run) if (run / "run.json").is_file() else None
+    loss = model.description.get("training", {}).get("loss", {}).get("name", "")
+    return SystemResult(
+        name=run.name,
+        title=title_of(loss) or run.name,
+        evaluation=evaluation,
+        history=read_history(run),
+        disk=disk,
+        parameters=sum(p.numel() for p in model.encoder.parameters()),
+        training_s=facts and facts.seconds,
+        space=model.space.in_words(),
+    )
 
 
 def _write_page(path: Path, systems: list[SystemResult], corpus: Corpus, seed: int) -> None:

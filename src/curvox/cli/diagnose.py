@@ -86,8 +86,8 @@ def diagnose_run_folder(
         InputError: the folder is no run, or holds nothing to look at.
         OutputExistsError: there is a diagnosis already, and ``overwrite`` is not set.
     """
-    from curvox.cli.runs import run_folder
     from curvox.diagnosis import diagnose_run
+    from curvox.evaluating import run_folder
     from curvox.training import observe_run
 
     run = run_folder(folder)
@@ -184,7 +184,7 @@ def write_diagnosis(
     folder: Path, diagnosis: Diagnosis, observation: RunObservation, *, name: str, command: str
 ) -> None:
     """Write page and JSON as one act, in the place of an earlier diagnosis."""
-    from curvox.diagnosis.json_form import diagnosis_tree
+    from curvox.diagnosis import diagnosis_tree
     from curvox.files import replace_folder, replace_text
     from curvox.records import to_json
     from curvox.reports import render_diagnosis_page
@@ -224,7 +224,7 @@ def _claim_probe(folder: Path, overwrite: bool) -> None:
 
 
 def _summary(diagnosis: Diagnosis) -> str:
-    from curvox.diagnosis.text import summary
+    from curvox.diagnosis import summary
 
     columns = shutil.get_terminal_size((_WIDEST, 24)).columns
     return summary(diagnosis, width=min(max(columns, _NARROWEST), _WIDEST))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curvox.cli.back_ends import COHORT_RECORDINGS
-from curvox.cli.options import BackEnds, Cohort, Device, Resamples, Scorer, TrialCorpus
+from curvox.cli.options import COHORT_RECORDINGS, BackEnds, Cohort, Device, Resamples, Scorer, TrialCorpus
 
 if TYPE_CHECKING:
-    from curvox.reports import EvaluationReport
+    from rich.console import Console
+
+    from curvox.corpora import EnrolmentMap, TrialList
+    from curvox.evaluating import FinishedEvaluation, Progress, ScoredTrials
 
 Run = Annotated[
     Path | None, typer.Argument(help="Run or model folder, such as runs/openvoices_ham; none with --scores.")
@@ -42,6 +46,29 @@ Audio = Annotated[bool, typer.Option(help="Put the recordings of the worst error
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier evaluation.")]
 
 
+@dataclass(frozen=True)
+class EvalOptions:
+    """What ``curvox eval`` is asked for beside the system and its trials."""
+
+    back_ends: tuple[str, ...] = ("plain",)
+    data: Path | None = None
+    scorer: str | None = None
+    per_speaker: int = COHORT_RECORDINGS
+    by: tuple[Any, ...] = ("corpus",)
+    style: str = "voxceleb"
+    enrolments: Path | None = None
+    enrolment_style: str = "kaldi"
+    enrol_with: str | None = None
+    llrs: bool = False
+    output: Path | None = None
+    resamples: int = 1000
+    seed: int = 0
+    audio: bool = True
+    overwrite: bool = False
+    device: str = "cpu"
+    command: str = ""
+
+
 def evaluate_run(
     run: Run = None,
     trials: Trials = [],  # noqa: B006
@@ -67,41 +94,169 @@ def evaluate_run(
     """Score trial lists; prints every figure with 95 % intervals and writes scores, JSON and a page for each."""
     from rich.console import Console
 
-    from curvox.cli.evaluating import EvaluationSettings, evaluate_model, evaluate_score_file, read_lists
-    from curvox.embedder import parse_by
     from curvox.errors import InputError
+    from curvox.evaluating import parse_by
 
     if (run is None) == (scores is None):
         raise InputError("name either a run or a file of scores: curvox eval RUN …, or curvox eval --scores FILE …")
-    settings = EvaluationSettings(
+    options = EvalOptions(
+        back_ends=tuple(dict.fromkeys(back_end or ["plain"])),
+        data=data,
+        scorer=scorer,
+        per_speaker=cohort,
         by=("corpus", *(parse_by(text) for text in by or ())),
+        style=style,
+        enrolments=enrolments,
+        enrolment_style=enrolment_style,
+        enrol_with=enrol_with,
         llrs=llrs,
+        output=output,
         resamples=resamples,
         seed=seed,
         audio=audio,
         overwrite=overwrite,
+        device=device,
         command=_command(run, trials, back_end, by, scores, llrs),
     )
-    lists = read_lists(trials, style=style, enrolments=enrolments, enrolment_style=enrolment_style)
-    shared: dict[str, Any] = {"data": data, "output": output, "settings": settings, "console": Console(stderr=True)}
-    if scores is not None:
-        made = evaluate_score_file(scores, lists, style=score_style, **shared)
-    else:
-        assert run is not None
-        how: dict[str, Any] = {"scorer": scorer, "per_speaker": cohort, "enrol_with": enrol_with, "device": device}
-        made = evaluate_model(run, lists, back_ends=back_end or ["plain"], **how, **shared)
-    _print(list(made))
+    console = Console(stderr=True)
+    if run is not None:
+        _print(list(evaluate_lists(run, trials, options, console)))
+    elif scores is not None:
+        _print([_evaluate_score_file(scores, trials, score_style, options, console)])
 
 
-def _print(made: list[tuple[Path, EvaluationReport]]) -> None:
+def evaluate_lists(
+    run: Path, trials: Sequence[Path], options: EvalOptions, console: Console
+) -> Iterator[tuple[Path, FinishedEvaluation]]:
+    """Score every list by every back end; write and yield each evaluation when it is done."""
+    from curvox.cli.progress import stages
+    from curvox.evaluating import corpus_of, open_system, read_back_end
+
+    lists, models = _read_lists(trials, options)
+    for text in options.back_ends:
+        read_back_end(text, options.scorer)
+    jobs = [(listed, name) for listed in lists for name in options.back_ends]
+    folders = [_folder(run, listed, name, options, alone=len(jobs) == 1) for listed, name in jobs]
+    for folder in folders:
+        _claim(folder, options.overwrite)
+    corpus = corpus_of(run, options.data)
+    with stages(console) as progress:
+        system = open_system(
+            run,
+            corpus,
+            lists,
+            enrolments=models,
+            data=options.data,
+            device=options.device,
+            progress=progress,
+        )
+        for (listed, name), folder in zip(jobs, folders, strict=True):
+            scored = system.score(
+                listed,
+                name,
+                scorer=options.scorer,
+                enrol_with=options.enrol_with,
+                llrs=options.llrs,
+                per_speaker=options.per_speaker,
+                progress=progress,
+            )
+            yield folder, _finish(folder, scored, options, progress)
+
+
+def _evaluate_score_file(
+    scores: Path, trials: Sequence[Path], style: str, options: EvalOptions, console: Console
+) -> tuple[Path, FinishedEvaluation]:
+    """Evaluate scores that somebody else made."""
+    from curvox.cli.progress import stages
+    from curvox.corpora import read_corpus
+    from curvox.errors import InputError
+    from curvox.evaluating import scores_from_file
+
+    (lists, models), data = _read_lists(trials, options), options.data
+    if len(lists) != 1:
+        raise InputError(f"a file of scores belongs to one trial list, got {len(lists)}")
+    if data is None:
+        raise InputError("scores need the corpus of their trials, for its speakers: name it with --data")
+    folder = options.output or scores.with_name(f"{scores.stem}-{Path(lists[0].source).stem}")
+    _claim(folder, options.overwrite)
+    corpus = read_corpus(data, check_files=False)
+    scored = scores_from_file(scores, lists[0], corpus, style=style, llrs=options.llrs, enrolments=models)
+    with stages(console) as progress:
+        return folder, _finish(folder, scored, options, progress)
+
+
+def _read_lists(paths: Sequence[Path], options: EvalOptions) -> tuple[list[TrialList], EnrolmentMap | None]:
+    """Read trial lists of one style, and the models they name where they name models."""
+    from curvox.corpora import read_enrolments, read_trials
+    from curvox.errors import InputError
+
+    if not paths:
+        raise InputError("expected a trial list: --trials LIST, repeated for several lists")
+    twice = sorted({path.stem for path in paths if [other.stem for other in paths].count(path.stem) > 1})
+    if twice:
+        raise InputError(f"two trial lists are called {twice[0]}: their results would have one place; evaluate apart")
+    enrolments, style = options.enrolments, options.enrolment_style
+    models = None if enrolments is None else read_enrolments(enrolments, style=style)
+    return [read_trials(path, style=options.style) for path in paths], models
+
+
+def _folder(run: Path, trials: TrialList, back_end: str, options: EvalOptions, *, alone: bool) -> Path:
+    from curvox.evaluating import evaluation_folder, evaluation_name
+
+    if options.output is None:
+        return evaluation_folder(run, trials.source, back_end, options.scorer)
+    return options.output if alone else options.output / evaluation_name(run, trials.source, back_end, options.scorer)
+
+
+def _claim(folder: Path, overwrite: bool) -> None:
+    """Refuse a taken output folder; only one that holds nothing but an earlier evaluation is ever replaced."""
+    from curvox.errors import OutputExistsError
+    from curvox.evaluating import EVALUATION_FILES
+
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise OutputExistsError(f"{folder} exists already: replace it with --overwrite, or name another --output")
+    foreign = {p.name for p in folder.iterdir()} - EVALUATION_FILES if folder.is_dir() else {folder.name}
+    if foreign:
+        raise OutputExistsError(
+            f"{folder} holds more than an evaluation ({', '.join(sorted(foreign)[:5])}), so it is not replaced; "
+            "name another --output"
+        )
+
+
+def _finish(folder: Path, scored: ScoredTrials, options: EvalOptions, progress: Progress) -> FinishedEvaluation:
+    """Take the figures of a list's scores, write the folder with its page and return what stands in it."""
+    from curvox.evaluating import evaluate_scored, write_evaluation_folder
+    from curvox.reports import clips_of, render_evaluation_page
+
+    finished = evaluate_scored(
+        scored,
+        by=options.by,
+        resamples=options.resamples,
+        seed=options.seed,
+        command=options.command,
+        progress=progress,
+    )
+    clips = None
+    if options.audio:
+        sides = [side for trial in finished.report.worst for side in (trial.enrolment, trial.test)]
+        names = [side.utterance for side in sides]
+        clips = clips_of(names, scored.corpus, sampling_rate_hz=scored.sampling_rate_hz)
+    write_evaluation_folder(folder, finished, page=render_evaluation_page(finished.report, clips=clips))
+    return finished
+
+
+def _print(made: list[tuple[Path, FinishedEvaluation]]) -> None:
     """Print a table for each trial list, a column for each back end, and where everything was written."""
     from rich.console import Console
 
-    from curvox.reports import back_end_titles, breakdown_table, figures_table
+    from curvox.evaluating import back_end_titles
+    from curvox.reports import breakdown_table, figures_table
 
     console = Console()
-    for name in dict.fromkeys(report.trials.name for _, report in made):
-        reports = [report for _, report in made if report.trials.name == name]
+    for name in dict.fromkeys(one.report.trials.name for _, one in made):
+        reports = [one.report for _, one in made if one.report.trials.name == name]
         console.print(figures_table(reports))
         for report, title in zip(reports, back_end_titles(reports), strict=True):
             where = "" if len(reports) == 1 else f"{title}: "

@@ -70,8 +70,8 @@ def hierarchy(
     """
     from rich.console import Console
 
-    from curvox.cli.runs import corpus_of
     from curvox.embedder import load_embedder
+    from curvox.evaluating import corpus_of
     from curvox.records import to_json
     from curvox.reports import measures_table
 
@@ -111,7 +111,7 @@ def make_report(
     console: Console,
 ) -> HierarchyReport:
     """Embed the recordings, measure the tree, and lay it out."""
-    from curvox.cli.runs import run_folder, title_of
+    from curvox.evaluating import run_folder, title_of
     from curvox.hierarchy.layout import corpus_layout, unit_in_words
     from curvox.hierarchy.pictures import node_dendrogram, tree_picture
     from curvox.reports import HierarchyReport
@@ -144,11 +144,10 @@ def _measured(
     import numpy as np
 
     from curvox.cli.progress import counting
-    from curvox.embedder import measure_utterances
     from curvox.hierarchy.measures import measure_tree
 
     with counting(console, "embedding") as progress:
-        recordings = measure_utterances(model, chosen.corpus, chosen.utterances, progress)
+        recordings = model.embed_utterances(chosen.corpus, chosen.utterances, measure=True, progress=progress)
     # The points are on the CPU; a learnt curvature would stay where the model is.
     model = model.cpu()
     points = recordings.points.astype(np.float64)
@@ -201,7 +200,7 @@ def claim(folder: Path, overwrite: bool) -> None:
 
 
 def _folder(run: Path, name: str) -> Path:
-    from curvox.cli.runs import run_folder
+    from curvox.evaluating import run_folder
 
     whole = run_folder(run)
     return whole / "hierarchy" / (name if whole == run else f"{name}-{run.name}")

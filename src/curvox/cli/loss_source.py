@@ -42,7 +42,7 @@ def read_loss(text: str, *, takes: str = SIGNATURE, space: str | None = None) ->
 
     Args:
         text: ``FILE.py:NAME``, or a name in `LOSSES`.
-        takes: how the loss is called, a key of `curvox.diagnosis.adapters.SIGNATURES`.
+        takes: how the loss is called, a key of `curvox.diagnosis.SIGNATURES`.
         space: name of the space where embeddings are compared; default what the loss or its adapter has.
 
     Raises:

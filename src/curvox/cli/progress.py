@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 @contextmanager
 def counting(console: Console, text: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function of (done, of how many) that shows one bar; the bar goes when all is done."""
+    with stages(console) as show:
+        yield partial(show, text)
+
+
+@contextmanager
+def stages(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function of (what, done, of how many) that shows one bar at a time; of 0 it goes on until the next."""
     bar = Progress(
-        TextColumn(text),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("left"),
@@ -22,13 +31,13 @@ def counting(console: Console, text: str) -> Iterator[Callable[[int, int], None]
         transient=True,
         disable=not console.is_terminal,
     )
-    task = bar.add_task(text, total=None)
+    task = bar.add_task("", total=None)
 
-    def show(done: int, total: int) -> None:
-        if done < total and not bar.live.is_started:
+    def show(what: str, done: int, total: int) -> None:
+        if (done < total or not total) and not bar.live.is_started:
             bar.start()
-        bar.update(task, completed=done, total=total)
-        if done >= total:
+        bar.update(task, description=escape(what), completed=done, total=total or None)
+        if done >= total > 0:
             bar.stop()
 
     try:

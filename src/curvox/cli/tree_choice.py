@@ -139,7 +139,7 @@ def command_line(
     """
     import shlex
 
-    from curvox.cli.runs import run_folder
+    from curvox.evaluating import run_folder
 
     whole = run_folder(run)
     named = _last(run) if whole == run else f"{_last(whole)}/{_last(run)}"

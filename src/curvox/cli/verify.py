@@ -25,7 +25,7 @@ def verify(
         typer.Option(help="Probability of the same speaker before hearing; default the operating point's, or 0.5."),
     ] = None,
     scorer: Annotated[
-        str | None, typer.Option(help="cosine, euclidean or hyperbolic: only a score, without a decision.")
+        str | None, typer.Option(help="cosine, euclidean, hyperbolic or distance: only a score, without a decision.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",

@@ -1,17 +1,16 @@
-"""What a corpus is: utterances, each with the labels of openvoices, under one folder. Paths and text, no audio."""
+"""A corpus: utterances, each with the labels of openvoices, under one folder. Paths and text, no audio."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from curvox.corpora.nearness import NameIndex
-from curvox.errors import CorpusError, InputError, UnknownNameError
+from curvox.errors import CorpusError, InputError, UnknownNameError, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +44,16 @@ class Utterance:
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Utterance) if f.name != "extra")
 LEVELS = ("gender", "native_language", "speaker", "session")
 """The columns that span the label tree where a manifest declares no others, from the root down."""
+# To fill an utterance made by ``object.__new__`` field by field, every field, before anybody else sees it: for a
+# million utterances that takes half the time.
 SETTERS: Mapping[str, Callable[[Utterance, Any], None]] = {
     f.name: getattr(Utterance, f.name).__set__ for f in fields(Utterance)
 }
-"""Fill an utterance made by ``object.__new__`` field by field, before anybody else sees it. For a million utterances
-that takes half the time; whoever does so must set every field."""
 
 
 @dataclass(frozen=True)
 class CorpusCounts:
-    """How much there is. ``duration_s`` is the sum over the utterances, None when the length of any is unknown."""
+    """How much speech there is; ``duration_s`` is None when the length of any utterance is unknown."""
 
     speakers: int
     sessions: int
@@ -91,8 +90,7 @@ class Corpus:
 
     def __post_init__(self) -> None:
         if len(self._by_id) != len(self.utterances):
-            seen: set[str] = set()
-            twice = next(u.utterance for u in self.utterances if u.utterance in seen or seen.add(u.utterance))
+            ((twice, _),) = Counter(u.utterance for u in self.utterances).most_common(1)
             raise CorpusError(f'utterance ids must be unique, "{twice}" comes twice in the corpus "{self.name}"')
 
     @cached_property
@@ -110,11 +108,7 @@ class Corpus:
         return utterance in self._by_id
 
     def __getitem__(self, utterance: str) -> Utterance:
-        """Return the utterance of this id.
-
-        Raises:
-            UnknownNameError: no utterance has this id; the message lists the nearest ids.
-        """
+        """Return the utterance of this id; an unknown one raises `UnknownNameError` with the nearest ids."""
         try:
             return self._by_id[utterance]
         except KeyError:
@@ -132,12 +126,6 @@ class Corpus:
     def speakers(self) -> tuple[str, ...]:
         """The speakers, sorted."""
         return tuple(sorted({u.speaker for u in self.utterances}))
-
-    @cached_property
-    def speaker_indices(self) -> np.ndarray:
-        """The place in :attr:`speakers` of the speaker of each utterance: int64 (utterances,)."""
-        place = {speaker: i for i, speaker in enumerate(self.speakers)}
-        return np.array([place[u.speaker] for u in self.utterances], dtype=np.int64)
 
     @cached_property
     def by_speaker(self) -> Mapping[str, tuple[Utterance, ...]]:
@@ -186,3 +174,80 @@ class Corpus:
         """Return where the recording of an utterance (or of its id) lies."""
         found = self[utterance] if isinstance(utterance, str) else utterance
         return self.root / found.path
+
+
+def join_corpora(corpora: Sequence[Corpus], root: str | Path) -> Corpus:
+    """Return the utterances of all ``corpora``, in their order, with paths relative to ``root``, which holds them all.
+
+    Ids and speakers keep their names; an utterance without a corpus label gets the name of its corpus.
+
+    Raises:
+        InputError: fewer than two corpora, one outside ``root``, splits in some of them only, or a speaker or an
+            utterance whose name two of them share.
+    """
+    if len(corpora) < 2:
+        raise InputError(f"there must be at least two corpora to join, got {len(corpora)}")
+    above = Path(root).resolve()
+    outside = [str(corpus.root) for corpus in corpora if not corpus.root.resolve().is_relative_to(above)]
+    if outside:
+        raise InputError(f"{above} must hold the folders of all corpora, but {', '.join(outside)} lies elsewhere")
+    if len({bool(corpus.splits) for corpus in corpora}) > 1:
+        without = ", ".join(corpus.name for corpus in corpora if not corpus.splits)
+        raise InputError(
+            f"{without} has no splits and others have: prepare it with --dev-speakers, or give its manifest the "
+            'column split, such as "train" in every line'
+        )
+    _refuse_shared("speaker", [set(corpus.speakers) for corpus in corpora])
+    _refuse_shared("utterance", [{u.utterance for u in corpus.utterances} for corpus in corpora])
+    utterances: list[Utterance] = []
+    for corpus in corpora:
+        way = corpus.root.resolve().relative_to(above)
+        utterances += [
+            replace(u, path=(way / u.path).as_posix(), corpus=u.corpus or corpus.name) for u in corpus.utterances
+        ]
+    return Corpus(Path(root), tuple(utterances), "+".join(corpus.name for corpus in corpora))
+
+
+def _refuse_shared(what: str, names: Sequence[set[str]]) -> None:
+    seen: set[str] = set()
+    for of_one in names:
+        if shared := seen & of_one:
+            raise InputError(
+                f'{len(shared)} names of a {what} come in two corpora (first: "{min(shared)}"); a name must mean one '
+                f"{what} in all of them"
+            )
+        seen |= of_one
+
+
+_REACH = 40
+# Looking for near names takes time, and only the first problems are shown: so many get a hint.
+HINTS = 25
+
+
+class NameIndex:
+    """Names sorted from their front and from their back; only the neighbours of a misspelt name are compared.
+
+    difflib over tens of thousands of ids would take seconds.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._forward = sorted(names)
+        self._backward = sorted(name[::-1] for name in self._forward)
+
+    def hint(self, name: str) -> str:
+        """Return ``did you mean ...?``, or a few neighbouring names when none is close."""
+        front = _neighbours(self._forward, name)
+        back = [found[::-1] for found in _neighbours(self._backward, name[::-1])]
+        hint = nearest(name, {*front, *back})
+        if hint.startswith("did you mean"):
+            return hint
+        if not self._forward:
+            return "none are known"
+        middle = len(front) // 2
+        shown = front[max(0, middle - 1) : middle + 2]
+        return f"none is near; {len(self._forward)} are known, for instance " + ", ".join(f'"{s}"' for s in shown)
+
+
+def _neighbours(ordered: list[str], name: str) -> list[str]:
+    place = bisect_left(ordered, name)
+    return ordered[max(0, place - _REACH) : place + _REACH]

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-
-import numpy as np
+from itertools import takewhile
 
 from curvox.corpora.corpus import COLUMNS, LEVELS, Corpus, Utterance
-from curvox.errors import CorpusError, InputError, UnknownNameError, nearest
+from curvox.errors import CorpusError, UnknownNameError, nearest
 
 UNKNOWN = "unknown"
 # A gender that is unknown or that somebody prefers not to say.
 UNDISCLOSED = ("", "p")
+
+# Columns of one recording, or of the speaker and below.
+NOT_OF_SPEAKERS = {
+    *("utterance", "path", "speaker", "session", "split"),
+    *("sampling_rate_hz", "duration_s", "start_s", "segment_s"),
+}
 
 Leaf = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class LabelTree:
-    """Where each utterance hangs, by the ``levels`` of its corpus: gender, accent (native language), speaker and
-    session where the manifest declares no others.
+    """The leaf of each utterance, as the labels of the ``levels`` of its corpus from the root down.
 
-    The leaves are sessions there, so two utterances of one session hang at the same leaf. A field that is empty, and a
-    gender that somebody prefers not to say, is the node "unknown" of its parent: nothing is guessed, and speakers of
-    unknown gender share a node. What stands above the speaker in some of a speaker's lines holds for all of them. Build
-    it with :meth:`from_corpus`.
+    By default these are gender, accent (native language), speaker and session, so two utterances of one session hang
+    at the same leaf. A field that is empty, and a gender that somebody prefers not to say, is the node "unknown" of its
+    parent: nothing is guessed, and speakers of unknown gender share a node. A label above the speaker in some of a
+    speaker's lines holds for all of them. Build it with :meth:`from_corpus`.
     """
 
     leaves: Mapping[str, Leaf]
@@ -39,22 +42,15 @@ class LabelTree:
         Raises:
             CorpusError: a speaker has two of a level above, such as two genders, so would hang in two places.
         """
-        paths = label_paths(corpus.utterances, corpus.levels)
-        leaves = {
-            utterance.utterance: tuple(label or UNKNOWN for label in path)
-            for utterance, path in zip(corpus.utterances, paths, strict=True)
-        }
+        paths = zip(corpus.utterances, label_paths(corpus.utterances, corpus.levels), strict=True)
+        leaves = {utterance.utterance: tuple(label or UNKNOWN for label in path) for utterance, path in paths}
         return LabelTree(leaves, corpus.levels)
 
     def __len__(self) -> int:
         return len(self.leaves)
 
     def __getitem__(self, utterance: str) -> Leaf:
-        """Return the path of an utterance from the root to its leaf.
-
-        Raises:
-            UnknownNameError: the utterance is not in the tree.
-        """
+        """Return the path of an utterance from the root to its leaf; an unknown one raises `UnknownNameError`."""
         if utterance not in self.leaves:
             raise UnknownNameError(f'unknown utterance "{utterance}": {nearest(utterance, self.leaves)}')
         return self.leaves[utterance]
@@ -64,42 +60,8 @@ class LabelTree:
 
         Of the usual four levels these are 0, 2 (session), 4 (speaker), 6, or 8.
         """
-        return path_distance(self[a], self[b], levels=self.levels)
-
-    def tree_distances(self, utterances: Sequence[str]) -> np.ndarray:
-        """Return the distances between all pairs of these utterances: int64 (utterances, utterances)."""
-        paths = [self[utterance] for utterance in utterances]
-        shared = np.zeros((len(paths), len(paths)), dtype=np.int64)
-        for depth in range(1, len(self.levels) + 1):
-            # The same number for the same node; a node is its whole path, as session "1" hangs below many speakers.
-            numbers: dict[tuple[str, ...], int] = {}
-            nodes = np.array([numbers.setdefault(path[:depth], len(numbers)) for path in paths], dtype=np.int64)
-            shared += nodes[:, None] == nodes[None, :]
-        return 2 * (len(self.levels) - shared)
-
-    @cached_property
-    def nodes(self) -> Mapping[str, tuple[tuple[str, ...], ...]]:
-        """The nodes of each level, as paths from the root, sorted."""
-        leaves = set(self.leaves.values())
-        return {
-            level: tuple(sorted({leaf[:depth] for leaf in leaves})) for depth, level in enumerate(self.levels, start=1)
-        }
-
-
-def path_distance(a: Sequence[str], b: Sequence[str], *, levels: Sequence[str] = LEVELS) -> int:
-    """Return the edges between two nodes, given as paths from the root, by way of their lowest common ancestor.
-
-    Raises:
-        InputError: a path is longer than the tree is deep.
-    """
-    if max(len(a), len(b)) > len(levels):
-        raise InputError(f"a path has at most {len(levels)} steps ({', '.join(levels)}), got {len(a)} and {len(b)}")
-    shared = 0
-    for left, right in zip(a, b, strict=False):
-        if left != right:
-            break
-        shared += 1
-    return len(a) + len(b) - 2 * shared
+        pairs = zip(self[a], self[b], strict=True)
+        return 2 * (len(self.levels) - sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
 def label_paths(
@@ -130,11 +92,7 @@ def label_paths(
 
 
 def one_label_each(utterances: Iterable[Utterance], level: str) -> dict[str, str]:
-    """Return the label of every speaker that has one in any of its lines.
-
-    Raises:
-        CorpusError: a speaker has two.
-    """
+    """Return the label of every speaker that has one in any of its lines; two raise a `CorpusError`."""
     for speaker, labels in (found := labels_of_speakers(utterances, level)).items():
         if len(labels) > 1:
             (label, first), (other, second), *_ = labels.items()
@@ -160,3 +118,40 @@ def label_of(utterance: Utterance, level: str) -> str:
     if level == "gender":
         return "" if utterance.gender in UNDISCLOSED else utterance.gender
     return utterance.extra.get(level, "") if level not in COLUMNS else str(getattr(utterance, level) or "")
+
+
+def speaker_labels(corpus: Corpus, levels: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return for each level the label of each speaker, "" where the manifest does not know it.
+
+    A label that stands in some lines of a speaker and is empty in others is the speaker's; a gender that somebody
+    prefers not to say is unknown.
+
+    Args:
+        corpus: its manifest has the columns.
+        levels: columns above the speaker, known or further ones.
+
+    Raises:
+        CorpusError: no such column (with the nearest), a column that is not above the speaker, a speaker with two
+            labels, or a level at which speakers do not differ.
+    """
+    further = {column for u in corpus.utterances for column in u.extra}
+    known = [column for column in (*COLUMNS, *sorted(further)) if column not in NOT_OF_SPEAKERS]
+    for level in levels:
+        if level in NOT_OF_SPEAKERS:
+            what = "no level above the speaker: a level says what speakers have in common"
+            raise CorpusError(f'"{level}" is {what}; {nearest("", known)}')
+        if level not in known:
+            raise CorpusError(f'the manifest of "{corpus.name}" has no column "{level}": {nearest(level, known)}')
+    return {level: _labels(corpus, level) for level in levels}
+
+
+def _labels(corpus: Corpus, level: str) -> dict[str, str]:
+    labels = dict.fromkeys(corpus.speakers, "") | one_label_each(corpus.utterances, level)
+    found = sorted({*labels.values()} - {""})
+    if len(found) < 2:
+        what = f'"{found[0]}" wherever it is known' if found else "unknown"
+        raise CorpusError(
+            f'the {level} of all {len(labels)} speakers of "{corpus.name}" is {what}, so there is nothing to tell '
+            "apart at this level; leave it out, or fill in the column"
+        )
+    return labels

@@ -1,7 +1,7 @@
 """The loss doctor: what a loss does to embeddings, what that means, and what to do about it.
 
-``diagnose`` looks at a batch and any loss; ``diagnose_run`` at what was measured of a whole run. Probes measure,
-checks judge, `CAUSES` is the table of what they know. ``thresholds`` holds every number they judge by.
+``diagnose`` looks at a batch and any loss; ``diagnose_run`` at what was measured of a whole run. Probes measure, causes
+judge; `CAUSES` is the table of what they know.
 """
 
 from __future__ import annotations
@@ -11,87 +11,87 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from curvox.diagnosis.adapters import SIGNATURES, BatchLoss, adapt
-    from curvox.diagnosis.batch import diagnose
-    from curvox.diagnosis.cause import Cause
-    from curvox.diagnosis.causes import CAUSES, cause_of
-    from curvox.diagnosis.corpus_examination import CorpusExamination, examination_dict, examine_corpus
-    from curvox.diagnosis.findings import Checked, Diagnosis, Evidence, Finding, NotChecked
+    from curvox.diagnosis.causes import CAUSES
+    from curvox.diagnosis.corpus import CorpusExamination, examination_dict, examine_corpus
+    from curvox.diagnosis.corpus.figures import CorpusFigures, CorpusHistogram, SplitBalance
+    from curvox.diagnosis.corpus.problems import BADNESS, KINDS, CorpusProblem
+    from curvox.diagnosis.diagnosing import LiveWatch, diagnose, diagnose_run
+    from curvox.diagnosis.findings import GROUPS, Cause, Checked, Evidence, Finding, NotChecked
     from curvox.diagnosis.observation import (
+        VITALS,
         Death,
         EmbeddedSet,
         EpochVitals,
-        ParameterProbe,
+        Origin,
         RecordingFacts,
         RunObservation,
         StepProbe,
         VitalHistory,
     )
-    from curvox.diagnosis.run import diagnose_run
-    from curvox.diagnosis.vitals import VITALS, Vital
+    from curvox.diagnosis.pictures import DistanceHistogram, RadiusHistogram, distance_histogram, radius_histogram
+    from curvox.diagnosis.probes.embeddings import (
+        alignment,
+        effective_rank,
+        radius_quantiles,
+        same_and_different_distances,
+        uniformity,
+    )
+    from curvox.diagnosis.probes.origin import find_origin
+    from curvox.diagnosis.probes.step import probe_step
+    from curvox.diagnosis.verdict import (
+        Diagnosis,
+        Explained,
+        counts,
+        diagnosis_from_tree,
+        diagnosis_tree,
+        explained,
+        headline,
+        measured,
+        quantity,
+        summary,
+        title_of,
+    )
 
-_ROOM = "curvox.diagnosis"
-_HOMES = {
-    "CAUSES": "causes",
-    "SIGNATURES": "adapters",
-    "VITALS": "vitals",
-    "BatchLoss": "adapters",
-    "Cause": "cause",
-    "Checked": "findings",
-    "CorpusExamination": "corpus_examination",
-    "Death": "observation",
-    "Diagnosis": "findings",
-    "EmbeddedSet": "observation",
-    "EpochVitals": "observation",
-    "Evidence": "findings",
-    "Finding": "findings",
-    "NotChecked": "findings",
-    "ParameterProbe": "observation",
-    "RecordingFacts": "observation",
-    "RunObservation": "observation",
-    "StepProbe": "observation",
-    "Vital": "vitals",
-    "VitalHistory": "observation",
-    "adapt": "adapters",
-    "cause_of": "causes",
-    "diagnose": "batch",
-    "diagnose_run": "run",
-    "examination_dict": "corpus_examination",
-    "examine_corpus": "corpus_examination",
-}
+_MODULES = {
+    "adapters": ("SIGNATURES", "BatchLoss", "adapt"),
+    "causes": ("CAUSES",),
+    "corpus": ("CorpusExamination", "examination_dict", "examine_corpus"),
+    "corpus.figures": ("CorpusFigures", "CorpusHistogram", "SplitBalance"),
+    "corpus.problems": ("BADNESS", "KINDS", "CorpusProblem"),
+    "diagnosing": ("LiveWatch", "diagnose", "diagnose_run"),
+    "findings": ("GROUPS", "Cause", "Checked", "Evidence", "Finding", "NotChecked"),
+    "observation": (
+        "VITALS", "Death", "EmbeddedSet", "EpochVitals", "Origin", "RecordingFacts", "RunObservation",
+        "StepProbe", "VitalHistory",
+    ),
+    "pictures": ("DistanceHistogram", "RadiusHistogram", "distance_histogram", "radius_histogram"),
+    "probes.embeddings": (
+        "alignment", "effective_rank", "radius_quantiles", "same_and_different_distances", "uniformity",
+    ),
+    "probes.origin": ("find_origin",),
+    "probes.step": ("probe_step",),
+    "verdict": (
+        "Diagnosis", "Explained", "counts", "diagnosis_from_tree", "diagnosis_tree", "explained", "headline",
+        "measured", "quantity", "summary", "title_of",
+    ),
+}  # fmt: skip
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
-    "CAUSES",
-    "SIGNATURES",
-    "VITALS",
-    "BatchLoss",
-    "Cause",
-    "Checked",
-    "CorpusExamination",
-    "Death",
-    "Diagnosis",
-    "EmbeddedSet",
-    "EpochVitals",
-    "Evidence",
-    "Finding",
-    "NotChecked",
-    "ParameterProbe",
-    "RecordingFacts",
-    "RunObservation",
-    "StepProbe",
-    "Vital",
-    "VitalHistory",
-    "adapt",
-    "cause_of",
-    "diagnose",
-    "diagnose_run",
-    "examination_dict",
-    "examine_corpus",
-]
+    "BADNESS", "CAUSES", "GROUPS", "KINDS", "SIGNATURES", "VITALS", "BatchLoss", "Cause", "Checked",
+    "CorpusExamination", "CorpusFigures", "CorpusHistogram", "CorpusProblem", "Death", "Diagnosis",
+    "DistanceHistogram", "EmbeddedSet", "EpochVitals", "Evidence", "Explained", "Finding", "LiveWatch", "NotChecked",
+    "Origin", "RadiusHistogram", "RecordingFacts", "RunObservation", "SplitBalance", "StepProbe", "VitalHistory",
+    "adapt", "alignment", "counts", "diagnose", "diagnose_run", "diagnosis_from_tree", "diagnosis_tree",
+    "distance_histogram", "effective_rank", "examination_dict", "examine_corpus", "explained", "find_origin",
+    "headline", "measured", "probe_step", "quantity", "radius_histogram", "radius_quantiles",
+    "same_and_different_distances", "summary", "title_of", "uniformity",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(f"{_ROOM}.{_HOMES[name]}"), name)
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

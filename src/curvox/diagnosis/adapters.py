@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from curvox.errors import InputError, require_name
 from curvox.geometry import AbstractSpace, Euclidean
@@ -151,8 +151,3 @@ def partner_rows(speakers: Tensor) -> Tensor:
     if len(pairs) < 2:
         raise InputError(f"rows of two recordings need at least two speakers with two each, got {len(pairs)}")
     return torch.stack(pairs, dim=1)
-
-
-def has_centres(loss: nn.Module) -> bool:
-    """Whether a loss keeps vectors of its own, such as a centre for each speaker."""
-    return any(parameter.ndim >= 2 for parameter in loss.parameters())

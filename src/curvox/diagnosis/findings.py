@@ -1,9 +1,9 @@
-"""What a diagnosis consists of: measured evidence, findings of named causes, and what was and was not looked at."""
+"""What a diagnosis is made of: causes, measured evidence, findings, and what was and was not looked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["failure", "warning", "note", "healthy"]
@@ -11,6 +11,16 @@ Severity = Literal["failure", "warning", "note", "healthy"]
 SEVERITIES: tuple[Severity, ...] = ("failure", "warning", "note", "healthy")
 """From the worst on. A failure keeps a loss from giving useful embeddings, a warning costs accuracy or may yet, a note
 is to be known and nothing to repair."""
+
+GROUPS = {
+    "numbers": "Numbers that are none",
+    "loss": "What the loss does",
+    "training": "How it is trained",
+    "data": "What it is trained on",
+    "space": "Hyperbolic space",
+    "embeddings": "What became of the embeddings",
+}
+"""Kinds of causes, by the name that stands in `Cause.group`."""
 
 
 @dataclass(frozen=True)
@@ -74,39 +84,47 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """Findings, the likeliest first cause in front; "healthy" is the only one where nothing else was found.
+class Cause:
+    """Why a loss fails to give useful embeddings.
 
     Attributes:
-        findings: the worst first; of one severity, causes before what they explain.
-        checked: the causes that were looked for.
-        not_checked: those that were not, and why.
-        vitals: vital signs of the batch or of the end of the run, by name.
+        name: stable, for scripts.
+        title: a few words for people.
+        group: the kind of cause, one of `GROUPS`.
+        mechanism: two sentences.
+        remedy: something to do.
+        recipe: the line of a recipe that does it, "" where there is none.
+        explains: causes that follow from this one, which are then shown as its consequences.
     """
 
-    findings: tuple[Finding, ...]
-    checked: tuple[str, ...]
-    not_checked: tuple[NotChecked, ...] = ()
-    vitals: dict[str, float] = field(default_factory=dict)
+    name: str
+    title: str
+    group: str
+    mechanism: str
+    remedy: str
+    recipe: str = ""
+    explains: tuple[str, ...] = ()
 
     @property
-    def first(self) -> Finding:
-        """The first cause."""
-        return self.findings[0]
+    def page(self) -> str:
+        """Where the documentation explains it."""
+        return f"docs/findings.md#{self.name}"
 
-    @property
-    def healthy(self) -> bool:
-        """Nothing worse than a note was found."""
-        return all(finding.severity in ("note", "healthy") for finding in self.findings)
+    def finding(self, severity: Severity, *evidence: Evidence, where: str = "") -> Finding:
+        """It was found."""
+        return Finding(self.name, severity, evidence, where)
 
-    def found(self, cause: str) -> Finding | None:
-        """The finding of this cause, if there is one."""
-        return next((finding for finding in self.findings if finding.cause == cause), None)
+    def found(self, severity: Severity, *evidence: Evidence, where: str = "") -> Checked:
+        """It was looked for, alone, and found."""
+        return Checked((self.name,), (self.finding(severity, *evidence, where=where),))
 
-    def __str__(self) -> str:
-        from curvox.diagnosis.text import summary
+    def absent(self) -> Checked:
+        """It was looked for, alone, and not found."""
+        return Checked((self.name,))
 
-        return summary(self)
+    def unknown(self, why: str) -> Checked:
+        """It could not be looked for."""
+        return Checked.impossible(why, self.name)
 
 
 def merged(parts: Iterable[Checked]) -> Checked:
@@ -115,3 +133,13 @@ def merged(parts: Iterable[Checked]) -> Checked:
     causes = tuple(dict.fromkeys(cause for part in parts for cause in part.causes))
     missing = {gap.cause: gap for part in parts for gap in part.not_checked if gap.cause not in causes}
     return Checked(causes, tuple(f for part in parts for f in part.findings), tuple(missing.values()))
+
+
+def failure_if(failed: bool) -> Severity:
+    """Return "failure" or "warning"."""
+    return "failure" if failed else "warning"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return the first names in one line, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

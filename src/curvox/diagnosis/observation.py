@@ -1,23 +1,67 @@
 """What a diagnosis looks at: embeddings of recordings, the course of a run, one training step, the recordings.
 
 All of it is plain data, measured elsewhere; every part of a `RunObservation` but its name may be missing, and what
-needs it is then listed as not checked.
+needs it is then listed as not checked. This module imports no torch.
 """
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from curvox.audio import RecordingQuality
-from curvox.diagnosis.origin import Origin
-from curvox.geometry import AbstractSpace
-from curvox.losses import AbstractLoss
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from curvox.audio import RecordingQuality
+    from curvox.geometry import AbstractSpace
+    from curvox.losses import AbstractLoss
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Vital:
+    """One number that is followed over a run: its name in logs, what people call it, its unit, how to read it."""
+
+    name: str
+    title: str
+    unit: str
+    reading: str
+
+
+VITALS: dict[str, Vital] = {
+    vital.name: vital
+    for vital in (
+        Vital("loss", "Loss", "", "falls; a margin that is being raised may make it rise"),
+        Vital("dev_eer", "Dev EER", "%", "falls; 50 % is chance"),
+        Vital("effective_rank", "Effective rank", "", "of the batch, at most its recordings less one; rises early"),
+        Vital("alignment", "Alignment", "", "mean squared chord of same-speaker unit vectors; falls"),
+        Vital("uniformity", "Uniformity", "", "log mean exp(-2 chord²) of all pairs; falls, 0 is collapse"),
+        Vital("same_distance", "Same-speaker distance", "", "mean in the loss's space; falls"),
+        Vital(
+            "different_distance", "Different-speaker distance", "", "mean in the loss's space; stays above the former"
+        ),
+        Vital("active_share", "Active recordings", "%", "with a gradient above a hundredth of the batch's mean"),
+        Vital("top_item_share", "Largest share of one recording", "%", "of the batch's gradient; small"),
+        Vital("gradient_norm", "Gradient norm", "", "of encoder and loss together; no jumps"),
+        Vital(
+            "first_layer_share", "Gradient of the first layers", "%", "share of the encoder's first parameters; not 0"
+        ),
+        Vital("update_ratio", "Length of a step", "", "change over weight, of the encoder; about 0.001"),
+        Vital("learning_rate", "Learning rate", "", "as scheduled"),
+        Vital("margin_scale", "Margin scale", "", "share of the full margin, as scheduled"),
+        Vital("radius_low", "Radius, 5 % quantile", "", "of the points, over the largest radius; only on the ball"),
+        Vital("radius_mid", "Radius, median", "", "of the points, over the largest radius; only on the ball"),
+        Vital("radius_high", "Radius, 95 % quantile", "", "of the points, over the largest radius; only on the ball"),
+    )
+}
+"""Every vital sign by name."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +113,114 @@ class VitalHistory:
     epochs: tuple[EpochVitals, ...]
     steps_per_epoch: int
     planned_steps: int
+
+    def sign(self, name: str) -> tuple[NDArray[np.int64], Numbers]:
+        """Steps and values of a vital sign where it was logged and finite."""
+        values = self.signs.get(name)
+        if values is None:
+            return self.steps[:0], np.zeros(0)
+        kept = np.isfinite(values)
+        return self.steps[kept], values[kept]
+
+    def signs_together(self, first: str, second: str) -> tuple[Numbers, Numbers]:
+        """Values of two vital signs where both were logged."""
+        none = np.full(len(self.steps), np.nan)
+        one, other = self.signs.get(first, none), self.signs.get(second, none)
+        kept = np.isfinite(one) & np.isfinite(other)
+        return one[kept], other[kept]
+
+
+LEAST_LOGS = 5
+"""Logged steps, below which a median and a peak say nothing."""
+
+START_LOGS = 3
+"""Logs that stand for the start of a run."""
+
+
+def running_medians(values: Numbers, width: int) -> Numbers:
+    """Return the medians of ``width`` values about each, of fewer at both ends."""
+    half = width // 2
+    return np.array([np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])
+
+
+def too_few_logs(found: int, least: int = LEAST_LOGS) -> str:
+    """Return why a history with ``found`` logs of a sign cannot be judged."""
+    return f"needs at least {least} logged steps that tell, got {found}"
+
+
+LIVE_LOGS = 3
+"""Logs of a running training that must agree."""
+
+
+@dataclass
+class LiveSigns:
+    """Vital signs of a training while it goes on: those of the last logs, and what is kept of earlier ones.
+
+    Attributes:
+        step: the last logged.
+        norms: every gradient norm so far.
+    """
+
+    step: int = 0
+    norms: list[float] = field(default_factory=list)
+    _recent: deque[dict[str, float]] = field(default_factory=lambda: deque(({},), maxlen=LIVE_LOGS))
+    _lowest: tuple[float, float] | None = None
+
+    def add(self, step: int, signs: Mapping[str, float]) -> None:
+        """Take the signs of one more step; those that are NaN are left out."""
+        self.step = step
+        self._recent.append({name: float(value) for name, value in signs.items() if not math.isnan(value)})
+        if (norm := self.now.get("gradient_norm")) is not None:
+            self.norms.append(norm)
+
+    @property
+    def now(self) -> dict[str, float]:
+        """The signs of the last step."""
+        return self._recent[-1]
+
+    def all(self, name: str) -> list[float] | None:
+        """Return the values of a sign in the last `LIVE_LOGS` logs, None where one lacks it or there are fewer."""
+        values = [signs[name] for signs in self._recent if name in signs]
+        return values if len(values) == LIVE_LOGS else None
+
+    def should_move(self) -> bool:
+        """Tell whether the last logs all had a gradient, and none but rates above zero."""
+        norms, rates = self.all("gradient_norm"), self.all("learning_rate")
+        return norms is not None and min(norms) > 0 and (rates is None or max(rates) > 0)
+
+    def lowest_loss(self, loss: float, margin_scale: float) -> tuple[float, float]:
+        """Return the lowest loss that was asked about, this one included, and the margin scale it was met at."""
+        if self._lowest is None or loss < self._lowest[0]:
+            self._lowest = (loss, margin_scale)
+        return self._lowest
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The first operation that made numbers that are not finite out of finite ones.
+
+    Attributes:
+        operation: such as "aten.sqrt"; on the way back the node of autograd, such as "SqrtBackward0".
+        module: dotted name of the module it happened in, "" outside of all.
+        backward: it happened on the way back.
+        rows: of its result, in which the bad numbers stand, 16 at most; empty where rows are no recordings.
+        half: the result is in float16, which ends at 65,504.
+        given: the name of the parameter, or "input", that was not finite before any operation; "" where none was. The
+            operation is then the first that took it.
+    """
+
+    operation: str
+    module: str
+    backward: bool
+    rows: tuple[int, ...] = ()
+    half: bool = False
+    given: str = ""
+
+    def __str__(self) -> str:
+        where = f" in {self.module}" if self.module else ""
+        kind = " (float16)" if self.half else ""
+        taken = f", which was given {self.given} with numbers that are not finite" if self.given else ""
+        return f"{self.operation}{kind}{where}{taken}"
 
 
 @dataclass(frozen=True)

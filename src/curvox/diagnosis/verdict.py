@@ -1,15 +1,62 @@
-"""From the results of the checks to a diagnosis: what is a consequence of what, and what comes first."""
+"""The diagnosis: what is a consequence of what, what comes first, and how it reads in a terminal and in JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from textwrap import wrap
+from typing import Any, Literal
 
 from curvox.diagnosis.causes import CAUSES
-from curvox.diagnosis.findings import SEVERITIES, Checked, Diagnosis, Evidence, Finding, merged
+from curvox.diagnosis.findings import SEVERITIES, Cause, Checked, Evidence, Finding, NotChecked, merged
 from curvox.errors import InputError
+from curvox.records import NUMBERS, from_plain, to_plain
+
+WIDTH = 100
+_LABEL = 12
+_INDENT = "  "
+FORMAT = "curvox diagnosis"
+VERSION = 1
+
+_AGAIN = "make it again with curvox diagnose --overwrite"
+_EXPLAINED = ("title", "mechanism", "remedy", "recipe", "page")
 
 _RANK = {name: rank for rank, name in enumerate(CAUSES)}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Findings, the likeliest first cause in front; "healthy" is the only one where nothing else was found.
+
+    Attributes:
+        findings: the worst first; of one severity, causes before what they explain.
+        checked: the causes that were looked for.
+        not_checked: those that were not, and why.
+        vitals: vital signs of the batch or of the end of the run, by name.
+    """
+
+    findings: tuple[Finding, ...]
+    checked: tuple[str, ...]
+    not_checked: tuple[NotChecked, ...] = ()
+    vitals: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Finding:
+        """The first cause."""
+        return self.findings[0]
+
+    @property
+    def healthy(self) -> bool:
+        """Nothing worse than a note was found."""
+        return all(finding.severity in ("note", "healthy") for finding in self.findings)
+
+    def found(self, cause: str) -> Finding | None:
+        """The finding of this cause, if there is one."""
+        return next((finding for finding in self.findings if finding.cause == cause), None)
+
+    def __str__(self) -> str:
+        return summary(self)
 
 
 def diagnosis_of(parts: Iterable[Checked], *, vitals: Mapping[str, float] | None = None) -> Diagnosis:
@@ -64,3 +111,200 @@ def _explained(findings: list[Finding]) -> list[Finding]:
         replace(effect, because_of=next((c.cause for c in ranked if c is not effect and explains(c, effect)), ""))
         for effect in findings
     ]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A finding that stands for itself, and the findings that follow from it, directly or through one another."""
+
+    finding: Finding
+    consequences: tuple[Finding, ...]
+
+
+def summary(diagnosis: Diagnosis, *, width: int = WIDTH) -> str:
+    """Return a diagnosis as plain text: the first cause, every finding, what was and was not looked for.
+
+    Args:
+        diagnosis: what was found.
+        width: columns that prose is folded to.
+    """
+    blocks = ["\n".join(_folded(headline(diagnosis), "", width))]
+    blocks += ["\n".join(_finding(part, width)) for part in explained(diagnosis) if part.finding.cause != "healthy"]
+    blocks.append("\n".join(_looked_for(diagnosis, width)))
+    return "\n\n".join(blocks)
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """Return the diagnosis in one sentence."""
+    first = diagnosis.first
+    if first.cause == "healthy":
+        return f"healthy: none of the {len(diagnosis.checked)} causes looked for was found to do harm"
+    return f"first cause: {title_of(first.cause)} ({first.cause}), {first.severity}"
+
+
+def title_of(cause: str) -> str:
+    """Return a cause in a few words."""
+    return CAUSES[cause].title if cause in CAUSES else cause.capitalize()
+
+
+def explained(diagnosis: Diagnosis) -> tuple[Explained, ...]:
+    """Return the findings in their order, each consequence under the finding that it goes back to in the end."""
+    by_cause = {finding.cause: finding for finding in diagnosis.findings}
+    roots = {finding.cause: _root(finding, by_cause) for finding in diagnosis.findings}
+    return tuple(
+        Explained(finding, tuple(f for f in diagnosis.findings if f is not finding and roots[f.cause] == finding.cause))
+        for finding in diagnosis.findings
+        if roots[finding.cause] == finding.cause
+    )
+
+
+def why_not_checked(gaps: Iterable[NotChecked]) -> dict[str, tuple[str, ...]]:
+    """Return the causes that could not be looked for, by the reason."""
+    reasons: dict[str, tuple[str, ...]] = {}
+    for gap in gaps:
+        reasons[gap.why] = (*reasons.get(gap.why, ()), gap.cause)
+    return reasons
+
+
+def counts(diagnosis: Diagnosis) -> str:
+    """Return how many findings there are of each severity: "1 failure, 2 warnings"."""
+    found = {severity: sum(f.severity == severity for f in diagnosis.findings) for severity in SEVERITIES[:-1]}
+    return ", ".join(f"{n} {severity}{'s' if n > 1 else ''}" for severity, n in found.items() if n) or "no finding"
+
+
+def measured(evidence: Evidence) -> str:
+    """Return the number of a piece of evidence with its unit: a share of 0.25 in "%" is "25 %"."""
+    return quantity(evidence.value, evidence.unit)
+
+
+def quantity(value: float, unit: str = "") -> str:
+    """Return a number with three digits that count, and its unit; a fraction in per cent where that is the unit."""
+    text = _number(100.0 * value if unit == "%" else value)
+    return f"{text} {unit}".rstrip()
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "minus infinite"
+    if value == round(value) and abs(value) < 1e7:
+        return f"{round(value):,}"
+    if 1e3 <= abs(value) < 1e7:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _root(finding: Finding, by_cause: Mapping[str, Finding]) -> str:
+    """The cause that a finding goes back to; findings that explain each other in a ring stand for themselves."""
+    seen = [finding.cause]
+    while (cause := by_cause[seen[-1]].because_of) in by_cause:
+        if cause in seen:
+            return finding.cause
+        seen.append(cause)
+    return seen[-1]
+
+
+def _finding(part: Explained, width: int) -> Iterator[str]:
+    finding, cause = part.finding, CAUSES.get(part.finding.cause)
+    yield from _folded(f"{finding.severity}: {title_of(finding.cause)} ({finding.cause})", "", width)
+    for i, evidence in enumerate(finding.evidence):
+        line = f"{evidence.measure}: {measured(evidence)}; healthy: {evidence.healthy}"
+        yield from _labelled("measured" if i == 0 else "", line, width)
+    if finding.where:
+        yield from _labelled("where", finding.where, width)
+    if cause is not None:
+        yield from _advice(cause, width)
+    for i, effect in enumerate(part.consequences):
+        yield from _labelled("explains" if i == 0 else "", _short(effect), width)
+
+
+def _advice(cause: Cause, width: int) -> Iterator[str]:
+    yield from _labelled("why", cause.mechanism, width)
+    yield from _labelled("remedy", cause.remedy, width)
+    if cause.recipe:
+        # Never folded: it is there to be copied.
+        yield f"{_INDENT}{'recipe':<{_LABEL}}{cause.recipe}"
+    yield f"{_INDENT}{'page':<{_LABEL}}{cause.page}"
+
+
+def _short(finding: Finding) -> str:
+    first = finding.evidence[0]
+    return (
+        f"{title_of(finding.cause)} ({finding.cause}, {finding.severity}): {first.measure} {measured(first)}, healthy "
+        f"{first.healthy}"
+    )
+
+
+def _looked_for(diagnosis: Diagnosis, width: int) -> Iterator[str]:
+    found = {finding.cause for finding in diagnosis.findings}
+    rest = [cause for cause in diagnosis.checked if cause not in found]
+    lead = f"looked for {len(diagnosis.checked)} causes"
+    yield from _folded(f"{lead}; not found: {', '.join(rest)}" if rest else f"{lead}, and found all of them", "", width)
+    if diagnosis.not_checked:
+        yield f"not checked, {len(diagnosis.not_checked)}:"
+    for why, causes in why_not_checked(diagnosis.not_checked).items():
+        yield from _folded(f"{why}: {', '.join(causes)}", _INDENT, width)
+
+
+def _labelled(label: str, text: str, width: int) -> Iterator[str]:
+    lead = f"{_INDENT}{label:<{_LABEL}}"
+    yield from _lines(text, lead, " " * len(lead), width)
+
+
+def _folded(text: str, indent: str, width: int) -> Iterator[str]:
+    yield from _lines(text, indent, f"{indent}{_INDENT}", width)
+
+
+def _lines(text: str, first: str, rest: str, width: int) -> Sequence[str]:
+    """Fold text; a name that is longer than a line stays whole."""
+    return wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
+
+
+@dataclass(frozen=True)
+class _Head:
+    format: Literal["curvox diagnosis"]
+    version: Literal[1]
+
+
+def diagnosis_tree(diagnosis: Diagnosis, *, name: str = "") -> dict[str, Any]:
+    """Return a diagnosis as plain values.
+
+    Titles, mechanism, remedy and page of each cause stand beside the findings for readers that have no curvox;
+    `diagnosis_from_tree` leaves them out. NaN and infinity are the words "NaN", "Infinity" and "-Infinity".
+
+    Args:
+        diagnosis: what was found.
+        name: whose it is, such as the run's.
+    """
+    tree = to_plain(diagnosis, words=NUMBERS)
+    for finding in tree["findings"]:
+        cause = CAUSES.get(finding["cause"])
+        if cause is not None:
+            finding["explained"] = {name: getattr(cause, name) for name in _EXPLAINED}
+    about = {"name": name, "healthy": diagnosis.healthy, "first_cause": diagnosis.first.cause}
+    return {"format": FORMAT, "version": VERSION, **about, **tree}
+
+
+def diagnosis_from_tree(tree: Mapping[str, Any]) -> Diagnosis:
+    """Return the diagnosis that `diagnosis_tree` turned into plain values.
+
+    Raises:
+        InputError: something else, or of another version; the message says what was met.
+    """
+    from_plain(_Head, tree, what="a diagnosis", again=_AGAIN, others=True)
+    found = from_plain(Diagnosis, tree, what="a whole diagnosis", again=_AGAIN, words=NUMBERS, others=True)
+    causes = {*found.checked, *(gap.cause for gap in found.not_checked)}
+    causes |= {name for finding in found.findings for name in (finding.cause, finding.because_of)} - {"healthy", ""}
+    for cause in sorted(causes - CAUSES.keys()):
+        raise InputError(f"this curvox knows no cause {cause!r}; another version wrote the diagnosis")
+    if not found.findings:
+        raise InputError('a diagnosis has at least one finding, "healthy" where nothing else was found; got none')
+    return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from curvox.embedder.decision_card import DecisionCard
+from curvox.embedder.card.decision_card import DecisionCard
 from curvox.embedder.model_folder import model_fingerprint
 from curvox.errors import CheckpointError, OutputExistsError
 from curvox.files import read_bytes, replace_bytes

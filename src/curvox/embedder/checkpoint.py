@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from curvox.audio import FilterBank
-from curvox.embedder.calibrated_scoring import restore_scoring
+from curvox.embedder.card.calibrated_scoring import restore_scoring
 from curvox.embedder.card_file import read_card, read_state
 from curvox.embedder.embedder import Embedder
 from curvox.embedder.model_folder import (

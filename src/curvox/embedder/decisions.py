@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from curvox.audio import RecordingQuality
-from curvox.embedder.calibrated_scoring import CalibratedScoring
-from curvox.embedder.decision_card import outside_of_card
-from curvox.embedder.embedder import Embedder, Source
-from curvox.embedder.models import EnrolledModels, enrol_models
-from curvox.embedder.operating_points import DEFAULT_PRIOR, ChosenPoint, choose_point
-from curvox.embedder.recordings import embed_and_measure
+from curvox.embedder.card.calibrated_scoring import CalibratedScoring
+from curvox.embedder.card.decision_card import DEFAULT_PRIOR, ChosenPoint, choose_point, outside_of_card
+from curvox.embedder.recordings import EmbeddedRecordings, enrol_models
 from curvox.errors import InputError
+from curvox.geometry import AbstractSpace
 from curvox.records import to_plain
 from curvox.scoring import default_scorer, posterior, score_pairs
 
@@ -66,63 +62,69 @@ class Verification:
         return to_plain(self)
 
 
-def verify_recordings(
-    model: Embedder,
-    enrolment: Source | Sequence[Source],
-    test: Source,
+@dataclass(frozen=True, eq=False)
+class DecisionRule:
+    """How two recordings are compared: by a scorer alone, or calibrated and decided at a point."""
+
+    calibrated: CalibratedScoring | None
+    point: ChosenPoint | None
+    prior: float
+    scorer: str | None
+
+    @property
+    def undecided(self) -> str:
+        """Why nothing is decided without a calibration."""
+        if self.scorer is None:
+            return NOT_CALIBRATED
+        return f"scores by --scorer {self.scorer} are not calibrated, so nothing is decided; leave the scorer out"
+
+
+def decision_rule(
+    calibrated: CalibratedScoring | None,
     *,
     operating_point: str | None = None,
     prior: float | None = None,
     scorer: str | None = None,
-) -> Verification:
-    """Compare a recording with one or several of a known speaker.
-
-    Several enrolment recordings make one point in the middle of theirs, by the way of the model's space.
-
-    Args:
-        model: with a decision card, or without; then nothing is decided.
-        enrolment: path or waveform of the known speaker, or several.
-        test: path or waveform in question.
-        operating_point: where to decide; see `choose_point`. None decides for equal costs at ``prior``.
-        prior: probability of the same speaker before hearing, in (0, 1); if None that of the operating point, or 0.5.
-        scorer: a name in the table of scorers, for a score by another one, which is not calibrated; None takes that of
-            the decision card, or without one that of the model's space.
+) -> DecisionRule:
+    """Return how a model compares recordings, by the options of `curvox.embedder.Embedder.verify`.
 
     Raises:
-        AudioError: a recording cannot be used.
-        InputError: an operating point or a prior for a model without a decision card, or numbers out of range.
+        InputError: an operating point or a prior without a calibrated score, or numbers out of range.
     """
-    calibrated = model.calibrated if scorer is None else None
-    if calibrated is None and (operating_point is not None or prior is not None):
-        raise InputError(f"an operating point or a prior needs a calibrated score: {_why(scorer)}")
-    point = None if calibrated is None else choose_point(operating_point, calibrated.card, prior=prior)
-    sources = [enrolment] if isinstance(enrolment, (str, Path, np.ndarray)) else list(enrolment)
-    if not sources:
-        raise InputError("at least one enrolment recording is needed, got none")
-    names = [*_names("enrolment", sources), *_names("test", [test])]
-    recordings = embed_and_measure(model, [partial(model.waveform, source) for source in (*sources, test)])
-    enrolled = enrol_models(model, recordings, [np.arange(len(sources)), np.array([len(sources)])])
+    if scorer is not None:
+        calibrated = None
+    if calibrated is None:
+        rule = DecisionRule(None, None, DEFAULT_PRIOR, scorer)
+        if operating_point is not None or prior is not None:
+            raise InputError(f"an operating point or a prior needs a calibrated score: {rule.undecided}")
+        return rule
+    point = choose_point(operating_point, calibrated.card, prior=prior)
+    return DecisionRule(calibrated, point, point.prior or DEFAULT_PRIOR if prior is None else prior, None)
+
+
+def decide(
+    rule: DecisionRule, space: AbstractSpace, recordings: EmbeddedRecordings, names: Sequence[str]
+) -> Verification:
+    """Answer whether the last of N measured recordings is of the speaker of the others, which ``names`` (N,) name."""
+    sources = len(recordings) - 1
+    enrolled = enrol_models(space, recordings, [np.arange(sources), np.array([sources])])
     warnings = _same_recording(recordings.points, names)
-    if calibrated is None or point is None:
-        name = scorer or default_scorer(model.space)
-        score = float(score_pairs(model.space, enrolled.points, [0], [1], scorer=name)[0])
-        return Verification(score, name, undecided=_why(scorer), warnings=warnings, qualities=recordings.qualities)
-    warnings = (*warnings, *warnings_of(calibrated, names, recordings.qualities), *_several(len(sources)))
-    decided = _decide(calibrated, enrolled, point, point.prior or DEFAULT_PRIOR if prior is None else prior)
-    return replace(decided, warnings=warnings, qualities=recordings.qualities)
-
-
-def _decide(calibrated: CalibratedScoring, enrolled: EnrolledModels, point: ChosenPoint, prior: float) -> Verification:
-    scores = calibrated.scores(enrolled.points, [0], [1])
-    llr = float(calibrated.llrs(scores, enrolled.measures.rows([0]), enrolled.measures.rows([1]))[0])
+    if rule.calibrated is None or rule.point is None:
+        name = rule.scorer or default_scorer(space)
+        score = float(score_pairs(space, enrolled.points, [0], [1], scorer=name)[0])
+        return Verification(score, name, undecided=rule.undecided, warnings=warnings, qualities=recordings.qualities)
+    scores = rule.calibrated.scores(enrolled.points, [0], [1])
+    llr = float(rule.calibrated.llrs(scores, enrolled.measures.rows([0]), enrolled.measures.rows([1]))[0])
     return Verification(
         score=float(scores[0]),
-        scoring=calibrated.name,
+        scoring=rule.calibrated.name,
         llr=llr,
-        prior=prior,
-        posterior=float(posterior([llr], prior)[0]),
-        point=point,
-        same=llr >= point.llr_threshold,
+        prior=rule.prior,
+        posterior=float(posterior([llr], rule.prior)[0]),
+        point=rule.point,
+        same=llr >= rule.point.llr_threshold,
+        warnings=(*warnings, *warnings_of(rule.calibrated, names, recordings.qualities), *_several(sources)),
+        qualities=recordings.qualities,
     )
 
 
@@ -136,12 +138,6 @@ def warnings_of(
         for warning in outside_of_card(calibrated.card, quality)
     ]
     return tuple(dict.fromkeys(found))
-
-
-def _why(scorer: str | None) -> str:
-    if scorer is None:
-        return NOT_CALIBRATED
-    return f"scores by --scorer {scorer} are not calibrated, so nothing is decided; leave the scorer out"
 
 
 def _several(enrolments: int) -> tuple[str, ...]:
@@ -158,10 +154,3 @@ def _same_recording(points: np.ndarray, names: Sequence[str]) -> tuple[str, ...]
     return tuple(
         f"{names[-1]} is the same recording as {names[i]}, which says nothing about the speaker" for i in equal.tolist()
     )
-
-
-def _names(side: str, sources: Sequence[Source]) -> list[str]:
-    return [
-        str(source) if isinstance(source, (str, Path)) else f"the {side} waveform {i + 1}"
-        for i, source in enumerate(sources)
-    ]

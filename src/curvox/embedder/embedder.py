@@ -6,22 +6,32 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from curvox.audio import FilterBank, check_waveform, from_int16, read_audio, subtract_mean, to_int16
+from curvox.audio import (
+    FilterBank,
+    check_waveform,
+    from_int16,
+    measure_quality,
+    read_audio,
+    subtract_mean,
+    to_int16,
+)
+from curvox.corpora import Corpus
+from curvox.embedder.card.calibrated_scoring import CalibratedScoring
+from curvox.embedder.decisions import Verification, decide, decision_rule
+from curvox.embedder.recordings import EmbeddedRecordings
 from curvox.errors import AudioError, InputError
 from curvox.geometry import AbstractSpace
 
-if TYPE_CHECKING:
-    from curvox.embedder.calibrated_scoring import CalibratedScoring
-    from curvox.embedder.decisions import Verification
-
 Source = str | Path | np.ndarray
+Progress = Callable[[int, int], None]
+"""Told how many recordings are done, of how many."""
 BATCH_S = 60.0
 """Seconds of padded audio that are embedded at once."""
 BLOCK_S = 600.0
@@ -86,6 +96,11 @@ class Embedder(nn.Module):
     def forward(self, waveforms: Tensor, lengths_samples: Tensor | None = None) -> Tensor:
         return self.encoder(*self.features(waveforms, lengths_samples))
 
+    @property
+    def embedding_dim(self) -> int:
+        """Size D of the embedding."""
+        return int(self.encoder.embedding_dim)  # pyright: ignore[reportArgumentType]
+
     def embed(self, source: Source, *, sampling_rate_hz: int | None = None) -> np.ndarray:
         """Embed one recording.
 
@@ -99,39 +114,141 @@ class Embedder(nn.Module):
         Raises:
             AudioError: the recording cannot be used; the message says why.
         """
-        return self.embed_waveforms([self.waveform(source, sampling_rate_hz)])[0]
+        return self._points_and_norms([self.waveform(source, sampling_rate_hz)])[0][0]
 
-    def embed_files(
-        self, paths: Sequence[str | Path], progress: Callable[[int, int], None] | None = None
-    ) -> np.ndarray:
-        """Embed files, (N, D) float32 in the order of ``paths``; reads them block by block, so memory stays bounded.
+    def embed_files(self, paths: Sequence[str | Path], progress: Progress | None = None) -> np.ndarray:
+        """Embed files, (N, D) float32 in the order of ``paths``; see `embed_recordings`."""
+        return self.embed_recordings([partial(self.waveform, path) for path in paths], progress=progress).points
+
+    def embed_utterances(
+        self, corpus: Corpus, names: Sequence[str], *, measure: bool = False, progress: Progress | None = None
+    ) -> EmbeddedRecordings:
+        """Embed utterances of a corpus, by their names and in their order; see `embed_recordings`."""
+        readers = [partial(self._utterance, corpus, name) for name in names]
+        return self.embed_recordings(readers, measure=measure, progress=progress)
+
+    def embed_recordings(
+        self,
+        readers: Sequence[Callable[[], np.ndarray]],
+        *,
+        measure: bool = False,
+        progress: Progress | None = None,
+    ) -> EmbeddedRecordings:
+        """Embed what each reader returns, a waveform at the model's rate, in their order.
+
+        Each recording is read once; at most `BLOCK_S` seconds of audio, or one recording, are held at once.
+
+        Args:
+            readers: one for each recording.
+            measure: whether to measure the quality of the recordings too, for a calibration by quality.
+            progress: told how many recordings of how many are done.
 
         Raises:
             AudioError: recordings cannot be used; all of them are counted, the first 20 named.
         """
-        return self.embed_readers([partial(self.waveform, path, None) for path in paths], progress)
+        points, norms, qualities = [np.zeros((0, self.embedding_dim), np.float32)], [np.zeros(0)], []
+        for block in self._blocks(readers, progress):
+            block_points, block_norms = self._points_and_norms(block)
+            points.append(block_points)
+            norms.append(block_norms)
+            if measure:
+                qualities += [measure_quality(waveform, self.sampling_rate_hz) for waveform in block]
+        return EmbeddedRecordings(np.concatenate(points), np.concatenate(norms), tuple(qualities))
 
-    def embed_readers(
-        self, readers: Sequence[Callable[[], np.ndarray]], progress: Callable[[int, int], None] | None = None
-    ) -> np.ndarray:
-        """Embed what each reader returns, waveforms at the model's rate, (N, D) float32 in their order.
+    @torch.inference_mode()
+    def embed_batches(
+        self, waveforms: Sequence[np.ndarray], *, batch_s: float = BATCH_S
+    ) -> Iterator[tuple[list[int], Tensor]]:
+        """Yield the raw embeddings (B, D) of waveforms at the model's rate, in batches of similar lengths.
 
-        At most `BLOCK_S` seconds of audio, or one recording, are held at once.
+        Each comes with the positions of its waveforms. The model is in evaluation mode until the last of them.
+
+        Args:
+            waveforms: (samples,) each, in [-1, 1].
+            batch_s: seconds of padded audio in a batch; a longer waveform is a batch of its own.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            for batch in batches_by_length([len(w) for w in waveforms], int(batch_s * self.sampling_rate_hz)):
+                # Training hears 16-bit samples. Finer ones differ where there is nothing but rounding, such as above
+                # 4 kHz in telephone speech, and the logarithm of the filter banks makes that difference large.
+                padded, lengths = pad([from_int16(to_int16(waveforms[i])) for i in batch])
+                device = next(self.encoder.parameters()).device
+                yield batch, self(padded.to(device), lengths.to(device))
+        finally:
+            self.train(was_training)
+
+    def verify(
+        self,
+        enrolment: Source | Sequence[Source],
+        test: Source,
+        *,
+        operating_point: str | None = None,
+        prior: float | None = None,
+        scorer: str | None = None,
+    ) -> Verification:
+        """Compare a recording with one or several of a known speaker.
+
+        Several enrolment recordings make one point in the middle of theirs, by the way of the model's space. Without a
+        decision card nothing is decided.
+
+        Args:
+            enrolment: path or waveform of the known speaker, or several.
+            test: path or waveform in question.
+            operating_point: where to decide; see `choose_point`. None decides for equal costs at ``prior``.
+            prior: probability of the same speaker before hearing, in (0, 1); if None that of the operating point, or
+                0.5.
+            scorer: a name in the table of scorers, for a score by another one, which is not calibrated; None takes that
+                of the decision card, or without one that of the model's space.
 
         Raises:
-            AudioError: recordings cannot be used; all of them are counted, the first 20 named.
+            AudioError: a recording cannot be used.
+            InputError: an operating point or a prior for a model without a decision card, or numbers out of range.
         """
-        points = [self.embed_waveforms(block) for block in self.read_in_blocks(readers, progress)]
-        return np.concatenate(points) if points else np.zeros((0, self.embedding_dim), np.float32)
+        rule = decision_rule(self.calibrated, operating_point=operating_point, prior=prior, scorer=scorer)
+        sources = [enrolment] if isinstance(enrolment, (str, Path, np.ndarray)) else list(enrolment)
+        if not sources:
+            raise InputError("at least one enrolment recording is needed, got none")
+        readers = [partial(self.waveform, source) for source in (*sources, test)]
+        names = [*_names("enrolment", sources), *_names("test", [test])]
+        return decide(rule, self.space, self.embed_recordings(readers, measure=True), names)
 
-    def read_in_blocks(
-        self, readers: Sequence[Callable[[], np.ndarray]], progress: Callable[[int, int], None] | None = None
+    def with_dev(self, dev: DevResult) -> Embedder:
+        """Return the same model (sharing weights) with another dev result."""
+        return Embedder(self.filter_bank, self.encoder, self.space, self.description, replace(dev), self.calibrated)
+
+    def waveform(self, source: Source, sampling_rate_hz: int | None = None) -> np.ndarray:
+        """Return a recording as the model takes it, float32 (samples,) at its rate; see `embed`."""
+        if isinstance(source, (str, Path)):
+            return read_audio(source, sampling_rate_hz=self.sampling_rate_hz)
+        if sampling_rate_hz not in (None, self.sampling_rate_hz):
+            raise InputError(
+                f"a waveform must come at the model's {self.sampling_rate_hz} Hz, got {sampling_rate_hz} Hz; "
+                "resample it first"
+            )
+        waveform = np.asarray(source, dtype=np.float32)
+        check_waveform(waveform, self.sampling_rate_hz, "waveform")
+        return waveform
+
+    def _utterance(self, corpus: Corpus, name: str) -> np.ndarray:
+        utterance = corpus[name]
+        try:
+            return read_audio(
+                corpus.path_of(utterance),
+                sampling_rate_hz=self.sampling_rate_hz,
+                start_s=utterance.start_s,
+                duration_s=utterance.segment_s,
+            )
+        except AudioError as error:
+            raise AudioError(f"{name}: {error}") from error
+
+    def _blocks(
+        self, readers: Sequence[Callable[[], np.ndarray]], progress: Progress | None
     ) -> Iterator[list[np.ndarray]]:
-        """Yield what the readers return, in their order, in lists of at most `BLOCK_S` seconds or one recording.
+        """Yield what the readers return, in lists of at most `BLOCK_S` seconds or one recording.
 
-        Raises:
-            AudioError: recordings cannot be used; all of them are counted, the first 20 named. Nothing is yielded after
-                the first of them.
+        After the first recording that cannot be used nothing is yielded; the rest is read to name them all.
         """
         failures: list[str] = []
         block: list[np.ndarray] = []
@@ -151,68 +268,18 @@ class Embedder(nn.Module):
             shown = "\n  ".join(failures[:20])
             raise AudioError(f"{len(failures)} of {len(readers)} recordings cannot be used:\n  {shown}")
 
-    @property
-    def embedding_dim(self) -> int:
-        """Size D of the embedding."""
-        return int(self.encoder.embedding_dim)  # pyright: ignore[reportArgumentType]
-
-    def embed_waveforms(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Embed waveforms at the model's rate, (N, D) float32, in batches of similar lengths."""
-        return self.embed_with_norms(waveforms)[0]
-
     @torch.inference_mode()
-    def embed_with_norms(self, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Embed waveforms at the model's rate; return points (N, D) float32 and norms (N,) of the raw embeddings."""
-        was_training = self.training
-        self.eval()
+    def _points_and_norms(self, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return points (N, D) float32 of waveforms at the model's rate, and norms (N,) of the raw embeddings."""
         points = np.zeros((len(waveforms), self.embedding_dim), np.float32)
         norms = np.zeros(len(waveforms))
-        try:
-            for batch in batches_by_length([len(w) for w in waveforms], int(BATCH_S * self.sampling_rate_hz)):
-                # Training hears 16-bit samples. Finer ones differ where there is nothing but rounding, such as above
-                # 4 kHz in telephone speech, and the logarithm of the filter banks makes that difference large.
-                padded, lengths = pad([from_int16(to_int16(waveforms[i])) for i in batch])
-                device = next(self.encoder.parameters()).device
-                z = self(padded.to(device), lengths.to(device))
-                points[batch] = self.space.project(z).float().cpu().numpy()
-                norms[batch] = torch.linalg.vector_norm(z.double(), dim=-1).cpu().numpy()
-        finally:
-            self.train(was_training)
+        for batch, z in self.embed_batches(waveforms):
+            points[batch] = self.space.project(z).float().cpu().numpy()
+            norms[batch] = torch.linalg.vector_norm(z.double(), dim=-1).cpu().numpy()
         if not np.isfinite(points).all():
             row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
             raise InputError(f"the embedding of recording {row} is not finite: the model's weights are damaged")
         return points, norms
-
-    def verify(
-        self,
-        enrolment: Source | Sequence[Source],
-        test: Source,
-        *,
-        operating_point: str | None = None,
-        prior: float | None = None,
-        scorer: str | None = None,
-    ) -> Verification:
-        """Compare a recording with one or several of a known speaker; see `curvox.embedder.verify_recordings`."""
-        from curvox.embedder.decisions import verify_recordings
-
-        return verify_recordings(self, enrolment, test, operating_point=operating_point, prior=prior, scorer=scorer)
-
-    def with_dev(self, dev: DevResult) -> Embedder:
-        """Return the same model (sharing weights) with another dev result."""
-        return Embedder(self.filter_bank, self.encoder, self.space, self.description, replace(dev), self.calibrated)
-
-    def waveform(self, source: Source, sampling_rate_hz: int | None = None) -> np.ndarray:
-        """Return a recording as the model takes it, float32 (samples,) at its rate; see `embed`."""
-        if isinstance(source, (str, Path)):
-            return read_audio(source, sampling_rate_hz=self.sampling_rate_hz)
-        if sampling_rate_hz not in (None, self.sampling_rate_hz):
-            raise InputError(
-                f"a waveform must come at the model's {self.sampling_rate_hz} Hz, got {sampling_rate_hz} Hz; "
-                "resample it first"
-            )
-        waveform = np.asarray(source, dtype=np.float32)
-        check_waveform(waveform, self.sampling_rate_hz, "waveform")
-        return waveform
 
 
 def batches_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -233,3 +300,10 @@ def pad(waveforms: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     for row, waveform in zip(padded, waveforms, strict=True):
         row[: len(waveform)] = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32))
     return padded, lengths
+
+
+def _names(side: str, sources: Sequence[Source]) -> list[str]:
+    return [
+        str(source) if isinstance(source, (str, Path)) else f"the {side} waveform {i + 1}"
+        for i, source in enumerate(sources)
+    ]

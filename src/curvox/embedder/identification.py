@@ -1,4 +1,4 @@
-"""Open-set identification: which of the enrolled speakers is it, if any of them?"""
+"""Open-set identification: which of the speakers of a gallery is it, if any of them?"""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from curvox.audio import RecordingQuality
-from curvox.embedder.calibrated_scoring import CalibratedScoring
-from curvox.embedder.decision_card import DecisionCard
+from curvox.audio import AUDIO_SUFFIXES, RecordingQuality
+from curvox.corpora import read_corpus, read_enrolments
+from curvox.embedder.card.calibrated_scoring import CalibratedScoring
+from curvox.embedder.card.decision_card import DecisionCard
 from curvox.embedder.decisions import NOT_CALIBRATED, warnings_of
 from curvox.embedder.embedder import Embedder, Source
-from curvox.embedder.models import EnrolledModels, enrol_models
-from curvox.embedder.recordings import MeasuredRecordings, embed_and_measure
+from curvox.embedder.recordings import EmbeddedRecordings, EnrolledModels, enrol_models
 from curvox.errors import InputError
 from curvox.records import to_plain
 from curvox.scoring import default_scorer, score_pairs
@@ -171,14 +172,15 @@ def _enrol(
     gallery: Mapping[str, Sequence[Source]],
     probe: Source,
     progress: Callable[[int, int], None] | None,
-) -> tuple[MeasuredRecordings, EnrolledModels]:
+) -> tuple[EmbeddedRecordings, EnrolledModels]:
     if not gallery or not all(len(own) for own in gallery.values()):
         raise InputError("a gallery holds at least one speaker, and each of them at least one recording")
     sources = [source for own in gallery.values() for source in own]
-    recordings = embed_and_measure(model, [partial(model.waveform, source) for source in (*sources, probe)], progress)
+    readers = [partial(model.waveform, source) for source in (*sources, probe)]
+    recordings = model.embed_recordings(readers, measure=True, progress=progress)
     ends = np.cumsum([len(own) for own in gallery.values()])
     rows = [*np.split(np.arange(len(sources)), ends[:-1]), np.array([len(sources)])]
-    return recordings, enrol_models(model, recordings, rows)
+    return recordings, enrol_models(model.space, recordings, rows)
 
 
 def _ranked(names: list[str], scores: np.ndarray, llrs: np.ndarray | None) -> tuple[Candidate, ...]:
@@ -218,3 +220,99 @@ def _unmeasured(threshold: SearchThreshold) -> tuple[str, ...]:
         f"{threshold.false_alarm_rate / threshold.enrolled:.2g} for one comparison, so the threshold is the bound that "
         "holds for any well calibrated ratio, which is strict",
     )
+
+
+def read_gallery(path: Path, *, data: Path | None = None, style: str = "kaldi") -> dict[str, list[Path]]:
+    """Return the recordings of each enrolled speaker.
+
+    Args:
+        path: a folder, or an enrolment map. In a folder each folder is a speaker, with all the recordings below it, and
+            so is each recording that lies in no folder of its own, named by its file without the ending. Hidden files
+            are passed over.
+        data: the corpus whose utterances the map names; without it the map names files, relative to its own folder.
+        style: of the map, a name in ``curvox.corpora.ENROLMENT_STYLES``.
+
+    Raises:
+        InputError: no such path, nobody in it, a speaker without recordings or with two places, a file that is missing,
+            or a corpus beside a folder.
+        CorpusError: a map that cannot be read, or an utterance that is part of a longer recording.
+    """
+    if path.is_dir():
+        if data is not None:
+            raise InputError(f"{path} is a folder, which needs no corpus; leave --data out")
+        return _of_folder(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; expected a folder of speakers, or an enrolment map")
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        raise InputError(f"{path} is a recording; expected a folder of speakers, or a map of speakers and recordings")
+    models = read_enrolments(path, style=style).models
+    if data is None:
+        gallery = {name: [path.parent / own for own in recordings] for name, recordings in models.items()}
+        _require_files(gallery, path)
+        return gallery
+    return _of_corpus(models, data)
+
+
+def _of_folder(folder: Path) -> dict[str, list[Path]]:
+    gallery: dict[str, list[Path]] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            name, recordings = entry.name, sorted(p for p in entry.rglob("*") if _is_recording(p))
+            if not recordings:
+                raise InputError(f"{entry} holds no recording; expected one of {', '.join(sorted(AUDIO_SUFFIXES))}")
+        elif _is_recording(entry):
+            name, recordings = entry.stem, [entry]
+        else:
+            continue
+        if name in gallery:
+            raise InputError(f'the speaker "{name}" is enrolled twice, by {gallery[name][0]} and by {entry}')
+        gallery[name] = recordings
+    if not gallery:
+        raise InputError(f"{folder} holds nobody; expected a folder, or a recording, for each enrolled speaker")
+    return gallery
+
+
+def _of_corpus(models: Mapping[str, tuple[str, ...]], data: Path) -> dict[str, list[Path]]:
+    corpus = read_corpus(data, check_files=False)
+    gallery: dict[str, list[Path]] = {}
+    for name, utterances in models.items():
+        parts = [u for u in utterances if corpus[u].start_s or corpus[u].segment_s is not None]
+        if parts:
+            raise InputError(f'"{parts[0]}" is a part of a longer recording; a gallery takes whole recordings')
+        gallery[name] = [corpus.path_of(u) for u in utterances]
+    return gallery
+
+
+def _require_files(gallery: dict[str, list[Path]], source: Path) -> None:
+    missing = [recording for own in gallery.values() for recording in own if not recording.is_file()]
+    if missing:
+        raise InputError(
+            f"{len(missing)} recordings of {source} do not exist, the first is {missing[0]}; paths are relative to the "
+            "map's folder, and names of utterances need their corpus (--data)"
+        )
+
+
+def _is_recording(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+
+
+def find_recordings(paths: list[Path]) -> list[Path]:
+    """Return the audio files that ``paths`` name: files as they are, folders searched at any depth, sorted.
+
+    Raises:
+        InputError: a path does not exist, or a folder holds no audio file.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+            if not inside:
+                raise InputError(f"{path} holds no audio file; expected one of {', '.join(sorted(AUDIO_SUFFIXES))}")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise InputError(f"{path} does not exist; expected an audio file or a folder of them")
+    return list(dict.fromkeys(found))

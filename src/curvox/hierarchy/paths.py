@@ -9,9 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvox.corpora import COLUMNS, Corpus, Utterance
-from curvox.corpora.label_tree import UNKNOWN, label_paths, labels_of_speakers
-from curvox.corpora.speaker_labels import NOT_OF_SPEAKERS
+from curvox.corpora import (
+    COLUMNS,
+    NOT_OF_SPEAKERS,
+    UNKNOWN,
+    Corpus,
+    Utterance,
+    label_paths,
+    labels_of_speakers,
+)
 from curvox.errors import InputError, require_name
 
 SEPARATOR = " / "

@@ -15,6 +15,7 @@ from curvox.hierarchy.paths import TreePaths
 _FIRST_STEP = 2.0
 
 
+@torch.no_grad()
 def planted_points(
     paths: TreePaths, space: AbstractSpace, *, dim: int, spread_ratio: float, seed: int
 ) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
-"""Speakers drawn with replacement, and the intervals that their draws give."""
+"""From a measure on draws of speakers to its interval, and the weights of pairs in such a draw."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,22 +17,7 @@ IntervalLike = Callable[[float, NDArray[np.float64], int], Interval | None]
 """From an estimate, its values in draws (R,) and the number of speakers behind it to an interval."""
 
 _LEVEL = 0.95
-_MOST_REDRAWS = 20
 _ALMOST_ONE = 1 - 1e-12
-
-
-def speaker_draws(speakers: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Yield how often each speaker (S,) is drawn when as many as there are are drawn with replacement.
-
-    Args:
-        speakers: S; without any there are no draws.
-        resamples: how many draws.
-        seed: of the draws.
-    """
-    rng = np.random.default_rng(seed)
-    fair = np.full(speakers, 1 / max(speakers, 1))
-    for _ in range(resamples if speakers else 0):
-        yield rng.multinomial(speakers, fair).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,30 +58,6 @@ class SpeakerPairs:
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums (Q,) of values of pairs of items (P,)."""
         return np.bincount(self.place, values, minlength=len(self.first)).astype(np.float64)
-
-
-def resampled(
-    measure: Callable[[NDArray[np.float64]], float], *, speakers: int, resamples: int, seed: int
-) -> NDArray[np.float64]:
-    """Return a measure of each draw of speakers (R,).
-
-    A draw without what the measure needs, for which it is NaN, is thrown away and the next takes its place; after
-    twenty times as many draws as wanted the rest is left out.
-
-    Args:
-        measure: from multiplicities (S,) to a number.
-        speakers: S.
-        resamples: R.
-        seed: of the draws.
-    """
-    values: list[float] = []
-    for drawn in speaker_draws(speakers, _MOST_REDRAWS * resamples, seed):
-        if len(values) == resamples:
-            break
-        value = measure(drawn)
-        if np.isfinite(value):
-            values.append(value)
-    return np.array(values)
 
 
 def rate_like(estimate: float, values: NDArray[np.float64], speakers: int) -> Interval | None:

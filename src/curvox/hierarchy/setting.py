@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,12 @@ from curvox.geometry import AbstractSpace
 from curvox.hierarchy.dendrogram import sample_pairs
 from curvox.hierarchy.distances import pair_distances
 from curvox.hierarchy.paths import TreePaths
-from curvox.hierarchy.resampling import IntervalLike, checked_points, resampled, speaker_draws
-from curvox.metrics import Interval
+from curvox.hierarchy.resampling import IntervalLike, checked_points
+from curvox.metrics import Interval, resample_speakers, speaker_draws
 
 _MOST_GROUPS = 200
+# A measure that most draws do not have is given up after so many draws for each value.
+_MOST_REDRAWS = 20
 ABOVE, SPEAKER, BELOW, ACROSS = "above", "speaker", "below", "across"
 
 
@@ -82,7 +85,7 @@ class Setting:
 
     def draws(self, among: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
         """Yield the multiplicities (S,) of every draw of some speakers (K,); those of others are 0."""
-        for drawn in speaker_draws(len(among), self.resamples, self.seed):
+        for drawn in islice(speaker_draws(len(among), seed=self.seed), self.resamples):
             yield self._spread(among, drawn)
 
     def interval(
@@ -104,13 +107,19 @@ class Setting:
                 it, and their number would make it seem better known than it is.
             behind: how many of them the value is a mean over, where some have a lesser part; K if None.
         """
-        values = resampled(
-            lambda drawn: measure(self._spread(among, drawn)),
+
+        def of_draw(drawn: NDArray[np.int64]) -> float | None:
+            found = measure(self._spread(among, drawn))
+            return found if np.isfinite(found) else None
+
+        values, _ = resample_speakers(
+            of_draw,
             speakers=len(among),
             resamples=self.resamples,
             seed=self.seed,
+            most_draws=_MOST_REDRAWS * self.resamples,
         )
-        return like(value, values, len(among) if behind is None else behind)
+        return like(value, np.array(values), len(among) if behind is None else behind)
 
     def left_out(self, among: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return weights (G, S) for a jackknife: each row leaves out one of some speakers (K,), or one of 200 groups of
@@ -121,7 +130,7 @@ class Setting:
         group[among] = np.random.default_rng(self.seed).permutation(len(among)) % max(groups, 1)
         return (group[None, :] != np.arange(groups)[:, None]).astype(np.float64)
 
-    def _spread(self, among: NDArray[np.int64], drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _spread(self, among: NDArray[np.int64], drawn: NDArray[np.int64]) -> NDArray[np.float64]:
         weights = np.zeros(self.count)
         weights[among] = drawn
         return weights

@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, Any
 from curvox.tables import Entry, Table
 
 if TYPE_CHECKING:
+    from curvox.losses.aam_softmax import AAMSoftmax as AAMSoftmax
+    from curvox.losses.am_softmax import AMSoftmax as AMSoftmax
+    from curvox.losses.combined import Combined as Combined
     from curvox.losses.combined import WeightedLoss
     from curvox.losses.contract import AbstractLoss, LossOutput
     from curvox.losses.description import create_loss, takes_tree
+    from curvox.losses.h_softmax import HSoftmax as HSoftmax
+    from curvox.losses.ham_softmax import HAMSoftmax as HAMSoftmax
+    from curvox.losses.ram_softmax import RAMSoftmax as RAMSoftmax
     from curvox.losses.sharding import as_sharded, has_centres, shard_centres, sharded_parameters
 
 _ROOM = "curvox.losses"

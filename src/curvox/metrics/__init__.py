@@ -15,6 +15,7 @@ from curvox.metrics.dcf import (
     min_dcf_of_roc,
 )
 from curvox.metrics.det import DetCurve, det_curve, probit
+from curvox.metrics.draws import SpeakerDraws, draw_speakers, resample_speakers, speaker_draws
 from curvox.metrics.eer import Eer, eer_of_hull, eer_of_roc, equal_error_rate
 from curvox.metrics.evaluation import Evaluation, evaluate
 from curvox.metrics.figures import DEFAULT_POINTS, DEFAULT_RATES, Figure, detection_figures
@@ -43,6 +44,7 @@ __all__ = [
     "RocPoints",
     "ScoreHealth",
     "ScoreHistogram",
+    "SpeakerDraws",
     "actual_dcf",
     "auc",
     "bayes_threshold",
@@ -53,6 +55,7 @@ __all__ = [
     "compare_systems",
     "det_curve",
     "detection_figures",
+    "draw_speakers",
     "eer_of_hull",
     "eer_of_roc",
     "equal_error_rate",
@@ -67,9 +70,11 @@ __all__ = [
     "probit",
     "rate_interval",
     "reflected_interval",
+    "resample_speakers",
     "roc_corners",
     "roc_points",
     "score_health",
+    "speaker_draws",
     "sum_interval",
     "tied_share",
 ]

@@ -1,8 +1,4 @@
-"""Intervals of detection metrics by bootstrap over speakers.
-
-Trials are not independent: one hard speaker spoils all of its trials at once. What is drawn with replacement is
-therefore the speaker, and every trial follows from its speakers.
-"""
+"""Intervals of detection metrics by bootstrap over speakers."""
 
 from __future__ import annotations
 
@@ -15,13 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.metrics.dcf import OperatingPoint, normalised_cost
+from curvox.metrics.draws import resample_speakers
 from curvox.metrics.figures import UNBOUNDED, Choice
 from curvox.metrics.inputs import check_speakers, check_trials
 from curvox.metrics.intervals import Interval, logarithmic_interval, rate_interval, sum_interval
 from curvox.metrics.resamples import WeighedTrials, weighed_trials
-
-# Draws taken together: multiplicities of about this many bytes.
-_BLOCK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,30 +165,17 @@ def replicate(trials: WeighedTrials, *, resamples: int, seed: int) -> Replicates
     """Return the figures of trials and of their resamples, as ``bootstrap_speakers`` describes them."""
     if resamples < 1:
         raise InputError(f"resamples must be at least 1, got {resamples}; 1000 give a steady 95 % interval")
-    rng = np.random.default_rng(seed)
-    fair = np.full(trials.speakers, 1 / trials.speakers)
-    block = max(1, _BLOCK_BYTES // (8 * trials.speakers))
-    values = np.empty((len(trials.choice.keys), resamples))
     estimates = trials.figures_and_rates(np.ones(trials.speakers))
     assert estimates is not None  # both classes were checked to be there
-    rates = np.empty((*estimates[1].shape, resamples + 1))
-    rates[..., 0] = estimates[1]
-    done = redrawn = 0
-    while done < resamples:
-        # Row by row from one stream: the draws are the same for every block size.
-        for multiplicities in rng.multinomial(trials.speakers, fair, size=min(block, resamples - done)):
-            found = trials.figures_and_rates(multiplicities)
-            if found is None:
-                redrawn += 1
-            else:
-                values[:, done], rates[..., done + 1] = found
-                done += 1
+    found, redrawn = resample_speakers(
+        trials.figures_and_rates, speakers=trials.speakers, resamples=resamples, seed=seed
+    )
     return Replicates(
         keys=trials.choice.keys,
         estimates=np.array(estimates[0]),
-        values=values,
+        values=np.ascontiguousarray(np.array([figures for figures, _ in found]).T),
         choice=trials.choice,
-        rates=rates,
+        rates=np.stack([estimates[1], *(rates for _, rates in found)], axis=-1),
         sizes=trials.sizes,
         redrawn=redrawn,
         speakers=trials.speakers,

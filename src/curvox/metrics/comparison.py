@@ -23,11 +23,15 @@ class Difference:
     Attributes:
         key: of the figure, as in ``Figure``.
         title: of the figure, for people.
-        first: the figure of the first system.
+        first: the figure of the first system, or its mean over seeds.
         second: that of the second.
         difference: second minus first; below 0 the second has the lower cost or error rate (of the AUC the worse).
-        interval: of the difference, by paired bootstrap over speakers.
-        p_value: of the hypothesis that the difference is 0, two-sided, in (0, 1].
+        interval: of the difference, by paired bootstrap over speakers; of means over seeds also over these.
+        p_value: of the hypothesis that the difference is 0, two-sided, in [0, 1].
+        standard_error: of the difference; None where it was not taken.
+        degrees: of freedom of Student's distribution behind interval and p; None where none is.
+        relative: the difference over ``first``; None where it was not taken or a figure is 0.
+        relative_interval: of that, on the scale of the logarithm of second / first.
     """
 
     key: str
@@ -37,6 +41,10 @@ class Difference:
     difference: float
     interval: Interval
     p_value: float
+    standard_error: float | None = None
+    degrees: float | None = None
+    relative: float | None = None
+    relative_interval: Interval | None = None
 
 
 def compare_systems(

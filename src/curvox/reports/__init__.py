@@ -1,69 +1,50 @@
 """Reports: tables, figures, pages and citations. They render results and compute nothing."""
 
-from curvox.reports.bench_page import render_bench_page
-from curvox.reports.bench_tables import bench_markdown
-from curvox.reports.bibtex import BIBTEX
-from curvox.reports.citations import Paper, citations_for, paper_of
-from curvox.reports.clips import Clip, clips_of
-from curvox.reports.comparison import ComparedSystem, Comparison
-from curvox.reports.comparison_tables import comparison_latex, comparison_markdown, comparison_tables
-from curvox.reports.corpus_page import render_corpus_page
-from curvox.reports.diagnosis_page import render_diagnosis_page
-from curvox.reports.evaluation_folder import (
-    EVALUATION_FILES,
-    FinishedEvaluation,
-    read_evaluation_folder,
-    write_evaluation_folder,
+from curvox.reports.citations import BIBTEX, Paper, citations_for, paper_of
+from curvox.reports.figures.detection import (
+    accents_by_size,
+    calibration_figure,
+    det_figure,
+    dev_eer_figure,
+    disk_figure,
+    eer_figure,
+    histogram_figure,
+    loss_figure,
 )
-from curvox.reports.evaluation_page import render_evaluation_page
-from curvox.reports.evaluation_report import Breakdown, EvaluationReport, ScoringFacts, TrialFacts, read_report
-from curvox.reports.figure_tables import (
-    back_end_titles,
-    breakdown_keys,
+from curvox.reports.figures.vitals import distance_figure, radius_figure, vital_figure
+from curvox.reports.pages.bench import render_bench_page
+from curvox.reports.pages.clips import Clip, clips_of
+from curvox.reports.pages.corpus import render_corpus_page
+from curvox.reports.pages.diagnosis import render_diagnosis_page
+from curvox.reports.pages.evaluation import render_evaluation_page
+from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_pictures, render_hierarchy_page
+from curvox.reports.pages.page import render_page, write_page
+from curvox.reports.results import DiskPicture, Report, SystemResult
+from curvox.reports.tables.bench import bench_markdown
+from curvox.reports.tables.evaluation import (
     breakdown_table,
-    column_title,
-    column_titles,
+    comparison_latex,
+    comparison_markdown,
+    comparison_tables,
     figures_table,
 )
-from curvox.reports.figures import accents_by_size, det_figure, dev_eer_figure, disk_figure, eer_figure, loss_figure
-from curvox.reports.hierarchy_page import hierarchy_pictures, render_hierarchy_page
-from curvox.reports.hierarchy_report import HierarchyReport
-from curvox.reports.hierarchy_tables import measures_table
-from curvox.reports.page import render_page, write_page
-from curvox.reports.results import DiskPicture, Report, SystemResult, installed_versions
-from curvox.reports.score_figures import calibration_figure, histogram_figure
-from curvox.reports.tables import markdown_table, terminal_table
-from curvox.reports.vital_figures import distance_figure, radius_figure, vital_figure
-from curvox.reports.worst_trials import TrialSide, WorstTrial, worst_trials
+from curvox.reports.tables.hierarchy import measures_table
+from curvox.reports.tables.tables import markdown_table, terminal_table
 
 __all__ = [
     "BIBTEX",
-    "EVALUATION_FILES",
-    "Breakdown",
     "Clip",
-    "ComparedSystem",
-    "Comparison",
     "DiskPicture",
-    "EvaluationReport",
-    "FinishedEvaluation",
     "HierarchyReport",
     "Paper",
     "Report",
-    "ScoringFacts",
     "SystemResult",
-    "TrialFacts",
-    "TrialSide",
-    "WorstTrial",
     "accents_by_size",
-    "back_end_titles",
     "bench_markdown",
-    "breakdown_keys",
     "breakdown_table",
     "calibration_figure",
     "citations_for",
     "clips_of",
-    "column_title",
-    "column_titles",
     "comparison_latex",
     "comparison_markdown",
     "comparison_tables",
@@ -75,14 +56,11 @@ __all__ = [
     "figures_table",
     "hierarchy_pictures",
     "histogram_figure",
-    "installed_versions",
     "loss_figure",
     "markdown_table",
     "measures_table",
     "paper_of",
     "radius_figure",
-    "read_evaluation_folder",
-    "read_report",
     "render_bench_page",
     "render_corpus_page",
     "render_diagnosis_page",
@@ -91,7 +69,5 @@ __all__ = [
     "render_page",
     "terminal_table",
     "vital_figure",
-    "worst_trials",
-    "write_evaluation_folder",
     "write_page",
 ]

@@ -5,10 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from curvox.errors import require_name
-from curvox.reports.bibtex import BIBTEX
+
+# The papers behind the parts of curvox, as BibTeX: ``papers.bib`` beside this file.
+
+_KEY = re.compile(r"@\w+\{([^,\s]+),")
+
+BIBTEX: dict[str, str] = {
+    _KEY.findall(entry)[0]: entry
+    for entry in Path(__file__).with_name("papers.bib").read_text(encoding="utf-8").strip().split("\n\n")
+}
+"""Entries by their keys, in alphabetical order."""
 
 _ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303", "v": "\u030c"}
 

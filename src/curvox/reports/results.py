@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curvox.errors import InputError
+from curvox.evaluating import installed_versions
 from curvox.metrics import Evaluation
 
 if TYPE_CHECKING:
-    from curvox.reports.comparison import Comparison
+    from curvox.evaluating import Comparison
     from curvox.training import EpochRecord
-
-_PACKAGES = ("curvox", "torch", "lightning", "numpy", "matplotlib")
-
-
-def installed_versions() -> tuple[tuple[str, str], ...]:
-    """Return the versions of Python and of the packages that results hang on, as (name, version)."""
-    versions = [("Python", platform.python_version())]
-    for package in _PACKAGES:
-        try:
-            versions.append((package, version(package)))
-        except PackageNotFoundError:
-            continue
-    return tuple(versions)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from curvox.errors import InputError
-from curvox.metrics import Interval, rate_interval
-
-# Numbers of multiplicities drawn at once (float64: 64 MiB).
-_DRAWN_NUMBERS = 1 << 23
+from curvox.metrics import Interval, draw_speakers, rate_interval
 
 
 def rate_intervals(
@@ -18,7 +15,6 @@ def rate_intervals(
     labels: NDArray[np.bool_],
     enrolment: NDArray[np.intp],
     test: NDArray[np.intp],
-    speakers: int,
     thresholds: NDArray[np.float64],
     *,
     resamples: int,
@@ -36,17 +32,16 @@ def rate_intervals(
         labels: (T,) whether the trial is a target.
         enrolment: (T,) number of the speaker of the enrolment side, 0 … S-1.
         test: (T,) of the test side.
-        speakers: S.
         thresholds: (K,) finite.
         resamples: at least 1.
         seed: of the draws.
         level: of the intervals, in (0, 1).
     """
-    if resamples < 1:
-        raise InputError(f"resamples must be at least 1, got {resamples}; 1000 give a steady 95 % interval")
     if not 0 < level < 1:
         raise InputError(f"level must lie strictly between 0 and 1, got {level}; 0.95 is usual")
-    multiplicities = _draw(labels, enrolment, test, speakers, resamples, seed)
+    multiplicities = draw_speakers(labels, enrolment, test, resamples=resamples, seed=seed).multiplicities.T.astype(
+        float
+    )
     sides = []
     for of_class, accepted_is_error in ((~labels, True), (labels, False)):
         trials = int(of_class.sum())
@@ -62,31 +57,6 @@ def rate_intervals(
             side.append((rate, interval))
         sides.append(side)
     return [(*far, *frr) for far, frr in zip(*sides, strict=True)]
-
-
-def _draw(
-    labels: NDArray[np.bool_],
-    enrolment: NDArray[np.intp],
-    test: NDArray[np.intp],
-    speakers: int,
-    resamples: int,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Return (S, R) how often each speaker occurs in draws that have both targets and non-targets."""
-    rng = np.random.default_rng(seed)
-    fair = np.full(speakers, 1 / speakers)
-    block = max(1, _DRAWN_NUMBERS // speakers)
-    kept: list[NDArray[np.float64]] = []
-    missing = resamples
-    while missing:
-        drawn = rng.multinomial(speakers, fair, size=min(block, missing)).T.astype(np.float64)
-        usable = np.ones(drawn.shape[1], dtype=np.bool_)
-        for of_class in (labels, ~labels):
-            ones = np.ones(int(of_class.sum()))
-            usable &= _weight(ones, enrolment[of_class], test[of_class], drawn, labels[of_class][0]) > 0
-        kept.append(drawn[:, usable])
-        missing -= int(usable.sum())
-    return np.concatenate(kept, axis=1)
 
 
 def _weight(

@@ -151,7 +151,7 @@ def find_thresholds(
         InputError: what the metrics refuse, and a rate that so few trials cannot show: less than one error.
     """
     llrs_, labels_, _ = check_trials(llrs, labels)
-    enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
+    enrolment, test, _ = check_speakers(labels_, enrolment_speakers, test_speakers)
     wanted = [
         *(_at_rate("far", rate, llrs_, labels_) for rate in fars),
         *(_at_rate("frr", rate, llrs_, labels_) for rate in frrs),
@@ -162,9 +162,7 @@ def find_thresholds(
     if len(set(names)) != len(names):
         raise InputError(f"the same threshold was asked for twice: {', '.join(names)}")
     thresholds = np.array([one.llr_threshold for one in wanted])
-    measured = rate_intervals(
-        llrs_, labels_, enrolment, test, speakers, thresholds, resamples=resamples, seed=seed, level=level
-    )
+    measured = rate_intervals(llrs_, labels_, enrolment, test, thresholds, resamples=resamples, seed=seed, level=level)
     targets = int(labels_.sum())
     counts = {"far": labels_.size - targets, "frr": targets}
     return tuple(one.measured(rates, counts) for one, rates in zip(wanted, measured, strict=True))

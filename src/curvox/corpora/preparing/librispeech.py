@@ -7,9 +7,7 @@ public domain audio books", ICASSP 2015. The subset goes into a column of its ow
 from __future__ import annotations
 
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.preparing.metadata import Roster, gender_of, numbered_lines
-from curvox.corpora.preparing.preparation import Need, Preparation, Work
-from curvox.corpora.preparing.tree import recordings
+from curvox.corpora.preparing.preparation import Need, Preparation, Roster, Work, gender_of, numbered_lines, recordings
 
 SPEAKERS = "SPEAKERS.TXT"
 SUBSETS = (
@@ -49,15 +47,13 @@ def _add_subset(work: Work, roster: Roster, subset: str) -> None:
         if not name.startswith(f"{speaker}-{chapter}-"):
             work.problem(path, None, f'expected a name that begins "{speaker}-{chapter}-"; restore it')
         elif labels is not None and labels["subset"] != subset:
-            work.problem(
-                path, None, f'{SPEAKERS} has the speaker "{speaker}" in {labels["subset"]}; move the folder there'
-            )
+            message = f'{SPEAKERS} has the speaker "{speaker}" in {labels["subset"]}; move the folder there'
+            work.problem(path, None, message)
         elif labels is not None:
             work.add(
                 Utterance(
                     utterance=name.rpartition(".")[0],
                     path=path,
-                    corpus=work.draft.name,
                     speaker=speaker,
                     session=chapter,
                     gender=labels["gender"],

@@ -5,19 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curvox.corpora.checks import check_rows, in_order
+from curvox.corpora.checks import absolute, check_rows
 from curvox.corpora.corpus import Corpus
-from curvox.corpora.enrolments import write_enrolments
-from curvox.corpora.places import absolute
-from curvox.corpora.preparing.lhotse_parts import lhotse_preparation
-from curvox.corpora.preparing.lhotse_recipes import PREFIX
-from curvox.corpora.preparing.preparation import OfficialTrials, Preparation, Work
-from curvox.corpora.preparing.tree import open_folder
+from curvox.corpora.formats.manifest import TSV_MANIFEST, write_manifest
+from curvox.corpora.preparing.lhotse import PREFIX, lhotse_preparation
+from curvox.corpora.preparing.preparation import Preparation, Work, open_folder
 from curvox.corpora.problems import Draft, refuse
-from curvox.corpora.trial_checks import check_trials
-from curvox.corpora.trial_formats import write_trials
-from curvox.corpora.trial_making import holdout_speakers
-from curvox.corpora.tsv import MANIFEST, write_manifest
+from curvox.corpora.trials.list_files import write_enrolments, write_trials
+from curvox.corpora.trials.making import holdout_speakers
+from curvox.corpora.trials.trial_list import check_trials
 from curvox.errors import InputError, OutputExistsError
 from curvox.tables import Entry, Table
 
@@ -25,25 +21,25 @@ _HERE = "curvox.corpora.preparing"
 PREPARATIONS = Table(
     "corpus",
     {
-        "voxceleb1": Entry(f"{_HERE}.voxceleb1", "VOXCELEB1", "VoxCeleb1, with the cleaned trials O, E and H"),
-        "voxceleb2": Entry(f"{_HERE}.voxceleb2", "VOXCELEB2", "VoxCeleb2, as m4a or converted"),
-        "cnceleb1": Entry(f"{_HERE}.cnceleb1", "CNCELEB1", "CN-Celeb1, with its genres, trials and enrolment map"),
-        "cnceleb2": Entry(f"{_HERE}.cnceleb2", "CNCELEB2", "CN-Celeb2, with its genres"),
+        "voxceleb1": Entry(f"{_HERE}.voxceleb", "VOXCELEB1", "VoxCeleb1, with the cleaned trials O, E and H"),
+        "voxceleb2": Entry(f"{_HERE}.voxceleb", "VOXCELEB2", "VoxCeleb2, as m4a or converted"),
+        "cnceleb1": Entry(f"{_HERE}.cnceleb", "CNCELEB1", "CN-Celeb1, with its genres, trials and enrolment map"),
+        "cnceleb2": Entry(f"{_HERE}.cnceleb", "CNCELEB2", "CN-Celeb2, with its genres"),
         "librispeech": Entry(f"{_HERE}.librispeech", "LIBRISPEECH", "LibriSpeech, any of its seven subsets"),
         "vctk": Entry(f"{_HERE}.vctk", "VCTK", "VCTK 0.92, with its accents"),
-        "audiomnist": Entry(f"{_HERE}.audiomnist", "AUDIOMNIST", "AudioMNIST, with its accents"),
-        "speech_commands": Entry(f"{_HERE}.speech_commands", "SPEECH_COMMANDS", "Speech Commands, speakers by hash"),
+        "audiomnist": Entry(f"{_HERE}.single_words", "AUDIOMNIST", "AudioMNIST, with its accents"),
+        "speech_commands": Entry(f"{_HERE}.single_words", "SPEECH_COMMANDS", "Speech Commands, speakers by hash"),
     },
 )
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What :func:`prepare_corpus` wrote.
+    """The output of :func:`prepare_corpus`.
 
-    ``corpus`` is what the manifest says; its root is the folder that the paths in it are relative to. Where that is
-    not the folder of the manifest, ``audio_root`` has to be named when it is read; otherwise it is None. ``trials``
-    and ``enrolments`` are the files of the official trials; ``notes`` say what was left out, and why.
+    ``corpus`` is that of the manifest; its root is the folder that the paths in it are relative to. Where that is not
+    the folder of the manifest, ``audio_root`` has to be named when it is read; otherwise it is None. ``trials`` and
+    ``enrolments`` are the files of the official trials; ``notes`` say what was left out, and why.
     """
 
     corpus: Corpus
@@ -84,34 +80,28 @@ def prepare_corpus(
     name = name.removeprefix(PREFIX)
     preparation: Preparation = lhotse_preparation(name) if of_lhotse else PREPARATIONS.load(name)
     out = absolute(output)
-    _refuse_existing([out / MANIFEST])
+    _refuse_existing([out / TSV_MANIFEST])
     root = open_folder(preparation, Path(folder))
     work = Work(preparation.title, Draft(root, name))
     preparation.read(work)
-    work.draft.problems = list(in_order(work.draft.problems + check_rows(work.draft, check_files=True)))
-    work.refuse_problems()
-    corpus = Corpus(root, tuple(work.draft.rows.utterances), name)
-    _check_trials(work, corpus)
+    check_rows(work.draft, check_files=True)
+    corpus = work.draft.corpus(f"{work.title} at {work.folder}")
+    found = [p for official in work.trials for p in check_trials(official.trials, corpus, official.enrolments)]
+    refuse(found, f"{work.title} at {root} and its trials (complete the corpus, or move the list elsewhere)")
     if dev_speakers is not None:
         corpus = _with_dev(corpus, dev_speakers, seed)
     return _write(work, _placed(corpus, out), out)
-
-
-def _check_trials(work: Work, corpus: Corpus) -> None:
-    found = [p for official in work.trials for p in check_trials(official.trials, corpus, official.enrolments)]
-    what = f"{work.title} at {work.folder} and its trials (complete the corpus, or move the list elsewhere)"
-    refuse(found, what)
 
 
 def _with_dev(corpus: Corpus, dev_speakers: int, seed: int) -> Corpus:
     if "dev" in corpus.splits:
         raise InputError(f'"{corpus.name}" has a split "dev" of its own; leave dev_speakers out')
     trained_on = corpus.split("train") if corpus.splits else corpus
-    unsplit = Corpus(corpus.root, tuple(replace(u, split="") for u in trained_on.utterances), trained_on.name)
+    unsplit = replace(trained_on, utterances=tuple(replace(u, split="") for u in trained_on.utterances))
     divided = holdout_speakers(unsplit, dev_speakers=dev_speakers, seed=seed)
     splits = {u.speaker: u.split for u in divided.utterances}
     utterances = tuple(replace(u, split=splits.get(u.speaker, u.split)) for u in corpus.utterances)
-    return Corpus(corpus.root, utterances, corpus.name)
+    return replace(corpus, utterances=utterances)
 
 
 def _placed(corpus: Corpus, out: Path) -> Corpus:
@@ -122,36 +112,32 @@ def _placed(corpus: Corpus, out: Path) -> Corpus:
     way = root.relative_to(above).as_posix()
     if way == ".":
         return replace(corpus, root=out)
-    return Corpus(out, tuple(replace(u, path=f"{way}/{u.path}") for u in corpus.utterances), corpus.name)
+    utterances = tuple(replace(u, path=f"{way}/{u.path}") for u in corpus.utterances)
+    return replace(corpus, root=out, utterances=utterances)
 
 
 def _write(work: Work, corpus: Corpus, out: Path) -> Prepared:
     trials = [(out / "trials" / f"{official.name}.txt", official) for official in work.trials]
-    maps = [(path.with_suffix(".map"), official) for path, official in trials if official.enrolments is not None]
-    _refuse_existing([path for path, _ in (*trials, *maps)])
+    models = {path.with_suffix(".map"): official.enrolments for path, official in trials}
+    maps = {path: enrolments for path, enrolments in models.items() if enrolments is not None}
+    _refuse_existing([*(path for path, _ in trials), *maps])
     (out / "trials" if trials else out).mkdir(parents=True, exist_ok=True)
     for path, official in trials:
         write_trials(official.trials, path)
-    for path, official in maps:
-        _write_models(path, official)
+    for path, enrolments in maps.items():
+        write_enrolments(enrolments, path, style="cnceleb")
     # The manifest comes last: where it is, everything is.
-    manifest = write_manifest(corpus, out / MANIFEST)
+    manifest = write_manifest(corpus, out / TSV_MANIFEST)
     return Prepared(
         corpus=corpus,
         manifest=manifest,
         audio_root=None if corpus.root == out else corpus.root,
         trials=tuple(path for path, _ in trials),
-        enrolments=tuple(path for path, _ in maps),
+        enrolments=tuple(maps),
         notes=tuple(work.notes),
     )
 
 
-def _write_models(path: Path, official: OfficialTrials) -> None:
-    if official.enrolments is not None:
-        write_enrolments(official.enrolments, path, style="cnceleb")
-
-
 def _refuse_existing(paths: list[Path]) -> None:
-    existing = [str(path) for path in paths if path.exists()]
-    if existing:
+    if existing := [str(path) for path in paths if path.exists()]:
         raise OutputExistsError(f"{', '.join(existing)} exists already; name another output or move it away")

@@ -13,12 +13,18 @@ from __future__ import annotations
 import re
 
 from curvox.corpora.corpus import Utterance
-from curvox.corpora.preparing.metadata import Roster, gender_of, numbered_lines
-from curvox.corpora.preparing.preparation import Need, Preparation, Work
-from curvox.corpora.preparing.tree import recordings
+from curvox.corpora.preparing.preparation import (
+    Need,
+    Preparation,
+    Roster,
+    Work,
+    gender_of,
+    match_name,
+    numbered_lines,
+    recordings,
+)
 
 INFO, AUDIO = "speaker-info.txt", "wav48_silence_trimmed"
-_NAME = re.compile(r"(?P<sentence>\w+_\d+)_(?P<mic>mic\d)\.\w+")
 
 
 def read_vctk(work: Work) -> None:
@@ -28,17 +34,17 @@ def read_vctk(work: Work) -> None:
     other_microphones = 0
     for speaker, name in recordings(work, AUDIO, depth=2, suffixes=(".flac", ".wav")):
         path = f"{AUDIO}/{speaker}/{name}"
-        found = _NAME.fullmatch(name)
-        if found is None or not name.startswith(f"{speaker}_"):
-            work.problem(path, None, f'expected a name as "{speaker}_001_mic1.flac", got "{name}"; restore it')
-        elif found["mic"] != "mic1":
+        pattern = rf"{re.escape(speaker)}_(\w+_)?\d+_(?P<mic>mic\d)\.\w+"
+        found = match_name(work, path, pattern, f"{speaker}_001_mic1.flac")
+        if found is None:
+            continue
+        if found["mic"] != "mic1":
             other_microphones += 1
         elif (labels := roster.labels(speaker)) is not None:
             work.add(
                 Utterance(
                     utterance=name.rpartition(".")[0],
                     path=path,
-                    corpus=work.draft.name,
                     speaker=speaker,
                     gender=labels["gender"],
                     language="en",
@@ -55,9 +61,8 @@ def read_vctk(work: Work) -> None:
 def _speakers(work: Work) -> Roster:
     lines = numbered_lines(work, INFO)
     if not lines or lines[0][1].split()[:4] != ["ID", "AGE", "GENDER", "ACCENTS"]:
-        work.problem(
-            INFO, 1, f'expected the header "ID AGE GENDER ACCENTS REGION", got "{lines[0][1] if lines else ""}"'
-        )
+        got = lines[0][1] if lines else ""
+        work.problem(INFO, 1, f'expected the header "ID AGE GENDER ACCENTS REGION", got "{got}"')
         return Roster(INFO, {})
     speakers: dict[str, dict[str, str]] = {}
     for number, line in lines[1:]:
@@ -74,6 +79,6 @@ def _speakers(work: Work) -> Roster:
 VCTK = Preparation(
     "VCTK 0.92",
     f"{AUDIO}/p225/p225_001_mic1.flac and {INFO}",
-    (Need((AUDIO,), "VCTK-Corpus-0.92.zip, unpacked"), Need((INFO,), "VCTK-Corpus-0.92.zip, unpacked")),
+    tuple(Need((path,), "VCTK-Corpus-0.92.zip, unpacked") for path in (AUDIO, INFO)),
     read_vctk,
 )

@@ -15,9 +15,8 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from curvox.audio import RecordingQuality, measure_quality
-from curvox.diagnosis import EmbeddedSet, RecordingFacts, StepProbe
-from curvox.diagnosis.step_probe import probe_step
-from curvox.embedder import Embedder, batches_by_length, model_folder, pad, read_description
+from curvox.diagnosis import EmbeddedSet, RecordingFacts, StepProbe, probe_step
+from curvox.embedder import Embedder, model_folder, read_description
 from curvox.errors import AudioError, CheckpointError, CurvoxError
 from curvox.files import tensors_from_file
 from curvox.losses import AbstractLoss
@@ -236,14 +235,9 @@ def _known(numbers: np.ndarray, names: tuple[str, ...], rows: np.ndarray) -> Ten
 
 @torch.no_grad()
 def _raw_embeddings(embedder: Embedder, waveforms: list[np.ndarray]) -> Tensor:
-    was_training = embedder.training
-    embedder.eval()
-    try:
-        raw = torch.zeros(len(waveforms), embedder.embedding_dim)
-        for batch in batches_by_length([len(w) for w in waveforms], int(DEV_BATCH_S * embedder.sampling_rate_hz)):
-            raw[batch] = embedder(*pad([waveforms[i] for i in batch])).float()
-    finally:
-        embedder.train(was_training)
+    raw = torch.zeros(len(waveforms), embedder.embedding_dim)
+    for batch, z in embedder.embed_batches(waveforms, batch_s=DEV_BATCH_S):
+        raw[batch] = z.float()
     if lost := int((~torch.isfinite(raw).all(dim=1)).sum()):
         raise CheckpointError(
             f"{lost} of {len(raw)} recordings have embeddings that are not finite: the weights of the checkpoint are "

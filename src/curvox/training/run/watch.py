@@ -12,7 +12,13 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from curvox.diagnosis import embedding_measures as measures
+from curvox.diagnosis import (
+    alignment,
+    effective_rank,
+    radius_quantiles,
+    same_and_different_distances,
+    uniformity,
+)
 from curvox.errors import TrainingError
 from curvox.geometry import AbstractSpace, widen
 from curvox.training.run.logs import PREFIX
@@ -20,8 +26,7 @@ from curvox.training.step.module import SpeakerModule
 from curvox.training.step.processes import gradient_norm
 
 if TYPE_CHECKING:
-    from curvox.diagnosis import Finding
-    from curvox.diagnosis.live import LiveWatch
+    from curvox.diagnosis import Finding, LiveWatch
 
 MOST_RECORDINGS = 1024
 """Pairs are counted among the first recordings of a batch; batches of whole speakers have them side by side."""
@@ -39,16 +44,16 @@ def embedding_signs(space: AbstractSpace, raw: Tensor, speakers: Tensor) -> dict
     raw, speakers = widen(raw.detach())[:MOST_RECORDINGS].cpu(), speakers[:MOST_RECORDINGS].cpu()
     space = space if _on_cpu(space) else copy.deepcopy(space).cpu()
     points = space.project(raw)
-    same, different = measures.same_and_different_distances(space, points, speakers)
+    same, different = same_and_different_distances(space, points, speakers)
     signs = {
-        "effective_rank": measures.effective_rank(points),
-        "alignment": measures.alignment(raw, speakers),
-        "uniformity": measures.uniformity(raw),
+        "effective_rank": effective_rank(points),
+        "alignment": alignment(raw, speakers),
+        "uniformity": uniformity(raw),
         "same_distance": same.mean().item(),
         "different_distance": different.mean().item(),
     }
     if space.ball is not None:
-        radii = measures.radius_quantiles(space, raw)
+        radii = radius_quantiles(space, raw)
         signs |= dict(zip(("radius_low", "radius_mid", "radius_high"), radii, strict=True))
     return {name: value for name, value in signs.items() if not math.isnan(value)}
 
@@ -156,7 +161,7 @@ class VitalWatch(pl.Callback):
 
     def _consult(self, step: int) -> None:
         if self._doctor is None:
-            from curvox.diagnosis.live import LiveWatch
+            from curvox.diagnosis import LiveWatch
 
             self._doctor = LiveWatch()
         for finding in self._doctor.feed(step, self._signs):
@@ -171,8 +176,7 @@ class VitalWatch(pl.Callback):
 
 def in_words(finding: Finding, step: int) -> str:
     """Return a finding of a running training in two lines: what is so and by which numbers, and what to do."""
-    from curvox.diagnosis import CAUSES
-    from curvox.diagnosis.text import measured
+    from curvox.diagnosis import CAUSES, measured
 
     cause = CAUSES[finding.cause]
     numbers = "; ".join(f"{e.measure} {measured(e)} (healthy: {e.healthy})" for e in finding.evidence[:3])

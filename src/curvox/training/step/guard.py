@@ -22,7 +22,7 @@ from curvox.records import read_record, write_record
 from curvox.training.step.processes import full_tensors, gradient_norm
 
 if TYPE_CHECKING:
-    from curvox.diagnosis.origin import Origin
+    from curvox.diagnosis import Origin
 
 FAILURE = "failure.json"
 
@@ -181,7 +181,7 @@ def _died(step: StepUnderWay, kind: Kind, message: str, rows: Sequence[int] = ()
 
 def _origin(step: StepUnderWay) -> tuple[Origin | None, str]:
     """Return where the numbers were lost, and the same in a sentence."""
-    from curvox.diagnosis.origin import find_origin  # which only a run that dies needs
+    from curvox.diagnosis import find_origin  # which only a run that dies needs
 
     if step.recompute is None:
         return None, ""

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from curvox.audio import change_speeds
-from curvox.embedder import DevResult, Embedder, batches_by_length, pad
+from curvox.embedder import DevResult, Embedder, batches_by_length
 from curvox.errors import CheckpointError, InputError
 from curvox.geometry import widen
 from curvox.losses import AbstractLoss, LossOutput, shard_centres, sharded_parameters
@@ -244,11 +244,12 @@ class SpeakerModule(pl.LightningModule):
         items = positions.tolist()
         if not items:
             return
-        padded, lengths = pad([self.data.dev.waveform(item) for item in items])
+        waveforms = [self.data.dev.waveform(item) for item in items]
         # In full precision, as the checkpoint will be used: the threshold kept with it must fit.
         with torch.autocast(self.device.type, enabled=False):
-            z = self.embedder(padded.to(self.device), lengths.to(self.device))
-            self._dev_points[items] = self.embedder.space.project(z).float().cpu().numpy()
+            for batch, z in self.embedder.embed_batches(waveforms, batch_s=DEV_BATCH_S):
+                points = self.embedder.space.project(z).float().cpu().numpy()
+                self._dev_points[[items[i] for i in batch]] = points
 
     def on_validation_epoch_end(self) -> None:
         if self.trainer.sanity_checking:

@@ -1,0 +1,148 @@
+"""Check batches and options of every augmentation, draw chance by item, and work on a few items at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from curvox.errors import InputError
+
+# Few items at a time stay in the cache of a CPU: half the time of all at once.
+_ITEMS_AT_A_TIME = 8
+_LEAST_LEVEL = 1e-8
+
+
+def require_batch(waveforms: Tensor) -> None:
+    """Refuse what is not a floating batch (B, S).
+
+    Raises:
+        InputError: another number of dimensions, or integers.
+    """
+    if waveforms.ndim != 2 or not waveforms.is_floating_point():
+        raise InputError(
+            f"waveforms must be floating-point of shape (batch, samples), got {tuple(waveforms.shape)} of "
+            f"{waveforms.dtype}; divide 16-bit integers by 32768"
+        )
+
+
+def few_at_a_time(rows: np.ndarray, device: torch.device) -> Iterator[np.ndarray]:
+    """Cut row numbers into runs that ``device`` likes: at most eight on a CPU, all together elsewhere.
+
+    Nothing comes where there are none.
+    """
+    at_a_time = _ITEMS_AT_A_TIME if device.type == "cpu" else max(1, len(rows))
+    for start in range(0, len(rows), at_a_time):
+        yield rows[start : start + at_a_time]
+
+
+def picked(streams: Sequence[np.random.Generator], rows: np.ndarray) -> list[np.random.Generator]:
+    """Return the streams of some rows."""
+    return [streams[row] for row in rows.tolist()]
+
+
+def levels(waveforms: Float[Tensor, "N S"]) -> Float[Tensor, "N 1"]:
+    """Root mean square of each waveform, at least 1e-8, so that a silent one can be divided by."""
+    return waveforms.square().mean(1, keepdim=True).sqrt().clamp_min(_LEAST_LEVEL)
+
+
+def amplitude(level_db: np.ndarray) -> np.ndarray:
+    """Return the factor of samples for a change of level in decibels, float32."""
+    return (10.0 ** (np.asarray(level_db, dtype=np.float64) / 20)).astype(np.float32)
+
+
+def column(values: np.ndarray, like: Tensor) -> Tensor:
+    """Return numbers, one an item, as (N, 1) of the type and device of ``like``."""
+    return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(like)[:, None]
+
+
+def fast_length(n: int) -> int:
+    """Return the smallest length of at least ``n`` that has no prime factor above 5, which transforms fast."""
+    while True:
+        rest = n
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return n
+        n += 1
+
+
+# What the options of every augmentation keep: finite numbers, probabilities, ranges the right way round.
+
+
+def check_ranges(options: Any) -> None:
+    """Check the fields of a dataclass of options by their names.
+
+    Numbers are finite; one whose name ends in ``probability`` or holds ``share`` lies between 0 and 1; one with
+    ``low`` in its name is at most the one with ``high`` in that place. A name with ``low`` twice means the last.
+
+    Raises:
+        InputError: the first field that breaks this.
+    """
+    for field in fields(options):
+        name, value = field.name, getattr(options, field.name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        if not np.isfinite(value):
+            raise InputError(f"{name} must be finite, got {value!r}")
+        if (name.endswith("probability") or "share" in name) and not 0 <= value <= 1:
+            raise InputError(f"{name} must be between 0 and 1, got {value!r}")
+        high = _counterpart(name)
+        if hasattr(options, high) and value > getattr(options, high):
+            raise InputError(f"{name} must be at most {high}, got {value!r} and {getattr(options, high)!r}")
+
+
+def require_count(value: int, name: str) -> None:
+    """Refuse a number below 1.
+
+    Raises:
+        InputError: it is.
+    """
+    if value < 1:
+        raise InputError(f"{name} must be at least 1, got {value!r}")
+
+
+def _counterpart(name: str) -> str:
+    """The name with its last ``low`` turned into ``high``; itself where there is none."""
+    words = name.split("_")
+    for place in reversed(range(len(words))):
+        if words[place] == "low":
+            words[place] = "high"
+            break
+    return "_".join(words)
+
+
+# One random stream for each item of a batch, so that an item's draws depend on its own seed alone.
+
+Seed = int | tuple[int, ...]
+"""Non-negative integers that name a stream, for example (seed of the run, step, position in the batch)."""
+
+
+def item_streams(seeds: Sequence[Seed], n_items: int, purpose: int) -> list[np.random.Generator]:
+    """Return one generator an item; equal seeds give equal draws, another ``purpose`` gives other ones.
+
+    Raises:
+        InputError: the number of seeds is not ``n_items``, or a seed is negative.
+    """
+    if len(seeds) != n_items:
+        raise InputError(f"expected one seed an item, got {len(seeds)} seeds for {n_items} items")
+    entropies = [seed if isinstance(seed, tuple) else (seed,) for seed in seeds]
+    if any(part < 0 for entropy in entropies for part in entropy):
+        raise InputError("seeds must be non-negative integers or tuples of them")
+    return [np.random.default_rng((purpose, *entropy)) for entropy in entropies]
+
+
+def uniform(streams: Sequence[np.random.Generator], low: float, high: float) -> np.ndarray:
+    """Draw one number in [low, high) from each stream; float32 (items,)."""
+    return np.array([stream.uniform(low, high) for stream in streams], dtype=np.float32)
+
+
+def chosen(streams: Sequence[np.random.Generator], probability: float) -> np.ndarray:
+    """Draw from each stream whether something happens; bool (items,). Takes one draw whatever the answer."""
+    return np.array([stream.random() < probability for stream in streams], dtype=bool)

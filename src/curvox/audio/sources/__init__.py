@@ -1,0 +1,1 @@
+"""Sources of waveforms: decoded stores, files where they lie, shards from a disk or a bucket."""

@@ -1,0 +1,1 @@
+"""Plans of epochs: which crop of which recording comes when."""

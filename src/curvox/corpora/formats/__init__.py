@@ -1,0 +1,1 @@
+"""Formats of corpora: manifests, folders, Kaldi, lhotse, shards; read and written."""

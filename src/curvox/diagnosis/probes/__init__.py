@@ -1,0 +1,1 @@
+"""Probes: they measure losses, training steps and embeddings, and judge nothing."""

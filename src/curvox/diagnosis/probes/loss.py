@@ -1,0 +1,345 @@
+"""What a loss does, measured on batches made for it and on the one given.
+
+A loss is asked four questions. Does its gradient change when other recordings are of one speaker? Where do free
+embeddings go that follow it? What is left of it when all speakers are solved, and with everybody in one point? How long
+is its gradient beside the embeddings? All of it happens on a copy of the loss, on the CPU, with chance of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from curvox.diagnosis.observation import Origin
+from curvox.diagnosis.probes.origin import find_origin
+from curvox.diagnosis.probes.scenes import LENGTHS, Scene, collapsed_scene, random_scene, solved_scene
+from curvox.diagnosis.probes.softmax import Softmax, softmaxes_of
+from curvox.errors import InputError
+from curvox.geometry import AbstractSpace
+from curvox.losses import AbstractLoss
+
+DESCENT_STEPS, DESCENT_STEP = 150, 0.05
+"""Adam steps that free embeddings take, and the length of each over the embeddings' root mean square."""
+
+SHORT = 0.01
+"""Length of the longest step of an embedding, over its own length, when the pull is measured."""
+
+COUNTS = (2, 4, 8)
+"""Numbers of speakers, two recordings each, of the solved and collapsed scenes."""
+
+SPEAKERS, RECORDINGS = 8, 4
+"""Of the scenes at random, where the loss has that many classes."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Response:
+    """The loss on one batch: its value, and its gradient (B, D) by the raw embeddings, zero where there is none."""
+
+    value: float
+    gradient: Tensor
+
+    @property
+    def finite(self) -> bool:
+        """Value and gradient are."""
+        return math.isfinite(self.value) and bool(torch.isfinite(self.gradient).all())
+
+
+@dataclass(frozen=True)
+class LabelResponse:
+    """The loss of one batch under two groupings into speakers.
+
+    Attributes:
+        cosine: of the two gradients; 1 where the labels make no difference.
+        difference: length of their difference over that of the first.
+        gradient: length of the first over what a change by the embeddings' own length is.
+    """
+
+    cosine: float
+    difference: float
+    gradient: float
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Mean relative change of same- and of different-speaker distances in one short step against the gradient."""
+
+    same: float
+    different: float
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Free embeddings, and the loss's own parameters, followed the gradient from chance on.
+
+    Attributes:
+        auc: share of (same, different) pairs in which the same-speaker pair is the nearer; before and after.
+        ratio: mean different-speaker distance over mean same-speaker distance; before and after.
+        spread: mean distance of all pairs, after over before.
+        values: of the loss, before and after.
+    """
+
+    auc: tuple[float, float]
+    ratio: tuple[float, float]
+    spread: float
+    values: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Rests:
+    """What is left of the loss in solved and collapsed batches of `COUNTS` speakers, by number of speakers.
+
+    Attributes:
+        solved: the least value over the `LENGTHS` of the embeddings.
+        collapsed: the same with everybody in one point.
+        alone: solved and collapsed with one recording of each speaker, so that there are no same-speaker pairs; None
+            where the loss does not take that.
+    """
+
+    solved: dict[int, float]
+    collapsed: dict[int, float]
+    alone: tuple[float, float] | None = None
+
+    @property
+    def fewest(self) -> int:
+        """The smallest number of speakers."""
+        return min(self.solved)
+
+    @property
+    def most(self) -> int:
+        """The largest number of speakers."""
+        return max(self.solved)
+
+    def share(self, count: int) -> float:
+        """What is left with ``count`` speakers solved, over the collapsed value."""
+        return self.solved[count] / self.collapsed[count] if self.collapsed[count] > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class LossMeasures:
+    """All that was measured of a loss; a part that the loss refused is None, and ``refusals`` says why."""
+
+    at_random: Response | None
+    labels: LabelResponse | None
+    pull: Pull | None
+    descent: Descent | None
+    rests: Rests | None
+    relative_gradient: float | None
+    refusals: tuple[str, ...]
+    has_centres: bool = False
+    softmaxes: tuple[Softmax, ...] = ()
+
+
+@dataclass(frozen=True)
+class BatchMeasures:
+    """What a loss does on a batch that was given.
+
+    Attributes:
+        finite: value and gradient are.
+        relative_gradient: as `LossMeasures` has it.
+        auc: of same- against different-speaker distances; None where one kind is missing.
+        spread: standard deviation of all distances over the length of an embedding.
+        origin: where numbers were lost; None where all are finite or it is unknown.
+    """
+
+    finite: bool
+    relative_gradient: float
+    auc: float | None
+    spread: float
+    origin: Origin | None = None
+
+
+def respond(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> Response:
+    """Value and gradient of a loss on a batch, under fixed chance; the loss's own gradients are left alone."""
+    leaf = raw.detach().clone().requires_grad_()
+    with torch.random.fork_rng(devices=()), torch.enable_grad():
+        torch.manual_seed(0)
+        value = loss(leaf, speakers).value
+        gradient = None
+        if value.requires_grad:
+            (gradient,) = torch.autograd.grad(value, (leaf,), allow_unused=True)
+    return Response(float(value.detach()), torch.zeros_like(raw) if gradient is None else gradient)
+
+
+def regrouped(speakers: Tensor) -> Tensor:
+    """The same labels dealt to other recordings, so that hardly any same-speaker pair remains."""
+    order = speakers.argsort(stable=True)
+    recordings = max(1, int(speakers.unique(return_counts=True)[1].max()))
+    # Reading a speaker-by-recording table down its columns pairs recordings of different speakers.
+    places = torch.arange(len(speakers))
+    dealt = torch.cat([places[start::recordings] for start in range(recordings)])
+    out = torch.empty_like(speakers)
+    out[order[dealt]] = speakers[order]
+    return out
+
+
+def respond_to_labels(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> LabelResponse:
+    """Compare the gradients under ``speakers`` and under other labels of the same counts."""
+    first, second = (respond(loss, raw, labels).gradient.double() for labels in (speakers, regrouped(speakers)))
+    norms = float(first.norm()), float(second.norm())
+    cosine = float((first * second).sum()) / (norms[0] * norms[1]) if min(norms) > 0 else 1.0
+    difference = float((first - second).norm()) / norms[0] if norms[0] > 0 else float(second.norm() > 0)
+    return LabelResponse(cosine, difference, relative_gradient(first, raw))
+
+
+def relative_gradient(gradient: Tensor, raw: Tensor) -> float:
+    """Mean over the recordings of gradient length times embedding length, times B: the change of a recording's own
+    share of the loss when its embedding changes by its length."""
+    lengths = gradient.double().norm(dim=-1) * raw.double().norm(dim=-1)
+    return float(lengths.sum())
+
+
+def pair_distances(space: AbstractSpace, raw: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances of all same-speaker and of all different-speaker pairs, each pair once."""
+    with torch.no_grad():
+        points = space.project(raw)
+        first, second = torch.triu_indices(len(raw), len(raw), 1)
+        distances = space.distance(points[first], points[second])
+    same = speakers[first] == speakers[second]
+    return distances[same], distances[~same]
+
+
+def pull_of(space: AbstractSpace, raw: Tensor, speakers: Tensor, gradient: Tensor) -> Pull | None:
+    """How a step against ``gradient``, in which no embedding moves by more than `SHORT` of its length, changes the
+    distances; None where nothing moves."""
+    moves = gradient.norm(dim=-1) / raw.norm(dim=-1).clamp_min(1e-12)
+    if float(moves.max()) <= 0 or not torch.isfinite(moves).all():
+        return None
+    before = pair_distances(space, raw, speakers)
+    after = pair_distances(space, raw - SHORT / moves.max() * gradient, speakers)
+    same, different = (float((new / old.clamp_min(1e-12) - 1.0).mean()) for old, new in zip(before, after, strict=True))
+    return Pull(same, different)
+
+
+def auc_of_distances(same: Tensor, different: Tensor) -> float:
+    """Share of (same, different) with same < different, ties half: 1 is perfect, 0.5 chance."""
+    ranked = different.sort().values
+    below = torch.searchsorted(ranked, same.contiguous(), right=False)
+    upto = torch.searchsorted(ranked, same.contiguous(), right=True)
+    return float(1.0 - (below + upto).double().mean() / (2 * len(ranked)))
+
+
+def descend(loss: AbstractLoss, scene: Scene, *, steps: int = DESCENT_STEPS) -> Descent:
+    """Let free embeddings and the parameters of a copy of the loss follow its gradient."""
+    loss = copy.deepcopy(loss)
+    raw = scene.raw.clone().requires_grad_()
+    step = DESCENT_STEP * float(scene.raw.square().mean().sqrt())
+    own = [parameter for parameter in loss.parameters() if parameter.requires_grad]
+    groups = [{"params": [raw], "lr": step}, *([{"params": own, "lr": DESCENT_STEP}] if own else [])]
+    optimizer = torch.optim.Adam(groups)
+    values: list[float] = []
+    before = pair_distances(loss.space, scene.raw, scene.speakers)
+    with torch.random.fork_rng(devices=()), torch.enable_grad():
+        torch.manual_seed(0)
+        for _ in range(steps):
+            value = loss(raw, scene.speakers).value
+            values.append(float(value.detach()))
+            if not value.requires_grad or not torch.isfinite(value):
+                break
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+    after = pair_distances(loss.space, raw.detach(), scene.speakers)
+    spreads = [float(torch.cat(pair).mean()) for pair in (before, after)]
+    return Descent(
+        (auc_of_distances(*before), auc_of_distances(*after)),
+        (_ratio(*before), _ratio(*after)),
+        spreads[1] / spreads[0] if spreads[0] > 0 else float("nan"),
+        (values[0], values[-1]),
+    )
+
+
+def _ratio(same: Tensor, different: Tensor) -> float:
+    mean = float(same.mean())
+    return float(different.mean()) / mean if mean > 0 else float("inf")
+
+
+def rests(loss: AbstractLoss) -> Rests:
+    """What is left of a loss without centres when all is solved, and when all is one point."""
+
+    def value(scene: Scene, length: float) -> float:
+        with torch.no_grad(), torch.random.fork_rng(devices=()):
+            torch.manual_seed(0)
+            return float(loss(scene.raw * length, scene.speakers).value)
+
+    def least(make: Callable[..., Scene], count: int, longest: float, recordings: int = 2) -> float:
+        scene = make(loss.dim, speakers=count, recordings=recordings)
+        values = [value(scene, length) for length in LENGTHS if length <= longest]
+        return min((v for v in values if math.isfinite(v)), default=math.inf)
+
+    solved = {count: least(solved_scene, count, math.inf) for count in COUNTS}
+    # The recordings of a long point lie apart by a share of its length, so that it is not one point any more.
+    collapsed = {count: least(collapsed_scene, count, 1.0) for count in COUNTS}
+    try:
+        alone = least(solved_scene, COUNTS[-1], math.inf, 1), least(collapsed_scene, COUNTS[-1], 1.0, 1)
+    except InputError:
+        alone = None
+    return Rests(solved, collapsed, alone if alone is not None and all(map(math.isfinite, alone)) else None)
+
+
+def measure_loss(loss: AbstractLoss, raw: Tensor) -> LossMeasures:
+    """Ask a loss all four questions.
+
+    Args:
+        loss: it is copied, and asked with its full margin.
+        raw: (B, D) usual raw embeddings; their length is taken, and how much they use of a ball.
+    """
+    given, loss = loss, copy.deepcopy(loss).cpu().float()
+    loss.set_margin_scale(1.0)
+    speakers = SPEAKERS if loss.speakers is None else min(SPEAKERS, loss.speakers)
+    scene = random_scene(loss.dim, speakers=speakers, recordings=RECORDINGS, length=length_of(raw), seed=1)
+    refusals: list[str] = []
+
+    def ask(question: Callable[[], Answer]) -> Answer | None:
+        try:
+            return question()
+        except InputError as refusal:
+            refusals.append(str(refusal))
+            return None
+
+    centres = any(parameter.ndim >= 2 for parameter in loss.parameters())
+    at_random = ask(lambda: respond(loss, scene.raw, scene.speakers))
+    pull = None
+    if at_random is not None and at_random.finite:
+        pull = pull_of(loss.space, scene.raw, scene.speakers, at_random.gradient)
+    return LossMeasures(
+        at_random,
+        ask(lambda: respond_to_labels(loss, scene.raw, scene.speakers)),
+        pull,
+        ask(lambda: descend(loss, scene)),
+        None if centres else ask(lambda: rests(loss)),
+        None if at_random is None else relative_gradient(at_random.gradient, scene.raw),
+        tuple(dict.fromkeys(refusals)),
+        centres,
+        tuple(softmaxes_of(given, raw)),
+    )
+
+
+def measure_batch(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> BatchMeasures:
+    """Ask a loss about a batch of finite embeddings (B, D).
+
+    Raises:
+        InputError: the loss refuses the batch.
+    """
+    response = respond(loss, raw, speakers)
+    relative = relative_gradient(response.gradient, raw)
+    if not response.finite:
+        leaf = raw.clone().requires_grad_()
+        origin = find_origin(lambda: loss(leaf, speakers).value, loss)
+        return BatchMeasures(False, relative, None, math.nan, origin)
+    same, different = pair_distances(loss.space, raw, speakers)
+    auc = auc_of_distances(same, different) if len(same) and len(different) else None
+    return BatchMeasures(True, relative, auc, float(torch.cat([same, different]).std()) / length_of(raw))
+
+
+def length_of(raw: Tensor) -> float:
+    """Median length of raw embeddings (B, D); sqrt(D), that of batch-normalised ones, where it is 0 or not finite."""
+    median = float(torch.linalg.vector_norm(raw.double(), dim=-1).median())
+    return median if math.isfinite(median) and median > 1e-8 else math.sqrt(raw.shape[-1])

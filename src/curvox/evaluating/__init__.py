@@ -1,0 +1,117 @@
+"""Evaluating: a model and a trial list become one evaluation, for every command and for Python.
+
+``evaluate`` scores and evaluates, ``compare`` tests systems against each other, ``calibrate`` makes a decision card.
+The records of what came out need no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from curvox.evaluating.comparison import (
+    ComparedSystem,
+    Comparison,
+    back_end_titles,
+    breakdown_keys,
+    column_title,
+    column_titles,
+    compare_finished,
+    same_trials,
+)
+from curvox.evaluating.folder import (
+    EVALUATION_FILES,
+    FinishedEvaluation,
+    evaluation_folder,
+    evaluation_name,
+    find_evaluation,
+    read_evaluation_folder,
+    write_evaluation_folder,
+)
+from curvox.evaluating.report import (
+    Breakdown,
+    EvaluationReport,
+    Progress,
+    ScoringFacts,
+    TrialFacts,
+    TrialSide,
+    WorstTrial,
+    installed_versions,
+    read_report,
+    staged,
+)
+from curvox.evaluating.runs import corpus_of, run_folder, title_of, training_corpus, training_speakers
+from curvox.evaluating.trial_parts import breakdowns_of, parse_by, worst_trials
+
+if TYPE_CHECKING:
+    from curvox.evaluating.back_ends import back_end_words, choose_cohort, embed_cohort, fit_back_end, read_back_end
+    from curvox.evaluating.calibration import Calibrated, calibrate
+    from curvox.evaluating.evaluation import compare, evaluate, evaluate_scored, scores_from_file
+    from curvox.evaluating.system import ScoredTrials, System, open_system, score_plan, utterances_of
+
+__all__ = [
+    "EVALUATION_FILES",
+    "Breakdown",
+    "Calibrated",
+    "ComparedSystem",
+    "Comparison",
+    "EvaluationReport",
+    "FinishedEvaluation",
+    "Progress",
+    "ScoredTrials",
+    "ScoringFacts",
+    "System",
+    "TrialFacts",
+    "TrialSide",
+    "WorstTrial",
+    "back_end_titles",
+    "back_end_words",
+    "breakdown_keys",
+    "breakdowns_of",
+    "calibrate",
+    "choose_cohort",
+    "column_title",
+    "column_titles",
+    "compare",
+    "compare_finished",
+    "corpus_of",
+    "embed_cohort",
+    "evaluate",
+    "evaluate_scored",
+    "evaluation_folder",
+    "evaluation_name",
+    "find_evaluation",
+    "fit_back_end",
+    "installed_versions",
+    "open_system",
+    "parse_by",
+    "read_back_end",
+    "read_evaluation_folder",
+    "read_report",
+    "run_folder",
+    "same_trials",
+    "score_plan",
+    "scores_from_file",
+    "staged",
+    "title_of",
+    "training_corpus",
+    "training_speakers",
+    "utterances_of",
+    "worst_trials",
+    "write_evaluation_folder",
+]
+
+# What loads models brings torch with it, which reading an evaluation does not need.
+_OF_MODELS = {
+    "back_ends": ("back_end_words", "choose_cohort", "embed_cohort", "fit_back_end", "read_back_end"),
+    "calibration": ("Calibrated", "calibrate"),
+    "evaluation": ("compare", "evaluate", "evaluate_scored", "scores_from_file"),
+    "system": ("ScoredTrials", "System", "open_system", "score_plan", "utterances_of"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _OF_MODELS.items():
+        if name in names:
+            return getattr(importlib.import_module(f"curvox.evaluating.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
