@@ -1,6 +1,7 @@
 """A few steps of training on one process, or on two with the classes of the loss spread over them; in float64.
 
 python sharded_steps.py FOLDER RANK: as one of two processes, take the first steps, then the second from FOLDER/half.
+It imports no lightning, which would take longer than the steps.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from torch.nn.parallel import DistributedDataParallel
 from curvox.losses import create_loss
 from curvox.losses.sharding import shard_centres, sharded_parameters
 from curvox.training.recipe.recipe import OptimizerRecipe
-from curvox.training.run.checkpoints import read_state, write_state
 from curvox.training.step.building import build_optimizer
 from curvox.training.step.processes import (
     full_tensors,
@@ -99,12 +99,11 @@ def _process(folder: Path, rank: int) -> None:
     for name, start, steps in (("first", None, (0, 3)), ("second", "half", (3, 6))):
         trainee = Trainee()
         if start is not None:
-            trainee.load(read_state(folder / start))
+            trainee.load(torch.load(folder / start))
         trainee.take_steps(batches(*steps))
         state = trainee.state()
         if rank == 0:
-            (folder / name).mkdir()
-            write_state(state, folder / name)
+            torch.save(state, folder / name)
     dist.destroy_process_group()
 
 

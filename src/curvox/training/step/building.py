@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from torch import nn
 
@@ -106,7 +105,11 @@ def first_model(
 
     Without ``labels`` of the classes a loss that asks for levels gets made-up ones, two at each level.
     """
-    pl.seed_everything(recipe.seed, workers=True, verbose=False)
+    from lightning.pytorch import (
+        seed_everything,  # some seconds to import, which models built for a check can do without
+    )
+
+    seed_everything(recipe.seed, workers=True, verbose=False)
     return _built(recipe, speakers, build, labels)
 
 
