@@ -19,10 +19,10 @@ from curvox.hierarchy.dendrogram import (
     purities,
     purity,
     purity_of_chance,
-    sample_pairs,
     tree_correlation,
     tree_correlations,
 )
+from curvox.hierarchy.distances import sample_pairs
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
 from curvox.hierarchy.paths import TreePaths, planted_paths
 

@@ -14,9 +14,9 @@ from curvox.hierarchy.dendrogram import (
     cophenetic_correlation,
     purity,
     purity_of_chance,
-    sample_pairs,
     tree_correlation,
 )
+from curvox.hierarchy.distances import sample_pairs
 from curvox.hierarchy.linkage import average_linkage
 from curvox.hierarchy.paths import planted_paths, tree_paths
 from curvox.hierarchy.planted import planted_points, shuffled

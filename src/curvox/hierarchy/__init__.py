@@ -10,12 +10,12 @@ from curvox.hierarchy.dendrogram import (
     purities,
     purity,
     purity_of_chance,
-    sample_pairs,
     tree_correlation,
     tree_correlations,
 )
 from curvox.hierarchy.depth import Radii, radii, rank_correlation
 from curvox.hierarchy.disk import disk_layout, spread_over_speakers
+from curvox.hierarchy.distances import sample_pairs
 from curvox.hierarchy.distortion import Distortion, distortion
 from curvox.hierarchy.hyperbolicity import (
     SampledDelta,

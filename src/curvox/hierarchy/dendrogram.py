@@ -7,13 +7,11 @@ from numpy.typing import NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import pair_distances
+from curvox.hierarchy.distances import Pairs, checked_points, pair_distances
 from curvox.hierarchy.linkage import Dendrogram
 from curvox.hierarchy.paths import TreePaths
-from curvox.hierarchy.resampling import checked_points
 from curvox.hierarchy.row import reach, row_of
 
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 # Weights of pairs at a time, in numbers.
 _BLOCK_NUMBERS = 1 << 22
 
@@ -179,19 +177,6 @@ def tree_correlations(
         for block in (weights_[start : start + rows] for start in range(0, len(weights_), rows))
     ]
     return np.concatenate(found)
-
-
-def sample_pairs(n: int, count: int, rng: np.random.Generator) -> Pairs:
-    """Draw pairs i < j of n items, (count,) each, evenly and with repetition; all pairs once where that is no more."""
-    if n < 2 or count < 1:
-        raise InputError(f"expected at least two items and one pair, got {n} and {count}")
-    if n * (n - 1) // 2 <= count:
-        i, j = np.triu_indices(n, 1)
-        return i.astype(np.int64), j.astype(np.int64)
-    i = rng.integers(0, n, count)
-    j = rng.integers(0, n - 1, count)
-    j += j >= i
-    return np.minimum(i, j), np.maximum(i, j)
 
 
 def _sums(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.resampling import checked_points, checked_weights
+from curvox.hierarchy.distances import checked_points, checked_weights
 
 _TOLD_APART = 1e-4
 """Radii nearer to each other than this share of the largest are alike: float32 points on one sphere are."""

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, self_distance
 
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 _PAIRS_AT_ONCE = 1000  # both sides stay in the processor's cache
 
 
@@ -36,3 +38,46 @@ def block_distances(space: AbstractSpace, points: NDArray[np.float64], rows: NDA
     """Return the distances (B, n) of the points at ``rows`` to all points."""
     x = torch.from_numpy(points)
     return space.pairwise_distance(x[rows], x).numpy()
+
+
+def sample_pairs(n: int, count: int, rng: np.random.Generator) -> Pairs:
+    """Draw pairs i < j of n items, (count,) each, evenly and with repetition; all pairs once where that is no more."""
+    if n < 2 or count < 1:
+        raise InputError(f"expected at least two items and one pair, got {n} and {count}")
+    if n * (n - 1) // 2 <= count:
+        i, j = np.triu_indices(n, 1)
+        return i.astype(np.int64), j.astype(np.int64)
+    i = rng.integers(0, n, count)
+    j = rng.integers(0, n - 1, count)
+    j += j >= i
+    return np.minimum(i, j), np.maximum(i, j)
+
+
+def checked_weights(weights: NDArray[np.float64] | None, count: int) -> NDArray[np.float64]:
+    """Return weights (count,), all 1 for None.
+
+    Raises:
+        InputError: another shape, values below 0 or not finite, or none above 0.
+    """
+    if weights is None:
+        return np.ones(count)
+    array = np.asarray(weights, dtype=np.float64)
+    if array.shape != (count,) or not np.isfinite(array).all() or (array < 0).any() or not array.any():
+        raise InputError(f"expected {count} weights of at least 0, one of them above 0; got shape {array.shape}")
+    return array
+
+
+def checked_points(points: NDArray[np.float64], items: int | None = None) -> NDArray[np.float64]:
+    """Return points (n, D) in float64.
+
+    Raises:
+        InputError: another shape, another number of them, or values that are not finite.
+    """
+    array = np.asarray(points, dtype=np.float64)
+    if array.ndim != 2 or not array.size or (items is not None and len(array) != items):
+        expected = "(n, D)" if items is None else f"({items}, D)"
+        raise InputError(f"points must be {expected}, got {array.shape}")
+    if not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise InputError(f"points must be finite, the one of item {row} is not")
+    return array

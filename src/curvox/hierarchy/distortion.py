@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
-from curvox.hierarchy.resampling import checked_weights
+from curvox.hierarchy.distances import checked_weights
 
 
 @dataclass(frozen=True)

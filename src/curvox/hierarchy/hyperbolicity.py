@@ -16,8 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import all_distances, pair_distances
-from curvox.hierarchy.resampling import checked_points
+from curvox.hierarchy.distances import all_distances, checked_points, pair_distances
 from curvox.metrics import Interval
 
 MOST_EXACT = 200

@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import all_distances
-from curvox.hierarchy.resampling import checked_points
+from curvox.hierarchy.distances import all_distances, checked_points
 
 FEWEST_SPEAKERS = 3
 """Speakers of a label, below which it is not asked for: some must be there to learn from, others to ask."""

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
 from curvox.hierarchy.clusters import Clusters, single_points
-from curvox.hierarchy.distances import all_distances
-from curvox.hierarchy.resampling import checked_points
+from curvox.hierarchy.distances import all_distances, checked_points
 
 # A block of products takes about this many numbers (float64: 64 MiB).
 _BLOCK_NUMBERS = 1 << 23

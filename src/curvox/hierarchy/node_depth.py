@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from curvox.errors import InputError
 from curvox.geometry import AbstractOrigin, AbstractSpace
 from curvox.hierarchy.depth import rank_correlation
+from curvox.hierarchy.distances import checked_points, checked_weights
 from curvox.hierarchy.paths import TreePaths
-from curvox.hierarchy.resampling import checked_points, checked_weights
 
 
 @dataclass(frozen=True)

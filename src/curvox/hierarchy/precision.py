@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
+from curvox.hierarchy.distances import checked_points, checked_weights
 from curvox.hierarchy.orders import Order, orders
-from curvox.hierarchy.resampling import checked_points, checked_weights
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.errors import InputError
 from curvox.metrics import Interval
 
 Scale = Callable[[Any], NDArray[np.float64]]
@@ -121,33 +120,3 @@ def _rate(angle: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _angle(rate: NDArray[np.float64] | float) -> NDArray[np.float64]:
     return np.arcsin(np.sqrt(np.clip(rate, 0, 1)))
-
-
-def checked_weights(weights: NDArray[np.float64] | None, count: int) -> NDArray[np.float64]:
-    """Return weights (count,), all 1 for None.
-
-    Raises:
-        InputError: another shape, values below 0 or not finite, or none above 0.
-    """
-    if weights is None:
-        return np.ones(count)
-    array = np.asarray(weights, dtype=np.float64)
-    if array.shape != (count,) or not np.isfinite(array).all() or (array < 0).any() or not array.any():
-        raise InputError(f"expected {count} weights of at least 0, one of them above 0; got shape {array.shape}")
-    return array
-
-
-def checked_points(points: NDArray[np.float64], items: int | None = None) -> NDArray[np.float64]:
-    """Return points (n, D) in float64.
-
-    Raises:
-        InputError: another shape, another number of them, or values that are not finite.
-    """
-    array = np.asarray(points, dtype=np.float64)
-    if array.ndim != 2 or not array.size or (items is not None and len(array) != items):
-        expected = "(n, D)" if items is None else f"({items}, D)"
-        raise InputError(f"points must be {expected}, got {array.shape}")
-    if not np.isfinite(array).all():
-        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise InputError(f"points must be finite, the one of item {row} is not")
-    return array

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.dendrogram import sample_pairs
-from curvox.hierarchy.distances import pair_distances
+from curvox.hierarchy.distances import checked_points, pair_distances, sample_pairs
 from curvox.hierarchy.paths import TreePaths
-from curvox.hierarchy.resampling import IntervalLike, checked_points
+from curvox.hierarchy.resampling import IntervalLike
 from curvox.metrics import Interval, resample_speakers, speaker_draws
 
 _MOST_GROUPS = 200
