@@ -10,10 +10,8 @@ from scipy.stats import spearmanr
 
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall, Published
-from curvox.hierarchy.depth import WithinSpeakers, radii, rank_correlation
-from curvox.hierarchy.node_depth import NodeSums, node_depths
-from curvox.hierarchy.paths import TreePaths, planted_paths
-from curvox.hierarchy.planted import planted_points, shuffled
+from curvox.hierarchy.depth import NodeSums, WithinSpeakers, node_depths, radii, rank_correlation
+from curvox.hierarchy.paths import TreePaths, planted_paths, planted_points, shuffled
 
 
 def spearman(a, b) -> float:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from curvox.errors import InputError
-from curvox.hierarchy.distortion import distortion
+from curvox.hierarchy.hyperbolicity import distortion
 
 
 def drawn(seed: int, n: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

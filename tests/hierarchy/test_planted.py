@@ -18,8 +18,7 @@ from curvox.hierarchy.dendrogram import (
 )
 from curvox.hierarchy.distances import sample_pairs
 from curvox.hierarchy.linkage import average_linkage
-from curvox.hierarchy.paths import planted_paths, tree_paths
-from curvox.hierarchy.planted import planted_points, shuffled
+from curvox.hierarchy.paths import planted_paths, planted_points, shuffled, tree_paths
 from curvox.testing.voices import synthesise_corpus
 
 SPACES: dict[str, AbstractSpace] = {

@@ -10,8 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall
-from curvox.hierarchy.paths import planted_paths
-from curvox.hierarchy.planted import planted_points, shuffled
+from curvox.hierarchy.paths import planted_paths, planted_points, shuffled
 from curvox.hierarchy.precision import average_precisions, chance_of_random_order, mean_average_precision
 
 N = 30

@@ -10,14 +10,14 @@ from curvox.errors import InputError
 from curvox.geometry import Clip, Euclidean, Hypersphere, PoincareBall
 from curvox.hierarchy import Measure, TreeMeasures, measure_tree, planted_paths, planted_points, purity, shuffled
 from curvox.hierarchy.linkage import average_linkage
-from curvox.hierarchy.paths import TreePaths
-from curvox.hierarchy.resampling import (
+from curvox.hierarchy.measures.setting import (
     SpeakerPairs,
     correlation_like,
     jackknife_interval,
     rate_like,
     ratio_like,
 )
+from curvox.hierarchy.paths import TreePaths
 from curvox.metrics import Interval, resample_speakers
 
 # Two languages, three speakers each, two sessions each; below the root three speakers are enough to learn from.

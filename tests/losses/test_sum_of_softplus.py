@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from curvox.losses.sphereface2 import sum_of_softplus
+from curvox.losses.centres.sphereface2 import sum_of_softplus
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 7, 8, 9, 64, 1001])

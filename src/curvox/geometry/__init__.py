@@ -1,7 +1,13 @@
 """Geometry: the only place that knows what a distance is."""
 
-from curvox.geometry.batches import distance_of_rows, distances_of_raw, self_order, self_similarity, similarity
-from curvox.geometry.description import create_lift, create_space
+from curvox.geometry.batches import (
+    distance_of_rows,
+    distances_of_raw,
+    self_distance,
+    self_order,
+    self_similarity,
+    similarity,
+)
 from curvox.geometry.disk import DiskEmbedding, embed_in_disk
 from curvox.geometry.dissimilarity import AbstractDissimilarity, CoshDistance, CosineDistance, SquaredDistance
 from curvox.geometry.frechet import NoMiddleError, frechet_mean, spherical_mean
@@ -29,13 +35,14 @@ from curvox.geometry.poincare import (
     pairwise_distance,
     rim_gap,
 )
-from curvox.geometry.self_distance import self_distance
 from curvox.geometry.spaces import (
     SPACES,
     AbstractSpace,
     Euclidean,
     Hypersphere,
     PoincareBall,
+    create_lift,
+    create_space,
     parameters_of_spaces,
     require_space,
 )

@@ -15,7 +15,7 @@ from curvox.reports.hierarchy_disk import MOST_MIDDLES, stretch_of
 from curvox.reports.hierarchy_looks import LevelLooks, level_looks, own_names
 
 if TYPE_CHECKING:
-    from curvox.hierarchy.pictures import LevelMiddles, TreePicture
+    from curvox.hierarchy import LevelMiddles, TreePicture
     from curvox.reports.clips import Clip
     from curvox.reports.hierarchy_report import HierarchyReport
 

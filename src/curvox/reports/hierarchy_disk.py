@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from curvox.hierarchy.paths import TreePaths
-    from curvox.hierarchy.pictures import LevelMiddles, TreePicture
+    from curvox.hierarchy import LevelMiddles, TreePaths, TreePicture
 
 MOST_POINTS = 1500
 """Recordings in the still picture of a disk; those of a larger corpus are drawn at random."""

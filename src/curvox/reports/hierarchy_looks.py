@@ -14,7 +14,7 @@ from curvox.reports.drawing import INK, MARKERS, OTHER, SERIES, plain
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
-    from curvox.hierarchy.paths import TreePaths
+    from curvox.hierarchy import TreePaths
 
 MOST_COLOURED = 8
 """Nodes of a level that have a look of their own."""

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from curvox.errors import InputError
 
 if TYPE_CHECKING:
-    from curvox.hierarchy.paths import TreePaths
-    from curvox.hierarchy.pictures import NodeDendrogram, TreePicture
-    from curvox.hierarchy.tree_measures import TreeMeasures
+    from curvox.hierarchy import NodeDendrogram, TreeMeasures, TreePaths, TreePicture
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,7 @@ import lightning.pytorch as pl
 
 from curvox.embedder import Embedder
 from curvox.errors import InputError, RecipeError
-from curvox.losses import AbstractLoss, create_loss
-from curvox.losses.sharding import has_centres
+from curvox.losses import AbstractLoss, create_loss, has_centres
 from curvox.training.compiling import check_compiler
 from curvox.training.data import PreparedData
 from curvox.training.levels import Labels, levels_of, numbered_labels, sketched_labels

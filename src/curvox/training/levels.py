@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curvox.errors import RecipeError
-from curvox.losses import LOSSES
-from curvox.losses.description import takes_tree
+from curvox.losses import LOSSES, takes_tree
 
 Labels = Mapping[str, Sequence[str]]
 """For each level the label of each class, "" where it is unknown."""

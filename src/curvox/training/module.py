@@ -17,8 +17,7 @@ from torch.utils.data import DataLoader
 from curvox.audio import change_speeds
 from curvox.embedder import DevResult, Embedder, batches_by_length
 from curvox.errors import InputError
-from curvox.losses import AbstractLoss, LossOutput
-from curvox.losses.sharding import shard_centres, sharded_parameters
+from curvox.losses import AbstractLoss, LossOutput, shard_centres, sharded_parameters
 from curvox.metrics import equal_error_rate
 from curvox.scoring import score_pairs
 from curvox.training.augmenting import Augmenter

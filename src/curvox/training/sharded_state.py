@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.distributed.tensor import DTensor, Partial
 
-from curvox.losses.sharding import as_sharded
+from curvox.losses import as_sharded
 
 
 def full_tensors(state: Any) -> Any:

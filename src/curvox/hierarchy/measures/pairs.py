@@ -1,0 +1,223 @@
+"""Measures of a tree by pairs of items: distortion, and what the dendrogram keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curvox.hierarchy.dendrogram import lowest_common_merges
+from curvox.hierarchy.depth import correlation
+from curvox.hierarchy.hyperbolicity import SampledDelta, average_of_sorted, distortion, sampled_delta
+from curvox.hierarchy.linkage import Dendrogram
+from curvox.hierarchy.measures.setting import Better, Measure, Setting, SpeakerPairs, correlation_like, ratio_like
+from curvox.metrics import Interval
+
+_SHUFFLES = 3
+_AVERAGE = ("distortion", "Average distortion")
+_WORST = ("worst_distortion", "Worst-case distortion")
+
+
+def delta_measure(setting: Setting, progress: Callable[[int, int], None] | None = None) -> Measure:
+    """Return δ-hyperbolicity relative to the diameter: exact for few items, else with the interval of its sampling.
+
+    It compares embeddings in one space. Between spaces it also compares their metrics: distances that bend down where
+    they are long, as those of a ball do against the angle, have a lower δ of the very same points.
+    """
+    found = sampled_delta(setting.space, setting.points, seed=setting.seed, progress=progress)
+    return Measure(
+        key="delta_relative",
+        title="δ-hyperbolicity over diameter",
+        value=found.relative,
+        level=None,
+        interval=found.interval,
+        chance=None,
+        better="lower",
+        pairs=found.subsets * found.subset_size,
+        note=_how_delta(found),
+    )
+
+
+def _how_delta(found: SampledDelta) -> str:
+    if found.bases == found.subset_size:
+        return f"2 δ / diameter of all {found.subset_size} items, exact"
+    how = (
+        f"mean of 2 δ_w / diameter of all {found.subset_size} items from {found.bases} random base points w, interval "
+        "over their choice"
+        if found.bases > 1
+        else f"mean of 2 δ_w / diameter of {found.subsets} random subsets of {found.subset_size} items, interval over "
+        "the choice of subsets"
+    )
+    return (
+        f"{how}; δ of all items is at least {found.largest:.4g}, and with 95 % confidence no more than "
+        f"{100 * found.exceeding_share:.2g} % of quadruples exceed {found.largest_of_quadruples:.4g}"
+    )
+
+
+def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
+    """Return the average and the worst-case distortion of the tree, with those of items shuffled over leaves."""
+    tree, certain = _tree_of(setting)
+    why = _why_no_distortion(setting, tree, certain)
+    if why is not None:
+        return _none(*_AVERAGE, why, "lower"), _none(*_WORST, why, "lower")
+    found = distortion(setting.distances[certain], tree[certain])
+    shuffled = [
+        distortion(setting.distances[sure], other[sure])
+        for other, sure in _shuffled_trees(setting)
+        if (other[sure] > 0).any()
+    ]
+    average = Measure(
+        key=_AVERAGE[0],
+        title=_AVERAGE[1],
+        value=found.average,
+        level=None,
+        interval=_distortion_interval(setting, found.average, tree, certain),
+        chance=_mean([other.average for other in shuffled]),
+        better="lower",
+        pairs=found.pairs,
+        note="mean of |s d - t| / t after the best scale s, over pairs of two leaves; chance of items shuffled",
+    )
+    if not math.isfinite(found.worst):
+        return average, _none(*_WORST, "items of two leaves coincide", "lower")
+    return average, Measure(
+        key=_WORST[0],
+        title=_WORST[1],
+        value=found.worst,
+        level=None,
+        interval=None,
+        chance=_mean([other.worst for other in shuffled]),
+        better="lower",
+        pairs=found.pairs,
+        note="largest d / t over smallest, among the pairs taken; no less among all pairs",
+    )
+
+
+def _distortion_interval(
+    setting: Setting, value: float, tree: NDArray[np.float64], certain: NDArray[np.bool_]
+) -> Interval | None:
+    """Of the average distortion; the pairs are sorted once for all draws."""
+    counted = np.flatnonzero(certain & (tree > 0))
+    counted = counted[np.argsort(-setting.distances[counted] / tree[counted])]
+    ratios = setting.distances[counted] / tree[counted]
+    owners = SpeakerPairs.of(*(speakers[counted] for speakers in _owners(setting)))
+
+    def of_draw(drawn: NDArray[np.float64]) -> float:
+        weights = owners.multiplicities(drawn)[owners.place]
+        return average_of_sorted(ratios, weights)[0] if weights.any() else math.nan
+
+    return setting.interval(ratio_like, value, of_draw, owners.speakers)
+
+
+def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measure, Measure]:
+    """Return the cophenetic correlation and the correlation of the dendrogram with the label tree.
+
+    The bootstrap over speakers weighs the pairs; the dendrogram stays that of all items.
+    """
+    heights = dendrogram.distances[lowest_common_merges(dendrogram, setting.i, setting.j)]
+    tree, certain = _tree_of(setting)
+    shuffled = [_pearson(heights[sure], other[sure]) for other, sure in _shuffled_trees(setting)]
+    return (
+        _correlation_measure(
+            setting,
+            ("cophenetic", "Cophenetic correlation"),
+            (heights, setting.distances),
+            np.ones(len(tree), dtype=bool),
+            why="all pairs of items are equally far apart",
+            note="Pearson's, of the heights of the dendrogram as distances and distances in the space",
+        ),
+        _correlation_measure(
+            setting,
+            ("tree_correlation", "Dendrogram and label tree"),
+            (heights, tree),
+            certain,
+            chance=_mean(shuffled),
+            why="no two pairs of items are known to differ in their tree distance",
+            note="Pearson's, of the heights of the dendrogram as distances and distances in the label tree; chance by "
+            "items shuffled over leaves",
+        ),
+    )
+
+
+def _correlation_measure(
+    setting: Setting,
+    name: tuple[str, str],
+    sides: tuple[NDArray[np.float64], NDArray[np.float64]],
+    taken: NDArray[np.bool_],
+    *,
+    chance: float | None = None,
+    why: str,
+    note: str,
+) -> Measure:
+    x, y = sides[0][taken], sides[1][taken]
+    a, b = (owners[taken] for owners in _owners(setting))
+    value = _pearson(x, y)
+    if not math.isfinite(value):
+        return _none(*name, why, "higher")
+    owners = SpeakerPairs.of(a, b)
+    # About the means of all, so that little is lost in the sums.
+    u, v = x - x.mean(), y - y.mean()
+    moments = np.stack([owners.sums(part) for part in (np.ones(len(x)), u, v, u * u, v * v, u * v)])
+
+    def of_draw(drawn: NDArray[np.float64]) -> float:
+        return _pearson_of_moments(moments @ owners.multiplicities(drawn))
+
+    return Measure(
+        key=name[0],
+        title=name[1],
+        value=value,
+        level=None,
+        interval=setting.interval(correlation_like, value, of_draw, owners.speakers),
+        chance=chance,
+        better="higher",
+        pairs=len(x),
+        note=f"{note}; in the bootstrap the dendrogram is held fixed",
+    )
+
+
+def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    return correlation(x, y, np.ones(len(x))) if len(x) else math.nan
+
+
+def _pearson_of_moments(moments: NDArray[np.float64]) -> float:
+    """Pearson's correlation from the weights' sum and those of x, y, x x, y y and x y (6,)."""
+    if moments[0] <= 0:
+        return math.nan
+    _, x, y, xx, yy, xy = moments / moments[0]
+    spread = (xx - x * x) * (yy - y * y)
+    return float(np.clip((xy - x * y) / math.sqrt(spread), -1, 1)) if spread > 0 else math.nan
+
+
+def _mean(values: list[float]) -> float | None:
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite)) if finite else None
+
+
+def _tree_of(setting: Setting) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    tree = setting.paths.tree_distance(setting.i, setting.j).astype(np.float64)
+    return tree, setting.paths.certain(setting.i, setting.j)
+
+
+def _shuffled_trees(setting: Setting) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    rng = np.random.default_rng(setting.seed)
+    made = []
+    for _ in range(_SHUFFLES):
+        order = rng.permutation(len(setting.points))
+        i, j = order[setting.i], order[setting.j]
+        made.append((setting.paths.tree_distance(i, j).astype(np.float64), setting.paths.certain(i, j)))
+    return made
+
+
+def _owners(setting: Setting) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return setting.speakers[setting.i], setting.speakers[setting.j]
+
+
+def _why_no_distortion(setting: Setting, tree: NDArray[np.float64], certain: NDArray[np.bool_]) -> str | None:
+    if not (tree[certain] > 0).any():
+        return "no two items are known to hang at different leaves"
+    return None if setting.distances[certain & (tree > 0)].any() else "all items coincide"
+
+
+def _none(key: str, title: str, why: str, better: Better) -> Measure:
+    return Measure(key, title, None, None, None, None, better, 0, why_none=why)
