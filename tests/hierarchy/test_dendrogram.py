@@ -22,7 +22,7 @@ from curvox.hierarchy.dendrogram import (
     tree_correlation,
     tree_correlations,
 )
-from curvox.hierarchy.distances import sample_pairs
+from curvox.hierarchy.points import sample_pairs
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
 from curvox.hierarchy.paths import TreePaths, planted_paths
 

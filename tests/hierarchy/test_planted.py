@@ -16,7 +16,7 @@ from curvox.hierarchy.dendrogram import (
     purity_of_chance,
     tree_correlation,
 )
-from curvox.hierarchy.distances import sample_pairs
+from curvox.hierarchy.points import sample_pairs
 from curvox.hierarchy.linkage import average_linkage
 from curvox.hierarchy.paths import planted_paths, planted_points, shuffled, tree_paths
 from curvox.testing.voices import synthesise_corpus

@@ -9,7 +9,7 @@ from curvox.geometry.batches import (
     similarity,
 )
 from curvox.geometry.disk import DiskEmbedding, embed_in_disk
-from curvox.geometry.dissimilarity import AbstractDissimilarity, CoshDistance, CosineDistance, SquaredDistance
+from curvox.geometry.dissimilarity import AbstractDissimilarity
 from curvox.geometry.frechet import NoMiddleError, frechet_mean, spherical_mean
 from curvox.geometry.lifts import LIFTS, AbstractLift, Clip, ExpMap, Published, SoftClip, lifted
 from curvox.geometry.lorentz import (
@@ -20,7 +20,7 @@ from curvox.geometry.lorentz import (
     pairwise_lorentz_distance,
     to_lorentz,
 )
-from curvox.geometry.origins import AbstractOrigin, BallOrigin, FlatOrigin
+from curvox.geometry.origins import AbstractOrigin
 from curvox.geometry.poincare import (
     arcosh1p,
     centroid,
@@ -49,12 +49,8 @@ from curvox.geometry.spaces import (
 from curvox.geometry.vectors import (
     angle,
     euclidean_distance,
-    exp_map_of_angles,
-    inner_products,
-    log_map_of_angles,
     pairwise_angle,
     pairwise_euclidean_distance,
-    pairwise_squared_distance,
     sqrt0,
     unit,
     widen,
@@ -67,20 +63,15 @@ __all__ = [
     "AbstractLift",
     "AbstractOrigin",
     "AbstractSpace",
-    "BallOrigin",
     "Clip",
-    "CoshDistance",
-    "CosineDistance",
     "DiskEmbedding",
     "Euclidean",
     "ExpMap",
-    "FlatOrigin",
     "Hypersphere",
     "NoMiddleError",
     "PoincareBall",
     "Published",
     "SoftClip",
-    "SquaredDistance",
     "angle",
     "arcosh1p",
     "centroid",
@@ -95,14 +86,11 @@ __all__ = [
     "euclidean_distance",
     "exp0",
     "exp_map",
-    "exp_map_of_angles",
     "frechet_mean",
     "from_lorentz",
-    "inner_products",
     "lifted",
     "log0",
     "log_map",
-    "log_map_of_angles",
     "lorentz_distance",
     "lorentz_exp0",
     "lorentz_inner",
@@ -111,7 +99,6 @@ __all__ = [
     "pairwise_distance",
     "pairwise_euclidean_distance",
     "pairwise_lorentz_distance",
-    "pairwise_squared_distance",
     "parameters_of_spaces",
     "require_space",
     "rim_gap",

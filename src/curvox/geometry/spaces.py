@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from curvox.errors import InputError, RecipeError, nearest, require_positive
+from curvox.errors import InputError, require_positive
 from curvox.geometry import poincare, vectors
 from curvox.geometry.dissimilarity import AbstractDissimilarity, CoshDistance, CosineDistance, SquaredDistance
 from curvox.geometry.lifts import LIFTS, AbstractLift, Clip, ExpMap, Published
@@ -361,9 +360,6 @@ def _several(x: Tensor) -> Tensor:
     return vectors.widen(x)
 
 
-# From a plain description, as it stands in a recipe or a checkpoint, to a space.
-
-
 def create_space(description: str | Mapping[str, Any]) -> AbstractSpace:
     """Build the space that ``AbstractSpace.describe`` describes; a bare name takes the defaults.
 
@@ -374,7 +370,7 @@ def create_space(description: str | Mapping[str, Any]) -> AbstractSpace:
         RecipeError: an argument that the space or the lift does not have, or no name.
         InputError: a value outside its range.
     """
-    cls, arguments = _split(description, SPACES)
+    cls, arguments = SPACES.read(description)
     if "lift" in arguments and arguments["lift"] is not None:
         arguments["lift"] = create_lift(arguments["lift"])
     return cls(**arguments)
@@ -382,20 +378,5 @@ def create_space(description: str | Mapping[str, Any]) -> AbstractSpace:
 
 def create_lift(description: str | Mapping[str, Any]) -> AbstractLift:
     """Build the lift that ``AbstractLift.describe`` describes; errors as for `create_space`."""
-    cls, arguments = _split(description, LIFTS)
+    cls, arguments = LIFTS.read(description)
     return cls(**arguments)
-
-
-def _split(description: str | Mapping[str, Any], table: Table) -> tuple[type[Any], dict[str, Any]]:
-    if isinstance(description, str):
-        description = {"name": description}
-    if not isinstance(description, Mapping) or not isinstance(description.get("name"), str):
-        raise RecipeError(f'a {table.what} is its name or a mapping with the key "name", got {description!r}')
-    arguments = {key: value for key, value in description.items() if key != "name"}
-    cls = table.load(description["name"])
-    known = list(inspect.signature(cls).parameters)
-    for key in arguments:
-        if key not in known:
-            hint = nearest(str(key), known) if known else "it takes none"
-            raise RecipeError(f'{table.what} "{description["name"]}" has no argument "{key}": {hint}')
-    return cls, arguments

@@ -4,7 +4,7 @@ Reads embeddings, never trains.
 """
 
 from curvox.hierarchy.dendrogram import lowest_common_merges, purities, purity_of_chance
-from curvox.hierarchy.distances import sample_pairs
+from curvox.hierarchy.points import sample_pairs
 from curvox.hierarchy.layout import Length, corpus_layout, disk_layout, spread_over_speakers, unit_in_words
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
 from curvox.hierarchy.measures.measure_tree import measure_tree

@@ -1,4 +1,4 @@
-"""How well a dendrogram keeps the labels and the distances: purity, cophenetic distances, correlations."""
+"""What a dendrogram keeps of labels and distances: its purity, and where two items first come together."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import Pairs, checked_points, pair_distances
 from curvox.hierarchy.linkage import Dendrogram
-from curvox.hierarchy.paths import TreePaths
+from curvox.hierarchy.points import Bools, Floats, Ints, Pairs
 
 # A dendrogram laid out so that no branches cross: its items in a row, a merge in each gap between neighbours.
 #
@@ -30,33 +28,33 @@ class DendrogramRow:
         last: (n - 1,) int64, the place behind its last item.
     """
 
-    items: NDArray[np.int64]
-    gaps: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
+    items: Ints
+    gaps: Ints
+    first: Ints
+    last: Ints
 
     @cached_property
-    def places(self) -> NDArray[np.int64]:
+    def places(self) -> Ints:
         """Where each item stands in the row (n,)."""
         places = np.empty(len(self.items), dtype=np.int64)
         places[self.items] = np.arange(len(self.items))
         return places
 
     @cached_property
-    def middle(self) -> NDArray[np.int64]:
+    def middle(self) -> Ints:
         """The place (n - 1,) where the second part of each cluster begins."""
         middle = np.empty(len(self.gaps), dtype=np.int64)
         middle[self.gaps] = np.arange(1, len(self.items))
         return middle
 
-    def latest(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+    def latest(self, left: Ints, right: Ints) -> Ints:
         """Return the latest merge between the places left < right, of any number of pairs."""
         level = np.frexp(right - left)[1] - 1  # the largest power of two that is not longer
         table = self._latest_of_powers
         return np.maximum(table[level, left], table[level, right - (1 << level.astype(np.int64))])
 
     @cached_property
-    def _latest_of_powers(self) -> NDArray[np.int64]:
+    def _latest_of_powers(self) -> Ints:
         """The latest merge of the 1, 2, 4, ... gaps from each on (L, n - 1)."""
         rows = [self.gaps]
         while 2 ** len(rows) <= len(self.gaps):
@@ -84,7 +82,7 @@ def row_of(dendrogram: Dendrogram) -> DendrogramRow:
     return DendrogramRow(items, gaps, first, first + dendrogram.sizes)
 
 
-def reach(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def reach(values: Ints) -> tuple[Ints, Ints]:
     """Return how far around each value none is larger: the first and the last place (inclusive)."""
     left, right = np.zeros(len(values), dtype=np.int64), np.full(len(values), len(values) - 1, dtype=np.int64)
     larger: list[int] = []
@@ -97,48 +95,24 @@ def reach(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
     return left, right
 
 
-# Weights of pairs at a time, in numbers.
-_BLOCK_NUMBERS = 1 << 22
+def purities(
+    dendrogram: Dendrogram, labels: NDArray[np.integer], *, known: Bools | None = None, weights: Floats | None = None
+) -> Floats:
+    """Return the dendrogram purity in (0, 1], exactly, for each row of weights (R,): over all pairs of items of one
+    label, the mean share of that label in the smallest cluster that holds both.
 
-
-def purity(
-    dendrogram: Dendrogram,
-    labels: NDArray[np.integer],
-    *,
-    known: NDArray[np.bool_] | None = None,
-    weights: NDArray[np.float64] | None = None,
-) -> float:
-    """Return the dendrogram purity in (0, 1], exactly: over all pairs of items of one label, the mean share of that
-    label in the smallest cluster that holds both.
-
-    It is 1 where every label has a subtree of its own. Heller & Ghahramani 2005.
+    It is 1 where every label has a subtree of its own, NaN where no two items have one label. The time is linear in n
+    for each row, after one pass over the tree. Heller & Ghahramani 2005.
 
     Args:
         dendrogram: of n items.
         labels: (n,) whole numbers.
         known: (n,) where False, the item is left out, as if it were not in the tree.
-        weights: (n,) how often each item counts, >= 0; a pair counts the product, an item makes no pair with itself.
+        weights: (R, n) how often each item counts, >= 0; a pair counts the product, an item makes no pair with itself.
+            One row of ones if None.
 
     Raises:
-        InputError: arrays that do not fit the dendrogram, or no two items of one label.
-    """
-    rows = None if weights is None else np.asarray(weights)[None]
-    found = float(purities(dendrogram, labels, known=known, weights=rows)[0])
-    if np.isnan(found):
-        raise InputError("purity needs two items of one label, each of known label and positive weight; there are none")
-    return found
-
-
-def purities(
-    dendrogram: Dendrogram,
-    labels: NDArray[np.integer],
-    *,
-    known: NDArray[np.bool_] | None = None,
-    weights: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    """Return `purity` (R,) for each row of weights (R, n) at once, for resampling; NaN where no pair is left.
-
-    Without weights there is one row, of ones. Linear in n for each row, after one pass over the tree.
+        InputError: arrays that do not fit the dendrogram.
     """
     known_ = _known(dendrogram, labels, known)
     weights_ = _weights(dendrogram, weights)
@@ -164,9 +138,7 @@ def purities(
     return found
 
 
-def purity_of_chance(
-    dendrogram: Dendrogram, labels: NDArray[np.integer], *, known: NDArray[np.bool_] | None = None
-) -> float:
+def purity_of_chance(dendrogram: Dendrogram, labels: NDArray[np.integer], *, known: Bools | None = None) -> float:
     """Return the mean purity of this tree over all orders in which the labels could be dealt to its items, exactly.
 
     Of two items whose smallest cluster holds T of n, the label is the same for ``n_l (n_l - 1)`` of the
@@ -189,105 +161,23 @@ def purity_of_chance(
     return float((counts * (counts - 1) * (2 * inverse + (1 - 2 * inverse) * others)).sum() / pairs)
 
 
-def lowest_common_merges(dendrogram: Dendrogram, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.int64]:
+def lowest_common_merges(dendrogram: Dendrogram, i: Ints, j: Ints) -> Ints:
     """Return for pairs of different items the merge (P,) that first brings them together.
 
     Raises:
         InputError: items that are not in the dendrogram, or a pair of an item with itself.
     """
-    i, j = _pairs(dendrogram.items, (i, j))
+    i, j = _pairs(dendrogram.items, i, j)
     row = row_of(dendrogram)
     a, b = row.places[i], row.places[j]
     return row.latest(np.minimum(a, b), np.maximum(a, b))
 
 
-def cophenetic_distances(dendrogram: Dendrogram, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the heights (P,) of the smallest clusters that hold both items of each pair. Sokal & Rohlf 1962."""
-    return dendrogram.heights[lowest_common_merges(dendrogram, i, j)]
-
-
-def cophenetic_correlation(
-    dendrogram: Dendrogram, space: AbstractSpace, points: NDArray[np.float64], pairs: Pairs
-) -> float:
-    """Return Pearson's correlation over pairs between cophenetic distances and distances in the space.
-
-    The heights are taken as distances (`Dendrogram.distances`), so that both are in one unit. Sokal & Rohlf 1962.
-
-    Raises:
-        InputError: points or pairs that do not fit the dendrogram; nothing that varies.
-    """
-    i, j = _pairs(dendrogram.items, pairs)
-    x = checked_points(points, dendrogram.items)
-    distances = pair_distances(space, x, i, j)
-    heights = dendrogram.distances[lowest_common_merges(dendrogram, i, j)]
-    return _refuse_nan(_correlations(heights, distances, np.ones((1, len(i))))[0])
-
-
-def tree_correlation(
-    dendrogram: Dendrogram, paths: TreePaths, pairs: Pairs, weights: NDArray[np.float64] | None = None
-) -> float:
-    """Return Pearson's correlation over pairs between cophenetic distances and distances in the label tree.
-
-    The heights are taken as distances of the space. Pairs whose distance in the label tree is not certain are left out
-    (`TreePaths.certain`).
-
-    Args:
-        dendrogram: of n items.
-        paths: of the same items in the label tree.
-        pairs: (P,), (P,) items.
-        weights: (n,) how often each item counts, >= 0; a pair counts the product.
-
-    Raises:
-        InputError: arrays that do not fit, no pair left, or nothing that varies.
-    """
-    rows = None if weights is None else np.asarray(weights)[None]
-    return _refuse_nan(tree_correlations(dendrogram, paths, pairs, rows)[0])
-
-
-def tree_correlations(
-    dendrogram: Dendrogram, paths: TreePaths, pairs: Pairs, weights: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
-    """Return `tree_correlation` (R,) for each row of weights (R, n) at once; NaN where nothing varies."""
-    if len(paths.nodes) != dendrogram.items:
-        raise InputError(f"the label tree has {len(paths.nodes)} items, the dendrogram {dendrogram.items}")
-    weights_ = _weights(dendrogram, weights)
-    i, j = _pairs(dendrogram.items, pairs)
-    certain = paths.certain(i, j)
-    i, j = i[certain], j[certain]
-    heights = dendrogram.distances[lowest_common_merges(dendrogram, i, j)]
-    edges = np.asarray(paths.tree_distance(i, j), dtype=np.float64)
-    rows = max(1, _BLOCK_NUMBERS // max(1, len(i)))
-    found = [
-        _correlations(heights, edges, block[:, i] * block[:, j])
-        for block in (weights_[start : start + rows] for start in range(0, len(weights_), rows))
-    ]
-    return np.concatenate(found)
-
-
-def _sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sums(values: Floats) -> Floats:
     return np.concatenate([[0.0], np.cumsum(values)])
 
 
-def _correlations(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weighted correlations (R,) for weights (R, P), NaN where one of both does not vary."""
-    if not len(x):
-        return np.full(len(weights), np.nan)
-    x, y = x - x.mean(), y - y.mean()
-    total = np.maximum(weights.sum(1), np.finfo(np.float64).tiny)
-    mean_x, mean_y = weights @ x / total, weights @ y / total
-    var_x, var_y = weights @ (x * x) / total - mean_x**2, weights @ (y * y) / total - mean_y**2
-    varies = (var_x > 1e-12 * np.square(x).mean()) & (var_y > 1e-12 * np.square(y).mean())
-    scale = np.sqrt(np.where(varies, var_x * var_y, 1.0))
-    return np.where(varies, np.clip((weights @ (x * y) / total - mean_x * mean_y) / scale, -1.0, 1.0), np.nan)
-
-
-def _refuse_nan(correlation: float) -> float:
-    if np.isnan(correlation):
-        raise InputError("a correlation needs pairs whose heights and distances differ; draw more pairs or items")
-    return float(correlation)
-
-
-def _known(dendrogram: Dendrogram, labels: NDArray[np.integer], known: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+def _known(dendrogram: Dendrogram, labels: NDArray[np.integer], known: Bools | None) -> Bools:
     count = dendrogram.items
     labels = np.asarray(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
@@ -300,7 +190,7 @@ def _known(dendrogram: Dendrogram, labels: NDArray[np.integer], known: NDArray[n
     return known
 
 
-def _weights(dendrogram: Dendrogram, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+def _weights(dendrogram: Dendrogram, weights: Floats | None) -> Floats:
     if weights is None:
         return np.ones((1, dendrogram.items))
     weights = np.asarray(weights, dtype=np.float64)
@@ -311,8 +201,7 @@ def _weights(dendrogram: Dendrogram, weights: NDArray[np.float64] | None) -> NDA
     return weights
 
 
-def _pairs(items: int, pairs: Pairs) -> Pairs:
-    i, j = np.asarray(pairs[0]), np.asarray(pairs[1])
+def _pairs(items: int, i: Ints, j: Ints) -> Pairs:
     if i.ndim != 1 or i.shape != j.shape or i.dtype.kind not in "iu" or j.dtype.kind not in "iu":
         raise InputError(f"pairs must be two equally long vectors of whole numbers, got {i.shape} and {j.shape}")
     if i.size and (min(i.min(), j.min()) < 0 or max(i.max(), j.max()) >= items or (i == j).any()):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractOrigin, AbstractSpace
-from curvox.hierarchy.distances import checked_points, checked_weights
 from curvox.hierarchy.paths import TreePaths
+from curvox.hierarchy.points import Floats, Ints, checked_points, checked_weights
 
 _TOLD_APART = 1e-4
 """Radii nearer to each other than this share of the largest are alike: float32 points on one sphere are."""
@@ -21,11 +22,11 @@ _TOLD_APART = 1e-4
 class Radii:
     """Distances (n,) of points from the origin of their space; None, with the reason, where they say nothing."""
 
-    values: NDArray[np.float64] | None
+    values: Floats | None
     why_none: str | None = None
 
 
-def radii(space: AbstractSpace, points: NDArray[np.float64]) -> Radii:
+def radii(space: AbstractSpace, points: Floats) -> Radii:
     """Return how far out points lie, in the unit of the space.
 
     There is nothing to tell without an origin, as on the sphere, nor where all points have one radius, as a lift that
@@ -66,22 +67,22 @@ def rank_correlation(a: ArrayLike, b: ArrayLike, *, weights: ArrayLike | None = 
     return correlation(weighted_ranks(x, w), weighted_ranks(y, w), w)
 
 
-def weighted_ranks(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def weighted_ranks(values: Floats, weights: Floats) -> Floats:
     """Return the mean rank (n,) of each value among values of which each is there as often as its weight says."""
     _, inverse = np.unique(values, return_inverse=True)
     mass = np.bincount(inverse, weights)
     return (np.cumsum(mass) - mass + (mass + 1) / 2)[inverse]
 
 
-def correlation(a: NDArray[np.float64], b: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+def correlation(a: Floats, b: Floats, weights: Floats) -> float:
     """Return Pearson's correlation with weights, NaN where one side is constant."""
     there = weights > 0
     if not there.any() or np.ptp(a[there]) == 0 or np.ptp(b[there]) == 0:
-        return float("nan")
+        return math.nan
     w = weights / weights.sum()
     x, y = a - w @ a, b - w @ b
     spread = np.sqrt((w @ (x * x)) * (w @ (y * y)))
-    return float(np.clip((w @ (x * y)) / spread, -1, 1)) if spread > 0 else float("nan")
+    return float(np.clip((w @ (x * y)) / spread, -1, 1)) if spread > 0 else math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +94,11 @@ class WithinSpeakers:
         items: (S,) how many items each has.
     """
 
-    values: NDArray[np.float64]
-    items: NDArray[np.int64]
+    values: Floats
+    items: Ints
 
     @staticmethod
-    def of(a: NDArray[np.float64], b: NDArray[np.float64], speakers: NDArray[np.int64], count: int) -> WithinSpeakers:
+    def of(a: Floats, b: Floats, speakers: Ints, count: int) -> WithinSpeakers:
         """Correlate the items (n,) of each of ``count`` speakers (n,)."""
         values, items = np.full(count, np.nan), np.bincount(speakers, minlength=count)
         for own in np.split(np.argsort(speakers, kind="stable"), np.cumsum(items)[:-1]):
@@ -106,17 +107,17 @@ class WithinSpeakers:
         return WithinSpeakers(values, items)
 
     @property
-    def varying(self) -> NDArray[np.int64]:
+    def varying(self) -> Ints:
         """The speakers (K,) within whom both sides vary."""
         return np.flatnonzero(np.isfinite(self.values))
 
-    def mean(self, drawn: NDArray[np.float64]) -> float:
+    def mean(self, drawn: Floats) -> float:
         """Return the mean over speakers, each there as often as ``drawn`` (S,) says; NaN where none varies.
 
         A speaker of many items counts no more than one of few.
         """
         weights = drawn[self.varying]
-        return float(weights @ self.values[self.varying] / weights.sum()) if weights.any() else float("nan")
+        return float(weights @ self.values[self.varying] / weights.sum()) if weights.any() else math.nan
 
 
 # Whether nodes further down the tree lie further from the origin.
@@ -139,35 +140,16 @@ class NodeDepths:
     parents: int
 
 
-def node_depths(
-    space: AbstractSpace, points: NDArray[np.float64], paths: TreePaths, *, weights: ArrayLike | None = None
-) -> NodeDepths:
-    """Return how the radius of nodes follows their level.
-
-    The place of a node is the centroid of its items: the mean in flat space, the Lorentz centroid in the ball. A mean
-    of many points lies nearer to the origin than they do, in any space and for any labels, so these figures are high by
-    themselves and mean something only beside those of shuffled labels. A node that is its parent's only child is the
-    same point again and counted once, at its parent; nodes that are not known for certain are left out.
-
-    Args:
-        space: with an origin: flat, or a Poincaré ball.
-        points: (n, D).
-        paths: where each hangs.
-        weights: (n,) of the items in the centroids, at least 0; 1 if None.
-
-    Raises:
-        InputError: a space without an origin, or arrays that do not fit.
-    """
-    items = np.arange(len(paths))
-    w = checked_weights(None if weights is None else np.asarray(weights), len(items))
-    return NodeSums.of(space, points, paths, np.zeros(len(items), dtype=np.int64), weights=w).depths(np.ones(1))
-
-
 @dataclass(frozen=True, eq=False)
 class NodeSums:
     """What the centroids of nodes are made of: sums over the items of one speaker at one leaf, G of them.
 
-    In the coordinates of the origin a centroid is the direction of a sum.
+    The place of a node is the centroid of its items: the mean in flat space, the Lorentz centroid in the ball. In the
+    coordinates of the origin a centroid is the direction of a sum, so that the nodes of a draw of speakers need no
+    further pass over the points. A mean of many points lies nearer to the origin than they do, in any space and for any
+    labels, so these figures are high by themselves and mean something only beside those of shuffled labels. A node that
+    is its parent's only child is the same point again and counted once, at its parent; nodes that are not known for
+    certain are left out.
 
     Attributes:
         origin: of the space.
@@ -178,32 +160,26 @@ class NodeSums:
 
     origin: AbstractOrigin
     paths: TreePaths
-    sums: NDArray[np.float64]
-    owners: NDArray[np.int64]
+    sums: Floats
+    owners: Ints
 
     @staticmethod
-    def of(
-        space: AbstractSpace,
-        points: NDArray[np.float64],
-        paths: TreePaths,
-        speakers: NDArray[np.int64],
-        *,
-        weights: NDArray[np.float64] | None = None,
-    ) -> NodeSums:
-        """Add up points (n, D) of speakers (n,)."""
+    def of(space: AbstractSpace, points: Floats, paths: TreePaths, speakers: Ints) -> NodeSums:
+        """Add up points (n, D) of speakers (n,).
+
+        Raises:
+            InputError: a space without an origin, or arrays that do not fit.
+        """
         x = checked_points(points, len(paths))
         if space.origin is None:
             raise InputError(f"points of the space {space.describe()['name']} have no depth")
         coordinates = space.origin.coordinates(x)
-        if weights is not None:
-            coordinates, kept = coordinates * weights[:, None], weights > 0
-            coordinates, paths, speakers = coordinates[kept], paths.rows(kept), speakers[kept]
         keys = np.concatenate([paths.nodes, paths.known, speakers[:, None]], axis=1)
         _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         sums = _added_up(group.ravel(), coordinates, len(first))
         return NodeSums(space.origin, paths.rows(first), sums, speakers[first])
 
-    def depths(self, drawn: NDArray[np.float64]) -> NodeDepths:
+    def depths(self, drawn: Floats) -> NodeDepths:
         """Return the figures when each speaker is there as often as ``drawn`` (S,) says.
 
         A node of one speaker counts as often as the speaker, every other node once.
@@ -227,10 +203,16 @@ class NodeSums:
             counted.append(multiplicity[here])
             depth.append(np.full(len(here), float(place)))
             above = radii
-        nodes = np.concatenate(radius), np.concatenate(depth), np.concatenate(counted)
-        return _figures(nodes, steps, step_counted)
+        levels, times = np.concatenate(depth), np.concatenate(counted)
+        further, step_times = np.concatenate([*steps, np.zeros(0)]), np.concatenate([*step_counted, np.zeros(0)])
+        return NodeDepths(
+            specificity=rank_correlation(np.concatenate(radius), levels, weights=times) if len(levels) else math.nan,
+            steps=float(step_times @ further / step_times.sum()) if len(further) else math.nan,
+            nodes=len(levels),
+            parents=len(further),
+        )
 
-    def _level(self, place: int, drawn: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _level(self, place: int, drawn: Floats) -> tuple[Floats, Floats]:
         """The radius of each node of a level, NaN of those without items, and how often it counts."""
         count = len(self.paths.names[place])
         weights = drawn[self.owners]
@@ -249,23 +231,7 @@ class NodeSums:
         return radii, multiplicity
 
 
-def _figures(
-    nodes: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
-    steps: list[NDArray[np.bool_]],
-    step_counted: list[NDArray[np.float64]],
-) -> NodeDepths:
-    radius, depth, counted = nodes
-    further = np.concatenate(steps) if steps else np.zeros(0, dtype=bool)
-    times = np.concatenate(step_counted) if steps else np.zeros(0)
-    return NodeDepths(
-        specificity=rank_correlation(radius, depth, weights=counted) if len(radius) else float("nan"),
-        steps=float(times @ further / times.sum()) if len(further) else float("nan"),
-        nodes=len(radius),
-        parents=len(further),
-    )
-
-
-def _added_up(groups: NDArray[np.int64], rows: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def _added_up(groups: Ints, rows: Floats, count: int) -> Floats:
     from scipy.sparse import csr_array  # slow to import
 
     ones = np.ones(len(groups))

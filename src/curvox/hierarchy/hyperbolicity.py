@@ -9,15 +9,15 @@ diameter, for embeddings, Khrulkov et al. 2020 (Hyperbolic image embeddings, arX
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import all_distances, checked_points, checked_weights, pair_distances
+from curvox.hierarchy.points import Floats, Ints, all_distances, checked_points, pair_distances
 from curvox.metrics import Interval
 
 MOST_EXACT = 200
@@ -67,13 +67,6 @@ def base_point_delta(distances: ArrayLike, *, base: int = 0) -> float:
     return _base_point_delta(d, base)
 
 
-def relative_delta(distances: ArrayLike, *, base: int = 0) -> float:
-    """Return ``2 δ_w / diameter``, from 0 for a tree to 1; 0 where all points are one. Khrulkov et al. 2020."""
-    d = _checked(distances)
-    diameter = float(d.max())
-    return 2 * base_point_delta(d, base=base) / diameter if diameter > 0 else 0.0
-
-
 @dataclass(frozen=True)
 class SampledDelta:
     """δ of many points from some of them.
@@ -106,13 +99,12 @@ class SampledDelta:
 
 def sampled_delta(
     space: AbstractSpace,
-    points: NDArray[np.float64],
+    points: Floats,
     *,
     subsets: int = 8,
     subset_size: int = 400,
     quadruples: int = 50_000,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
 ) -> SampledDelta:
     """Return δ of points, exactly for up to 200 of them, else as far as a sample tells.
 
@@ -130,7 +122,6 @@ def sampled_delta(
         subset_size: points of each, at least 4.
         quadruples: how many random quadruples.
         seed: of the choice.
-        progress: called with subsets, or base points, done and to do.
 
     Raises:
         InputError: too few points, or numbers out of range.
@@ -150,8 +141,6 @@ def sampled_delta(
         delta, across = _base_point_delta(d, base), float(d.max())
         relative.append(2 * delta / across if across > 0 else 0.0)
         largest, diameter = max(largest, delta), max(diameter, across)
-        if progress:
-            progress(len(relative), subsets)
     highest = _highest_of_quadruples(space, x, quadruples, rng)
     return SampledDelta(
         relative=float(np.mean(relative)),
@@ -167,7 +156,7 @@ def sampled_delta(
     )
 
 
-def _exact(d: NDArray[np.float64]) -> SampledDelta:
+def _exact(d: Floats) -> SampledDelta:
     delta, across = _four_point_delta(d), float(d.max())
     return SampledDelta(
         relative=2 * delta / across if across > 0 else 0.0,
@@ -184,8 +173,8 @@ def _exact(d: NDArray[np.float64]) -> SampledDelta:
 
 
 def _samples(
-    space: AbstractSpace, x: NDArray[np.float64], count: int, size: int | None, rng: np.random.Generator
-) -> Iterator[tuple[NDArray[np.float64], int]]:
+    space: AbstractSpace, x: Floats, count: int, size: int | None, rng: np.random.Generator
+) -> Iterator[tuple[Floats, int]]:
     """Yield distances and a base point: of a random subset its first, of all points, with no size, a random one."""
     if size is None:
         d = all_distances(space, x)
@@ -203,12 +192,12 @@ def exceeding_share(draws: int) -> float:
     return float(-np.expm1(np.log(1 - _CONFIDENCE) / draws))
 
 
-def _four_point_delta(d: NDArray[np.float64]) -> float:
+def _four_point_delta(d: Floats) -> float:
     # A quadruple is looked at from its first point alone: the points before the base are left out.
     return max(_base_point_delta(d[base:, base:], 0) for base in range(len(d)))
 
 
-def _base_point_delta(d: NDArray[np.float64], base: int) -> float:
+def _base_point_delta(d: Floats, base: int) -> float:
     products = 0.5 * (d[base][:, None] + d[base][None, :] - d)
     largest = 0.0
     rows = max(1, _BLOCK // len(d) ** 2)
@@ -220,9 +209,7 @@ def _base_point_delta(d: NDArray[np.float64], base: int) -> float:
     return largest
 
 
-def _highest_of_quadruples(
-    space: AbstractSpace, x: NDArray[np.float64], quadruples: int, rng: np.random.Generator
-) -> float:
+def _highest_of_quadruples(space: AbstractSpace, x: Floats, quadruples: int, rng: np.random.Generator) -> float:
     highest = 0.0
     for start in range(0, quadruples, _BLOCK):
         count = min(_BLOCK, quadruples - start)
@@ -238,7 +225,7 @@ def _highest_of_quadruples(
     return highest
 
 
-def _different(n: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _different(n: int, count: int, rng: np.random.Generator) -> Ints:
     """Quadruples (4, count) of different positions, each as likely: those with a repeat are drawn again."""
     drawn = rng.integers(n, size=(4, count))
     while True:
@@ -249,7 +236,7 @@ def _different(n: int, count: int, rng: np.random.Generator) -> NDArray[np.int64
         drawn[:, repeated] = rng.integers(n, size=(4, int(repeated.sum())))
 
 
-def _interval_of_mean(values: NDArray[np.float64]) -> Interval:
+def _interval_of_mean(values: Floats) -> Interval:
     from scipy.special import stdtrit  # slow to import
 
     reach = float(stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2) * values.std(ddof=1)) / len(values) ** 0.5
@@ -257,7 +244,7 @@ def _interval_of_mean(values: NDArray[np.float64]) -> Interval:
     return Interval(low=max(mean - reach, 0.0), high=min(mean + reach, 1.0), level=_CONFIDENCE)
 
 
-def _checked(distances: ArrayLike) -> NDArray[np.float64]:
+def _checked(distances: ArrayLike) -> Floats:
     d = np.asarray(distances, dtype=np.float64)
     if d.ndim != 2 or d.shape[0] != d.shape[1] or not d.size:
         raise InputError(f"distances must be a square matrix of at least one point, got {d.shape}")
@@ -278,7 +265,7 @@ class Distortion:
         worst: the largest ``d / t`` over the smallest, at least 1; infinite where points of a pair coincide.
         scale: s, the one with the least average, in tree edges over the unit of the distances; 0 where most points
             coincide.
-        pairs: pairs with ``t`` above 0 and a weight, which alone are counted.
+        pairs: pairs with ``t`` above 0, which alone are counted.
     """
 
     average: float
@@ -287,7 +274,7 @@ class Distortion:
     pairs: int
 
 
-def distortion(distances: ArrayLike, tree_distances: ArrayLike, *, weights: ArrayLike | None = None) -> Distortion:
+def distortion(distances: ArrayLike, tree_distances: ArrayLike) -> Distortion:
     """Return the average and the worst-case distortion of an embedding of a tree.
 
     Average and worst case are those of Sala et al. 2018 (Representation tradeoffs for hyperbolic embeddings,
@@ -298,10 +285,9 @@ def distortion(distances: ArrayLike, tree_distances: ArrayLike, *, weights: Arra
         distances: (P,) d of pairs of items in the space, at least 0.
         tree_distances: (P,) t of the same pairs in the tree, at least 0; pairs at 0 are left out, as they have no
             relative error.
-        weights: (P,) how much each pair counts; 1 if None.
 
     Raises:
-        InputError: other shapes or values, or no pair with t above 0 and a weight.
+        InputError: other shapes or values, or no pair with t above 0.
     """
     d, t = np.asarray(distances, dtype=np.float64), np.asarray(tree_distances, dtype=np.float64)
     if d.ndim != 1 or d.shape != t.shape:
@@ -309,13 +295,11 @@ def distortion(distances: ArrayLike, tree_distances: ArrayLike, *, weights: Arra
     for values, name in ((d, "distances"), (t, "tree_distances")):
         if not np.isfinite(values).all() or (values < 0).any():
             raise InputError(f"{name} must be finite and at least 0")
-    w = np.ones(len(d)) if weights is None else checked_weights(np.asarray(weights), len(d))
-    counted = (t > 0) & (w > 0)
+    counted = t > 0
     if not counted.any():
         raise InputError("no pair of two leaves of the tree is left, so there is no distortion")
-    ratios, w = d[counted] / t[counted], w[counted]
-    order = np.argsort(-ratios)
-    average, scale = average_of_sorted(ratios[order], w[order])
+    ratios = np.sort(d[counted] / t[counted])[::-1]
+    average, scale = average_of_sorted(ratios, np.ones(len(ratios)))
     smallest = float(ratios.min())
     return Distortion(
         average=average,
@@ -325,7 +309,7 @@ def distortion(distances: ArrayLike, tree_distances: ArrayLike, *, weights: Arra
     )
 
 
-def average_of_sorted(ratios: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
+def average_of_sorted(ratios: Floats, weights: Floats) -> tuple[float, float]:
     """Return the average distortion and its scale s from ratios ``d / t`` (P,), largest first, and weights (P,).
 
     s has the least sum of ``w |s r - 1| = w r |s - 1 / r|``: it is a median of 1 / r with the weights w r.

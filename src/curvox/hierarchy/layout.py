@@ -15,6 +15,7 @@ from torch import Tensor
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, DiskEmbedding, embed_in_disk, exp0
 from curvox.geometry import distance as poincare_distance
+from curvox.hierarchy.points import Floats
 
 FLAT_SPREAD = 2.0
 """What the root mean square distance from the middle becomes in the disk for points of a space that has no unit of its
@@ -36,11 +37,11 @@ class DiskChart:
     """
 
     space: AbstractSpace
-    centre: NDArray[np.float64]
-    axes: NDArray[np.float64]
+    centre: Floats
+    axes: Floats
     unit: float
 
-    def coordinates(self, points: NDArray[np.floating], length: Length = "kept") -> NDArray[np.float64]:
+    def coordinates(self, points: NDArray[np.floating], length: Length = "kept") -> Floats:
         """Return tangent coordinates (n, 2) at the centre of the disk; a point's norm is its distance from there.
 
         Args:
@@ -67,18 +68,18 @@ class CorpusLayout:
     """
 
     chart: DiskChart
-    coordinates: NDArray[np.float64]
+    coordinates: Floats
     kept: float
     stress: float
     pairs: int
 
     @property
-    def points(self) -> NDArray[np.float64]:
+    def points(self) -> Floats:
         """The points (n, 2) in the open unit disk."""
         return disk_points(self.coordinates)
 
 
-def disk_points(coordinates: NDArray[np.floating]) -> NDArray[np.float64]:
+def disk_points(coordinates: NDArray[np.floating]) -> Floats:
     """Return the points (n, 2) of the unit disk at these tangent coordinates (n, 2)."""
     return exp0(torch.from_numpy(np.asarray(coordinates, dtype=np.float64)) / 2.0, c=1.0).numpy()
 

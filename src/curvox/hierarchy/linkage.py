@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractDissimilarity, AbstractSpace
-from curvox.hierarchy.distances import all_distances, checked_points
+from curvox.hierarchy.points import Floats, Ints, all_distances, checked_points
 
 # Clusters of embeddings whose mean dissimilarity is one inner product.
 #
@@ -41,19 +40,19 @@ class Clusters:
     """
 
     factor: float
-    rows: NDArray[np.float64]
-    means: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    variances: NDArray[np.float64]
-    sizes: NDArray[np.float64]
+    rows: Floats
+    means: Floats
+    weights: Floats
+    variances: Floats
+    sizes: Floats
     _memory: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64))
 
-    def between(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
+    def between(self, a: Ints, b: Ints) -> Floats:
         """Return the mean dissimilarities of pairs by direct difference, the same to the last bit for (b, a)."""
         squares = np.square(self.means[a] - self.means[b]).sum(1)
         return self.factor * (self.weights[a] * self.weights[b]) * (squares + (self.variances[a] + self.variances[b]))
 
-    def two_nearest(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def two_nearest(self, slots: Ints) -> tuple[Ints, Floats]:
         """Return the two nearest of each of these clusters (k, 2) and about how far they are, infinite for none.
 
         By one product: within some ``eps s r_A r_B (|m_A|^2 + |m_B|^2 + v_A + v_B)``, so that nearer ones are mixed up.
@@ -69,7 +68,7 @@ class Clusters:
         values, which = products.topk(2, dim=1, largest=False)
         return which.numpy(), values.numpy()
 
-    def merge(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> None:
+    def merge(self, a: Ints, b: Ints) -> None:
         """Merge the clusters in slots b into those in slots a; no slot comes twice."""
         size = self.sizes[a] + self.sizes[b]
         share = (self.sizes[a] / size, self.sizes[b] / size)
@@ -86,13 +85,13 @@ class Clusters:
         self.rows[b] = 0.0
         self.rows[b, -1] = np.inf
 
-    def keep(self, slots: NDArray[np.int64]) -> None:
+    def keep(self, slots: Ints) -> None:
         """Keep these slots alone, renumbered in their order."""
         self.rows, self.means = self.rows[slots], self.means[slots]
         self.weights, self.variances, self.sizes = self.weights[slots], self.variances[slots], self.sizes[slots]
 
 
-def single_points(dissimilarity: AbstractDissimilarity, points: NDArray[np.float64]) -> Clusters:
+def single_points(dissimilarity: AbstractDissimilarity, points: Floats) -> Clusters:
     """Return a cluster for each point (n, D) of the space.
 
     Raises:
@@ -105,9 +104,7 @@ def single_points(dissimilarity: AbstractDissimilarity, points: NDArray[np.float
     return Clusters(dissimilarity.factor, rows, means, weights, variances, np.ones(len(points)))
 
 
-def _rows(
-    means: NDArray[np.float64], weights: NDArray[np.float64], variances: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _rows(means: Floats, weights: Floats, variances: Floats) -> Floats:
     rows = np.empty((means.shape[0], means.shape[1] + 2))
     rows[:, :-2] = means * weights[:, None]
     rows[:, -2] = weights
@@ -141,10 +138,10 @@ class Dendrogram:
             "distance".
     """
 
-    merges: NDArray[np.int64]
-    heights: NDArray[np.float64]
-    sizes: NDArray[np.int64]
-    distances: NDArray[np.float64]
+    merges: Ints
+    heights: Floats
+    sizes: Ints
+    distances: Floats
     dissimilarity: str
 
     @property
@@ -152,13 +149,13 @@ class Dendrogram:
         """How many items there are."""
         return len(self.merges) + 1
 
-    def linkage_matrix(self) -> NDArray[np.float64]:
+    def linkage_matrix(self) -> Floats:
         """Return SciPy's linkage matrix (n - 1, 4): both clusters, height, size."""
         return np.column_stack([self.merges, self.heights, self.sizes]).astype(np.float64)
 
 
 def average_linkage(
-    space: AbstractSpace, points: NDArray[np.float64], *, progress: Callable[[int, int], None] | None = None
+    space: AbstractSpace, points: Floats, *, progress: Callable[[int, int], None] | None = None
 ) -> Dendrogram:
     """Merge the two nearest clusters until one is left, by the mean dissimilarity of all their pairs (UPGMA).
 
@@ -205,7 +202,7 @@ def average_linkage(
     return Dendrogram(merges, heights, sizes, dissimilarity.distances(heights), dissimilarity.name)
 
 
-def _by_distances(space: AbstractSpace, x: NDArray[np.float64]) -> Dendrogram:
+def _by_distances(space: AbstractSpace, x: Floats) -> Dendrogram:
     from scipy.cluster.hierarchy import linkage  # slow to import
     from scipy.spatial.distance import squareform
 
@@ -236,7 +233,7 @@ class _Agglomeration:
         self.heights: list[float] = []
         self.batch = count
 
-    def merge_equal(self, points: NDArray[np.float64]) -> None:
+    def merge_equal(self, points: Floats) -> None:
         """Merge the items of each set of equal points, one after the other."""
         _, first, group = np.unique(points, axis=0, return_index=True, return_inverse=True)
         first = first[group.reshape(-1)]  # of each point, the first that equals it
@@ -260,14 +257,14 @@ class _Agglomeration:
         wanted = max(4 * len(a), self.batch // 2) if len(a) else 2 * self.batch
         self.batch = int(np.clip(wanted, _FEWEST_ROWS, _MOST_ROWS))
 
-    def _look_again(self, slots: NDArray[np.int64]) -> None:
+    def _look_again(self, slots: Ints) -> None:
         """The nearest one has grown: it is still the nearest if it is not beyond the bound for the others."""
         gap = self.clusters.between(slots, self.near[slots])
         still = gap <= self.rest[slots]
         self.gap[slots] = np.where(still, gap, np.maximum(self.gap[slots], self.rest[slots]))
         self.known[slots] = np.where(still, _KNOWN, _BOUND)
 
-    def _search(self, slots: NDArray[np.int64]) -> None:
+    def _search(self, slots: Ints) -> None:
         rows = max(1, _BLOCK_NUMBERS // len(self.alive))
         for start in range(0, len(slots), rows):
             block = slots[start : start + rows]
@@ -280,7 +277,7 @@ class _Agglomeration:
             self.rest[block] = np.maximum(np.minimum(exact.max(0), values[:, 1]), 0.0)
             self.known[block] = _KNOWN
 
-    def _mutual(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _mutual(self) -> tuple[Ints, Ints]:
         """Pairs of slots that are each other's nearest; or the nearest pair of all, where one end was not looked at.
 
         A pair closer than that would need two clusters whose bounds are lower.
@@ -295,7 +292,7 @@ class _Agglomeration:
                 return pair[:1], pair[1:]
         return a, self.near[a]
 
-    def _merge(self, a: NDArray[np.int64], b: NDArray[np.int64], heights: NDArray[np.float64]) -> None:
+    def _merge(self, a: Ints, b: Ints, heights: Floats) -> None:
         """Merge slots a and b, pair by pair, into the slots a."""
         made = self.items + len(self.heights)
         self.merges += zip(self.numbers[a].tolist(), self.numbers[b].tolist(), strict=True)
@@ -314,7 +311,7 @@ class _Agglomeration:
         self.gap[a] = np.maximum(bound, heights)
         self.known[a] = _BOUND
 
-    def _others(self, slots: NDArray[np.int64], partners: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _others(self, slots: Ints, partners: Ints) -> Floats:
         """Return lower bounds for the dissimilarity of all other clusters than the partner."""
         with_partner = (self.known[slots] == _KNOWN) & (self.near[slots] == partners)
         return np.where(with_partner, self.rest[slots], self.gap[slots])
@@ -329,14 +326,14 @@ class _Agglomeration:
         self.known, self.alive = self.known[slots], self.alive[slots]
 
 
-def _checked(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _checked(points: Floats) -> Floats:
     x = np.ascontiguousarray(checked_points(points))
     if len(x) < 2:
         raise InputError(f"a tree needs at least two points, (n, D) with n >= 2, got shape {x.shape}")
     return x
 
 
-def _sorted(found: _Agglomeration) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+def _sorted(found: _Agglomeration) -> tuple[Ints, Floats, Ints]:
     """Bring the merges into the order of their heights; a cluster that rounding put below its parts is lifted."""
     items, heights, sizes = found.items, found.heights, [1] * (2 * found.items - 1)
     lifted = [0.0] * items + heights

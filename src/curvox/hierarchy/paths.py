@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from curvox.corpora import COLUMNS, NOT_OF_SPEAKERS, UNKNOWN, Corpus, Utterance, label_paths, labels_of_speakers
 from curvox.errors import InputError, require_name
 from curvox.geometry import AbstractSpace
+from curvox.hierarchy.points import Bools, Floats, Ints
 
 SEPARATOR = " / "
 
@@ -35,9 +36,9 @@ class TreePaths:
     """
 
     levels: tuple[str, ...]
-    nodes: NDArray[np.int64]
+    nodes: Ints
     names: tuple[tuple[str, ...], ...]
-    known: NDArray[np.bool_]
+    known: Bools
 
     def __post_init__(self) -> None:
         depth = len(self.levels)
@@ -64,7 +65,7 @@ class TreePaths:
         require_name(level, self.levels, "level")
         return self.levels.index(level)
 
-    def tree_distance(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.int64]:
+    def tree_distance(self, i: ArrayLike, j: ArrayLike) -> Ints:
         """Return the edges between the leaves of items i and j, two for each level in which they differ.
 
         Args:
@@ -73,7 +74,7 @@ class TreePaths:
         """
         return 2 * (self.nodes[np.asarray(i)] != self.nodes[np.asarray(j)]).sum(axis=-1)
 
-    def usable(self, level: str) -> NDArray[np.bool_]:
+    def usable(self, level: str) -> Bools:
         """Return of each item (n,) whether its node at a level is known for certain.
 
         That takes its own label and those above, as nodes are whole paths; at the level "speaker" and below those
@@ -83,7 +84,7 @@ class TreePaths:
         speaker = self.levels.index("speaker") if "speaker" in self.levels else 0
         return np.all(self.known[:, (speaker if speaker <= place else 0) : place + 1], axis=1)
 
-    def certain(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.bool_]:
+    def certain(self, i: ArrayLike, j: ArrayLike) -> Bools:
         """Return whether the tree distance of items i and j is certain: whether they part at nodes that are known.
 
         Args:
@@ -104,7 +105,7 @@ class TreePaths:
             together &= self.nodes[i, place] == self.nodes[j, place]
         return certain
 
-    def parents(self, level: str) -> NDArray[np.int64]:
+    def parents(self, level: str) -> Ints:
         """Return the node of the level above that each node of a level hangs below, -1 for nodes without items.
 
         Of the uppermost level it is 0 for all, the root.
@@ -224,9 +225,7 @@ _FIRST_STEP = 2.0
 
 
 @torch.no_grad()
-def planted_points(
-    paths: TreePaths, space: AbstractSpace, *, dim: int, spread_ratio: float, seed: int
-) -> NDArray[np.float64]:
+def planted_points(paths: TreePaths, space: AbstractSpace, *, dim: int, spread_ratio: float, seed: int) -> Floats:
     """Return points (n, dim) of the space that grow along the tree.
 
     From the root each node is a step in a random direction away from the node above, each item one from its leaf; the
@@ -257,8 +256,3 @@ def planted_points(
         steps = torch.from_numpy(spread_ratio**depth * directions[nodes])
         points = points + steps if first_step is None else space.exp_map(points, first_step * steps)
     return (space.project(points) if first_step is None else points).numpy()
-
-
-def shuffled(points: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """Return the points in random order: the same cloud, of which the labels know nothing."""
-    return points[np.random.default_rng(seed).permutation(len(points))]

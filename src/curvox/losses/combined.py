@@ -146,24 +146,15 @@ def create_loss(
         RecipeError: an argument that the loss does not have, or no name.
         InputError: a value outside its range.
     """
-    if isinstance(description, str):
-        description = {"name": description}
-    if not isinstance(description, Mapping) or not isinstance(description.get("name"), str):
-        raise RecipeError(f'a loss is given by its name or by a mapping with the key "name", got {description!r}')
-    name = description["name"]
-    cls = LOSSES.load(name)
-    arguments = {key: value for key, value in description.items() if key != "name"}
-    known = [key for key in inspect.signature(cls).parameters if key not in _GIVEN]
-    for key in arguments:
-        if key not in known:
-            raise RecipeError(f'loss "{name}" has no argument "{key}": {nearest(str(key), known)}')
+    cls, arguments = LOSSES.read(description, given=_GIVEN)
+    parameters = inspect.signature(cls).parameters
     if arguments.get("space") is not None:
         arguments["space"] = create_space(arguments["space"])
     if arguments.get("parts") is not None:
         arguments["parts"] = _create_parts(arguments["parts"], dim, speakers, tree)
-    if tree is not None and takes_tree(name):
+    if tree is not None and "tree" in parameters:
         arguments["tree"] = tree
-    if "speakers" in inspect.signature(cls).parameters:
+    if "speakers" in parameters:
         return cls(dim, speakers, **arguments)
     return cls(dim, **arguments)  # a pair loss takes any speakers
 

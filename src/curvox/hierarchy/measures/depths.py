@@ -6,20 +6,18 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from curvox.errors import InputError
 from curvox.hierarchy.depth import NodeDepths, NodeSums, Radii, WithinSpeakers, correlation, radii, weighted_ranks
-from curvox.hierarchy.measures.setting import Better, Measure, Setting, correlation_like, rate_like
+from curvox.hierarchy.measures.setting import Measure, Setting, correlation_like, no_measure, rate_like
+from curvox.hierarchy.points import Floats, Ints
 
 _SHUFFLES = 3
 _SPECIFICITY = ("depth_specificity", "Radius and level of nodes")
 _STEPS = ("depth_steps", "Parents nearer to the origin than their children")
 
 
-def depth_measures(
-    setting: Setting, durations_s: NDArray[np.float64] | None, qualities_db: NDArray[np.float64] | None
-) -> tuple[Measure, ...]:
+def depth_measures(setting: Setting, durations_s: Floats | None, qualities_db: Floats | None) -> tuple[Measure, ...]:
     """Return all measures of depth; each says why there is none where points have no radius."""
     found = radii(setting.space, setting.points)
     made = list(_node_measures(setting, found))
@@ -34,7 +32,7 @@ def depth_measures(
 def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
     if found.values is None:
         why = found.why_none or ""
-        return _none(*_SPECIFICITY, why, None), _none(*_STEPS, why, None)
+        return no_measure(*_SPECIFICITY, why), no_measure(*_STEPS, why)
     sums = NodeSums.of(setting.space, setting.points, setting.paths, setting.speakers)
     depths, rng = sums.depths(np.ones(setting.count)), np.random.default_rng(setting.seed)
     shuffled = [_of_shuffled(setting, rng) for _ in range(_SHUFFLES)]
@@ -49,7 +47,7 @@ def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
     ):
         value = getattr(depths, name)
         if not math.isfinite(value):
-            made.append(_none(key, title, "there are no nodes at two levels that differ in their items", None))
+            made.append(no_measure(key, title, "there are no nodes at two levels that differ in their items"))
             continue
         values = np.array([getattr(draw, name) for draw in draws])
         chances = [getattr(draw, name) for draw in shuffled if math.isfinite(getattr(draw, name))]
@@ -76,7 +74,7 @@ def _of_shuffled(setting: Setting, rng: np.random.Generator) -> NodeDepths:
 
 
 def _item_measures(
-    setting: Setting, found: Radii, name: tuple[str, str], values: NDArray[np.float64] | None, argument: str
+    setting: Setting, found: Radii, name: tuple[str, str], values: Floats | None, argument: str
 ) -> tuple[Measure, Measure]:
     key, title = name
     within = (f"{key}_within", f"{title}, within speakers")
@@ -86,7 +84,7 @@ def _item_measures(
     if why is None and values is None:
         why = f"no {argument} were given"
     if found.values is None or values is None or why is not None:
-        return _none(key, title, why or "", None), _none(*within, why or "", None)
+        return no_measure(key, title, why or ""), no_measure(*within, why or "")
     known = np.isfinite(np.asarray(values, dtype=np.float64))
     x, y, owners = found.values[known], np.asarray(values, dtype=np.float64)[known], setting.speakers[known]
     pooled = _correlation_measure(
@@ -99,16 +97,11 @@ def _item_measures(
 
 
 def _correlation_measure(
-    setting: Setting,
-    name: tuple[str, str],
-    measure: Callable[[NDArray[np.float64]], float],
-    among: NDArray[np.int64],
-    count: int,
-    note: str,
+    setting: Setting, name: tuple[str, str], measure: Callable[[Floats], float], among: Ints, count: int, note: str
 ) -> Measure:
     value = measure(np.ones(setting.count))
     if not math.isfinite(value):
-        return _none(*name, "it does not vary among items whose value is known", None)
+        return no_measure(*name, "it does not vary among items whose value is known")
     return Measure(
         key=name[0],
         title=name[1],
@@ -122,11 +115,7 @@ def _correlation_measure(
     )
 
 
-def _spearman(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+def _spearman(x: Floats, y: Floats, weights: Floats) -> float:
     if not weights.any():
         return math.nan
     return correlation(weighted_ranks(x, weights), weighted_ranks(y, weights), weights)
-
-
-def _none(key: str, title: str, why: str, better: Better | None) -> Measure:
-    return Measure(key, title, None, None, None, None, better, 0, why_none=why)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from curvox.hierarchy.dendrogram import purities, purity_of_chance
 from curvox.hierarchy.leakage import FEWEST_SPEAKERS, read_off, session_auc
@@ -15,12 +14,13 @@ from curvox.hierarchy.measures.setting import (
     ABOVE,
     BELOW,
     SPEAKER,
-    Better,
     Measure,
     Setting,
     jackknife_interval,
+    no_measure,
     rate_like,
 )
+from curvox.hierarchy.points import Bools, Floats, Ints
 from curvox.hierarchy.precision import AveragePrecisions, average_precisions, mean_precisions
 from curvox.metrics import Interval
 
@@ -49,10 +49,10 @@ class Dealing:
         words: the same for a note.
     """
 
-    labels: NDArray[np.int64]
-    known: NDArray[np.bool_]
-    units: NDArray[np.int64] | None
-    groups: NDArray[np.int64]
+    labels: Ints
+    known: Bools
+    units: Ints | None
+    groups: Ints
     words: str
 
     @staticmethod
@@ -78,7 +78,7 @@ class Dealing:
             words = "labels of items shuffled within their speaker" + (f" and {parent}" if nearer else "")
         return Dealing(paths.nodes[:, place], paths.usable(level), units, groups, words)
 
-    def dealt(self, count: int, seed: int) -> NDArray[np.int64]:
+    def dealt(self, count: int, seed: int) -> Ints:
         """Return labels (count, n) dealt anew, each row by itself."""
         rng, made = np.random.default_rng(seed), np.repeat(self.labels[None], count, axis=0)
         rows = np.flatnonzero(self.known)
@@ -93,9 +93,7 @@ class Dealing:
         return made
 
 
-def chance_of_precision(
-    setting: Setting, dealing: Dealing, queries: NDArray[np.int64], *, apart: NDArray[np.int64] | None
-) -> float | None:
+def chance_of_precision(setting: Setting, dealing: Dealing, queries: Ints, *, apart: Ints | None) -> float | None:
     """Return the mean average precision of 5 deals of the labels, None where nothing is to be found.
 
     Not that of a random order: items of one speaker arrive together, and what is dealt within a node keeps the order of
@@ -123,7 +121,7 @@ def chance_of_purity(setting: Setting, dealing: Dealing, dendrogram: Dendrogram)
     return _mean(np.array([purities(dendrogram, labels, known=dealing.known)[0] for labels in dealt]))
 
 
-def _mean(values: NDArray[np.float64]) -> float | None:
+def _mean(values: Floats) -> float | None:
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else None
 
@@ -146,7 +144,7 @@ def precision_measure(setting: Setting, level: str) -> Measure:
     asking = np.sort(rng.choice(asking, MOST_QUERIES, replace=False)) if len(asking) > MOST_QUERIES else asking
     why = _why_none(setting, level)
     if why is not None:
-        return _none("map", title, level, why, "higher")
+        return no_measure("map", title, why, level=level, better="higher")
     found = average_precisions(
         setting.space,
         setting.points,
@@ -158,7 +156,7 @@ def precision_measure(setting: Setting, level: str) -> Measure:
     )
     if not len(found.values):
         alone = "no item has another of its node" + (" of another speaker" if above else "")
-        return _none("map", title, level, alone, "higher")
+        return no_measure("map", title, alone, level=level, better="higher")
     dealing = Dealing.of(setting, level)
     # Labels dealt over all items leave each query a random order, of which the mean is known.
     random = setting.standing(level) == SPEAKER
@@ -177,12 +175,12 @@ def precision_measure(setting: Setting, level: str) -> Measure:
     )
 
 
-def _precision_interval(setting: Setting, found: AveragePrecisions, usable: NDArray[np.bool_]) -> Interval | None:
+def _precision_interval(setting: Setting, found: AveragePrecisions, usable: Bools) -> Interval | None:
     value, owners = float(found.values.mean()), setting.speakers[found.queries]
     influence = np.bincount(setting.speakers, found.pull, minlength=setting.count)
     influence += np.bincount(owners, found.values - value, minlength=setting.count) / len(found.values)
 
-    def of_draw(drawn: NDArray[np.float64]) -> float:
+    def of_draw(drawn: Floats) -> float:
         return float(np.clip(value + (drawn - 1) @ influence, 0, 1))
 
     # All that are ranked have a part in it, but it is a mean over those that find something.
@@ -203,7 +201,7 @@ def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Meas
     if why is None and counts.max(initial=0) < 2:
         why = "no item has another of its node"
     if why is not None:
-        return _none("purity", title, level, why, "higher")
+        return no_measure("purity", title, why, level=level, better="higher")
     value = float(purities(dendrogram, labels, known=usable)[0])
     dealing = Dealing.of(setting, level)
     left_out = setting.left_out(setting.speakers_of(usable))[:, setting.speakers]
@@ -230,14 +228,14 @@ def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Meas
 def leakage_measure(setting: Setting, level: str) -> Measure:
     """Return how well a level is read off: above the speaker by a discriminant, below it by distances."""
     if not setting.paths.usable(level).any():
-        return _none("leakage", "Leakage", level, "no label at this level is known", None)
+        return no_measure("leakage", "Leakage", "no label at this level is known", level=level)
     standing = setting.standing(level)
     if standing == ABOVE:
         return _read_off_measure(setting, level)
     if standing == BELOW:
         return _session_measure(setting, level)
     why = "nothing leaks at the level of speakers themselves" if standing == SPEAKER else "speakers have several nodes"
-    return _none("leakage", "Leakage", level, why, None)
+    return no_measure("leakage", "Leakage", why, level=level)
 
 
 def _read_off_measure(setting: Setting, level: str) -> Measure:
@@ -252,7 +250,7 @@ def _read_off_measure(setting: Setting, level: str) -> Measure:
     )
     if found is None:
         why = f"no {parent or 'tree'} has two nodes of this level with {FEWEST_SPEAKERS} speakers each"
-        return _none("leakage", title, level, why, None)
+        return no_measure("leakage", title, why, level=level)
     value = found.balanced_accuracy()
     return Measure(
         key="leakage",
@@ -277,9 +275,11 @@ def _session_measure(setting: Setting, level: str) -> Measure:
         setting.space, setting.points[usable], nodes, setting.speakers[usable], seed=setting.seed
     )
     if not len(speakers):
-        return _none("leakage", title, level, "no speaker has pairs of items of one such node and of two", "lower")
+        return no_measure(
+            "leakage", title, "no speaker has pairs of items of one such node and of two", level=level, better="lower"
+        )
 
-    def of_draw(drawn: NDArray[np.float64]) -> float:
+    def of_draw(drawn: Floats) -> float:
         weights = drawn[speakers]
         return float(weights @ areas / weights.sum()) if weights.any() else math.nan
 
@@ -304,7 +304,3 @@ def _why_none(setting: Setting, level: str) -> str | None:
     if nodes > 1:
         return None
     return "no label at this level is known" if nodes == 0 else "all items whose label is known hang at one node"
-
-
-def _none(key: str, title: str, level: str, why: str, better: Better | None) -> Measure:
-    return Measure(key, title, None, level, None, None, better, 0, why_none=why)

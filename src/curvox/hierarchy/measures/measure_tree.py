@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from curvox.geometry import AbstractSpace
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
 from curvox.hierarchy.measures.depths import depth_measures
@@ -14,18 +11,19 @@ from curvox.hierarchy.measures.levels import leakage_measure, precision_measure,
 from curvox.hierarchy.measures.pairs import delta_measure, dendrogram_measures, distortion_measures
 from curvox.hierarchy.measures.setting import Measure, Setting, TreeMeasures
 from curvox.hierarchy.paths import TreePaths
+from curvox.hierarchy.points import Floats, Ints
 
 __all__ = ["Measure", "TreeMeasures", "measure_tree"]
 
 
 def measure_tree(
     space: AbstractSpace,
-    points: NDArray[np.float64],
+    points: Floats,
     paths: TreePaths,
-    speakers: NDArray[np.int64],
+    speakers: Ints,
     *,
-    durations_s: NDArray[np.float64] | None = None,
-    qualities_db: NDArray[np.float64] | None = None,
+    durations_s: Floats | None = None,
+    qualities_db: Floats | None = None,
     resamples: int = 200,
     seed: int = 0,
     pairs: int = 200_000,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from curvox.hierarchy.dendrogram import lowest_common_merges
 from curvox.hierarchy.depth import correlation
 from curvox.hierarchy.hyperbolicity import SampledDelta, average_of_sorted, distortion, sampled_delta
 from curvox.hierarchy.linkage import Dendrogram
-from curvox.hierarchy.measures.setting import Better, Measure, Setting, SpeakerPairs, correlation_like, ratio_like
+from curvox.hierarchy.measures.setting import Measure, Setting, correlation_like, no_measure, ratio_like
+from curvox.hierarchy.points import Bools, Floats, Ints
 from curvox.metrics import Interval
 
 _SHUFFLES = 3
@@ -20,13 +20,53 @@ _AVERAGE = ("distortion", "Average distortion")
 _WORST = ("worst_distortion", "Worst-case distortion")
 
 
-def delta_measure(setting: Setting, progress: Callable[[int, int], None] | None = None) -> Measure:
+@dataclass(frozen=True, eq=False)
+class SpeakerPairs:
+    """Which two speakers each of P pairs of items is of: Q different ones, in whose numbers all is counted.
+
+    Attributes:
+        first: (Q,) speaker.
+        second: (Q,) speaker.
+        place: (P,) which of the Q each pair of items is.
+    """
+
+    first: Ints
+    second: Ints
+    place: Ints
+
+    @staticmethod
+    def of(a: Ints, b: Ints) -> SpeakerPairs:
+        """Number the pairs of items of speakers a (P,) and b (P,)."""
+        low, high = np.minimum(a, b), np.maximum(a, b)
+        width = int(high.max(initial=0)) + 1
+        found, place = np.unique(low * width + high, return_inverse=True)
+        return SpeakerPairs(found // width, found % width, place.ravel())
+
+    @property
+    def speakers(self) -> Ints:
+        """The speakers (K,) that have a part in a pair."""
+        return np.union1d(self.first, self.second)
+
+    def multiplicities(self, drawn: Floats) -> Floats:
+        """Return how much the pairs of each two speakers (Q,) weigh in a draw (S,).
+
+        A pair of two speakers weighs the product of their multiplicities, a pair of one speaker its multiplicity: a
+        speaker drawn twice stands for two people. That is how `curvox.metrics.bootstrap_speakers` weighs trials.
+        """
+        return np.where(self.first == self.second, drawn[self.first], drawn[self.first] * drawn[self.second])
+
+    def sums(self, values: Floats) -> Floats:
+        """Return the sums (Q,) of values of pairs of items (P,)."""
+        return np.bincount(self.place, values, minlength=len(self.first)).astype(np.float64)
+
+
+def delta_measure(setting: Setting) -> Measure:
     """Return δ-hyperbolicity relative to the diameter: exact for few items, else with the interval of its sampling.
 
     It compares embeddings in one space. Between spaces it also compares their metrics: distances that bend down where
     they are long, as those of a ball do against the angle, have a lower δ of the very same points.
     """
-    found = sampled_delta(setting.space, setting.points, seed=setting.seed, progress=progress)
+    found = sampled_delta(setting.space, setting.points, seed=setting.seed)
     return Measure(
         key="delta_relative",
         title="δ-hyperbolicity over diameter",
@@ -61,7 +101,7 @@ def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
     tree, certain = _tree_of(setting)
     why = _why_no_distortion(setting, tree, certain)
     if why is not None:
-        return _none(*_AVERAGE, why, "lower"), _none(*_WORST, why, "lower")
+        return no_measure(*_AVERAGE, why, better="lower"), no_measure(*_WORST, why, better="lower")
     found = distortion(setting.distances[certain], tree[certain])
     shuffled = [
         distortion(setting.distances[sure], other[sure])
@@ -80,7 +120,7 @@ def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
         note="mean of |s d - t| / t after the best scale s, over pairs of two leaves; chance of items shuffled",
     )
     if not math.isfinite(found.worst):
-        return average, _none(*_WORST, "items of two leaves coincide", "lower")
+        return average, no_measure(*_WORST, "items of two leaves coincide", better="lower")
     return average, Measure(
         key=_WORST[0],
         title=_WORST[1],
@@ -94,16 +134,14 @@ def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
     )
 
 
-def _distortion_interval(
-    setting: Setting, value: float, tree: NDArray[np.float64], certain: NDArray[np.bool_]
-) -> Interval | None:
+def _distortion_interval(setting: Setting, value: float, tree: Floats, certain: Bools) -> Interval | None:
     """Of the average distortion; the pairs are sorted once for all draws."""
     counted = np.flatnonzero(certain & (tree > 0))
     counted = counted[np.argsort(-setting.distances[counted] / tree[counted])]
     ratios = setting.distances[counted] / tree[counted]
     owners = SpeakerPairs.of(*(speakers[counted] for speakers in _owners(setting)))
 
-    def of_draw(drawn: NDArray[np.float64]) -> float:
+    def of_draw(drawn: Floats) -> float:
         weights = owners.multiplicities(drawn)[owners.place]
         return average_of_sorted(ratios, weights)[0] if weights.any() else math.nan
 
@@ -143,8 +181,8 @@ def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measu
 def _correlation_measure(
     setting: Setting,
     name: tuple[str, str],
-    sides: tuple[NDArray[np.float64], NDArray[np.float64]],
-    taken: NDArray[np.bool_],
+    sides: tuple[Floats, Floats],
+    taken: Bools,
     *,
     chance: float | None = None,
     why: str,
@@ -154,13 +192,13 @@ def _correlation_measure(
     a, b = (owners[taken] for owners in _owners(setting))
     value = _pearson(x, y)
     if not math.isfinite(value):
-        return _none(*name, why, "higher")
+        return no_measure(*name, why, better="higher")
     owners = SpeakerPairs.of(a, b)
     # About the means of all, so that little is lost in the sums.
     u, v = x - x.mean(), y - y.mean()
     moments = np.stack([owners.sums(part) for part in (np.ones(len(x)), u, v, u * u, v * v, u * v)])
 
-    def of_draw(drawn: NDArray[np.float64]) -> float:
+    def of_draw(drawn: Floats) -> float:
         return _pearson_of_moments(moments @ owners.multiplicities(drawn))
 
     return Measure(
@@ -176,11 +214,11 @@ def _correlation_measure(
     )
 
 
-def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+def _pearson(x: Floats, y: Floats) -> float:
     return correlation(x, y, np.ones(len(x))) if len(x) else math.nan
 
 
-def _pearson_of_moments(moments: NDArray[np.float64]) -> float:
+def _pearson_of_moments(moments: Floats) -> float:
     """Pearson's correlation from the weights' sum and those of x, y, x x, y y and x y (6,)."""
     if moments[0] <= 0:
         return math.nan
@@ -194,12 +232,12 @@ def _mean(values: list[float]) -> float | None:
     return float(np.mean(finite)) if finite else None
 
 
-def _tree_of(setting: Setting) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _tree_of(setting: Setting) -> tuple[Floats, Bools]:
     tree = setting.paths.tree_distance(setting.i, setting.j).astype(np.float64)
     return tree, setting.paths.certain(setting.i, setting.j)
 
 
-def _shuffled_trees(setting: Setting) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+def _shuffled_trees(setting: Setting) -> list[tuple[Floats, Bools]]:
     rng = np.random.default_rng(setting.seed)
     made = []
     for _ in range(_SHUFFLES):
@@ -209,15 +247,11 @@ def _shuffled_trees(setting: Setting) -> list[tuple[NDArray[np.float64], NDArray
     return made
 
 
-def _owners(setting: Setting) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _owners(setting: Setting) -> tuple[Ints, Ints]:
     return setting.speakers[setting.i], setting.speakers[setting.j]
 
 
-def _why_no_distortion(setting: Setting, tree: NDArray[np.float64], certain: NDArray[np.bool_]) -> str | None:
+def _why_no_distortion(setting: Setting, tree: Floats, certain: Bools) -> str | None:
     if not (tree[certain] > 0).any():
         return "no two items are known to hang at different leaves"
     return None if setting.distances[certain & (tree > 0)].any() else "all items coincide"
-
-
-def _none(key: str, title: str, why: str, better: Better) -> Measure:
-    return Measure(key, title, None, None, None, None, better, 0, why_none=why)

@@ -1,4 +1,8 @@
-"""What every measure of a tree starts from: the points, where they hang, whose they are, and the sampled pairs."""
+"""What every measure of a tree starts from and ends in: the tree in its space, the number, its interval.
+
+`Setting` holds the points, where they hang, whose they are, and the sampled pairs; `Measure` and `TreeMeasures` are the
+results, to JSON and back; between them stand the intervals, from a measure on draws of speakers.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,13 @@ from itertools import islice
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import checked_points, pair_distances, sample_pairs
 from curvox.hierarchy.paths import TreePaths
+from curvox.hierarchy.points import Bools, Floats, Ints, checked_points, pair_distances, sample_pairs
 from curvox.metrics import Interval, resample_speakers, speaker_draws
 from curvox.records import from_plain, to_plain
-
-# What was measured of a tree in a space: the numbers with their intervals, chance and counts; to JSON and back.
 
 Better = Literal["higher", "lower"]
 
@@ -65,6 +66,11 @@ class Measure:
             raise InputError(f"better is higher, lower or None, got {self.better!r}")
 
 
+def no_measure(key: str, title: str, why: str, *, level: str | None = None, better: Better | None = None) -> Measure:
+    """Return a measure without a value, and the reason."""
+    return Measure(key, title, None, level, None, None, better, 0, why_none=why)
+
+
 @dataclass(frozen=True)
 class TreeMeasures:
     """All that was measured of one tree in one space.
@@ -107,57 +113,15 @@ class TreeMeasures:
         return from_plain(TreeMeasures, values, what="tree measures")
 
 
-# From a measure on draws of speakers to its interval, and the weights of pairs in such a draw.
-
-Scale = Callable[[Any], NDArray[np.float64]]
-IntervalLike = Callable[[float, NDArray[np.float64], int], Interval | None]
+Scale = Callable[[Any], Floats]
+IntervalLike = Callable[[float, Floats, int], Interval | None]
 """From an estimate, its values in draws (R,) and the number of speakers behind it to an interval."""
 
 _LEVEL = 0.95
 _ALMOST_ONE = 1 - 1e-12
 
 
-@dataclass(frozen=True, eq=False)
-class SpeakerPairs:
-    """Which two speakers each of P pairs of items is of: Q different ones, in whose numbers all is counted.
-
-    Attributes:
-        first: (Q,) speaker.
-        second: (Q,) speaker.
-        place: (P,) which of the Q each pair of items is.
-    """
-
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    place: NDArray[np.int64]
-
-    @staticmethod
-    def of(a: NDArray[np.int64], b: NDArray[np.int64]) -> SpeakerPairs:
-        """Number the pairs of items of speakers a (P,) and b (P,)."""
-        low, high = np.minimum(a, b), np.maximum(a, b)
-        width = int(high.max(initial=0)) + 1
-        found, place = np.unique(low * width + high, return_inverse=True)
-        return SpeakerPairs(found // width, found % width, place.ravel())
-
-    @property
-    def speakers(self) -> NDArray[np.int64]:
-        """The speakers (K,) that have a part in a pair."""
-        return np.union1d(self.first, self.second)
-
-    def multiplicities(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how much the pairs of each two speakers (Q,) weigh in a draw (S,).
-
-        A pair of two speakers weighs the product of their multiplicities, a pair of one speaker its multiplicity: a
-        speaker drawn twice stands for two people. That is how `curvox.metrics.bootstrap_speakers` weighs trials.
-        """
-        return np.where(self.first == self.second, drawn[self.first], drawn[self.first] * drawn[self.second])
-
-    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the sums (Q,) of values of pairs of items (P,)."""
-        return np.bincount(self.place, values, minlength=len(self.first)).astype(np.float64)
-
-
-def rate_like(estimate: float, values: NDArray[np.float64], speakers: int) -> Interval | None:
+def rate_like(estimate: float, values: Floats, speakers: int) -> Interval | None:
     """Return the interval of a measure in [0, 1] from those of draws of speakers; None with fewer than 2 of either.
 
     The standard deviation of the replicates on the scale arcsin(sqrt(measure)), times Student's quantile for one degree
@@ -168,17 +132,17 @@ def rate_like(estimate: float, values: NDArray[np.float64], speakers: int) -> In
     return _interval(estimate, values, speakers, _angle, _rate)
 
 
-def correlation_like(estimate: float, values: NDArray[np.float64], speakers: int) -> Interval | None:
+def correlation_like(estimate: float, values: Floats, speakers: int) -> Interval | None:
     """Return the interval of a measure in [-1, 1], likewise on the scale artanh(measure) (Fisher 1921)."""
     return _interval(estimate, values, speakers, lambda r: np.arctanh(np.clip(r, -_ALMOST_ONE, _ALMOST_ONE)), np.tanh)
 
 
-def ratio_like(estimate: float, values: NDArray[np.float64], speakers: int) -> Interval | None:
+def ratio_like(estimate: float, values: Floats, speakers: int) -> Interval | None:
     """Return the interval of a measure of at least 0, likewise on the scale log(measure)."""
     return _interval(estimate, values, speakers, lambda a: np.log(np.maximum(a, np.finfo(np.float64).tiny)), np.exp)
 
 
-def jackknife_interval(estimate: float, values: NDArray[np.float64], speakers: int | None = None) -> Interval | None:
+def jackknife_interval(estimate: float, values: Floats, speakers: int | None = None) -> Interval | None:
     """Return the interval of a measure in [0, 1] from its values when one of G groups of speakers is left out.
 
     The jackknife's standard error on the scale arcsin(sqrt(measure)), times Student's quantile for one degree of
@@ -195,7 +159,7 @@ def jackknife_interval(estimate: float, values: NDArray[np.float64], speakers: i
     return _around(estimate, error, behind, _angle, _rate)
 
 
-def _interval(estimate: float, values: NDArray[np.float64], speakers: int, to: Scale, back: Scale) -> Interval | None:
+def _interval(estimate: float, values: Floats, speakers: int, to: Scale, back: Scale) -> Interval | None:
     if len(values) < 2 or speakers < 2:
         return None
     return _around(estimate, float(np.std(to(values))), speakers, to, back)
@@ -212,11 +176,11 @@ def _around(estimate: float, spread: float, speakers: int, to: Scale, back: Scal
     return Interval(low=min(low, estimate), high=max(high, estimate), level=_LEVEL)
 
 
-def _rate(angle: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rate(angle: Floats) -> Floats:
     return np.sin(np.clip(angle, 0, np.pi / 2)) ** 2
 
 
-def _angle(rate: NDArray[np.float64] | float) -> NDArray[np.float64]:
+def _angle(rate: Floats | float) -> Floats:
     return np.arcsin(np.sqrt(np.clip(rate, 0, 1)))
 
 
@@ -244,26 +208,19 @@ class Setting:
     """
 
     space: AbstractSpace
-    points: NDArray[np.float64]
+    points: Floats
     paths: TreePaths
-    speakers: NDArray[np.int64]
+    speakers: Ints
     count: int
-    i: NDArray[np.int64]
-    j: NDArray[np.int64]
-    distances: NDArray[np.float64]
+    i: Ints
+    j: Ints
+    distances: Floats
     resamples: int
     seed: int
 
     @staticmethod
     def of(
-        space: AbstractSpace,
-        points: NDArray[np.float64],
-        paths: TreePaths,
-        speakers: NDArray[np.int64],
-        *,
-        pairs: int,
-        resamples: int,
-        seed: int,
+        space: AbstractSpace, points: Floats, paths: TreePaths, speakers: Ints, *, pairs: int, resamples: int, seed: int
     ) -> Setting:
         """Check what is given and draw the pairs: all of them where they are no more than ``pairs``.
 
@@ -282,11 +239,11 @@ class Setting:
         distances = pair_distances(space, x, i, j)
         return Setting(space, x, paths, owners, len(names), i, j, distances, resamples, seed)
 
-    def speakers_of(self, items: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def speakers_of(self, items: Bools) -> Ints:
         """Return the speakers (K,) of some items (n,)."""
         return np.unique(self.speakers[items])
 
-    def draws(self, among: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
+    def draws(self, among: Ints) -> Iterator[Floats]:
         """Yield the multiplicities (S,) of every draw of some speakers (K,); those of others are 0."""
         for drawn in islice(speaker_draws(len(among), seed=self.seed), self.resamples):
             yield self._spread(among, drawn)
@@ -295,8 +252,8 @@ class Setting:
         self,
         like: IntervalLike,
         value: float,
-        measure: Callable[[NDArray[np.float64]], float],
-        among: NDArray[np.int64],
+        measure: Callable[[Floats], float],
+        among: Ints,
         *,
         behind: int | None = None,
     ) -> Interval | None:
@@ -311,7 +268,7 @@ class Setting:
             behind: how many of them the value is a mean over, where some have a lesser part; K if None.
         """
 
-        def of_draw(drawn: NDArray[np.int64]) -> float | None:
+        def of_draw(drawn: Ints) -> float | None:
             found = measure(self._spread(among, drawn))
             return found if np.isfinite(found) else None
 
@@ -324,7 +281,7 @@ class Setting:
         )
         return like(value, np.array(values), len(among) if behind is None else behind)
 
-    def left_out(self, among: NDArray[np.int64]) -> NDArray[np.float64]:
+    def left_out(self, among: Ints) -> Floats:
         """Return weights (G, S) for a jackknife: each row leaves out one of some speakers (K,), or one of 200 groups of
         them where they are more. No rows where there are to be no intervals.
         """
@@ -333,7 +290,7 @@ class Setting:
         group[among] = np.random.default_rng(self.seed).permutation(len(among)) % max(groups, 1)
         return (group[None, :] != np.arange(groups)[:, None]).astype(np.float64)
 
-    def _spread(self, among: NDArray[np.int64], drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _spread(self, among: Ints, drawn: Ints) -> Floats:
         weights = np.zeros(self.count)
         weights[among] = drawn
         return weights

@@ -1,4 +1,4 @@
-"""Distances of points in their space as NumPy arrays: of all pairs, of given pairs, of a block against all."""
+"""Points of a space as NumPy arrays: their checks, their distances, and pairs drawn of them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, self_distance
 
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Pairs = tuple[Ints, Ints]
 _PAIRS_AT_ONCE = 1000  # both sides stay in the processor's cache
 
 
 @torch.no_grad()
-def all_distances(space: AbstractSpace, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def all_distances(space: AbstractSpace, points: Floats) -> Floats:
     """Return the distances (n, n) of all pairs of points (n, D); symmetric, 0 of a point to itself."""
     found = self_distance(torch.from_numpy(points), space)
     return (0.5 * (found + found.T)).fill_diagonal_(0.0).numpy()
 
 
 @torch.no_grad()
-def pair_distances(
-    space: AbstractSpace, points: NDArray[np.float64], i: NDArray[np.int64], j: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def pair_distances(space: AbstractSpace, points: Floats, i: Ints, j: Ints) -> Floats:
     """Return the distances (P,) of the points i to the points j, by direct difference."""
     x = torch.from_numpy(points)
     starts = range(0, len(i), _PAIRS_AT_ONCE)
@@ -34,7 +35,7 @@ def pair_distances(
 
 
 @torch.no_grad()
-def block_distances(space: AbstractSpace, points: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def block_distances(space: AbstractSpace, points: Floats, rows: Ints) -> Floats:
     """Return the distances (B, n) of the points at ``rows`` to all points."""
     x = torch.from_numpy(points)
     return space.pairwise_distance(x[rows], x).numpy()
@@ -53,7 +54,7 @@ def sample_pairs(n: int, count: int, rng: np.random.Generator) -> Pairs:
     return np.minimum(i, j), np.maximum(i, j)
 
 
-def checked_weights(weights: NDArray[np.float64] | None, count: int) -> NDArray[np.float64]:
+def checked_weights(weights: Floats | None, count: int) -> Floats:
     """Return weights (count,), all 1 for None.
 
     Raises:
@@ -67,7 +68,7 @@ def checked_weights(weights: NDArray[np.float64] | None, count: int) -> NDArray[
     return array
 
 
-def checked_points(points: NDArray[np.float64], items: int | None = None) -> NDArray[np.float64]:
+def checked_points(points: Floats, items: int | None = None) -> Floats:
     """Return points (n, D) in float64.
 
     Raises:
