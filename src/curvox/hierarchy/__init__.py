@@ -4,13 +4,13 @@ Reads embeddings, never trains.
 """
 
 from curvox.hierarchy.dendrogram import lowest_common_merges, purities, purity_of_chance
-from curvox.hierarchy.points import sample_pairs
 from curvox.hierarchy.layout import Length, corpus_layout, disk_layout, spread_over_speakers, unit_in_words
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
 from curvox.hierarchy.measures.measure_tree import measure_tree
 from curvox.hierarchy.measures.setting import Measure, TreeMeasures
 from curvox.hierarchy.paths import TreePaths, planted_paths, planted_points, tree_paths
 from curvox.hierarchy.pictures import LevelMiddles, NodeDendrogram, TreePicture, node_dendrogram, tree_picture
+from curvox.hierarchy.points import sample_pairs
 
 __all__ = [
     "Dendrogram",

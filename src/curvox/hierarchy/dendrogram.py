@@ -12,14 +12,12 @@ from curvox.errors import InputError
 from curvox.hierarchy.linkage import Dendrogram
 from curvox.hierarchy.points import Bools, Floats, Ints, Pairs
 
-# A dendrogram laid out so that no branches cross: its items in a row, a merge in each gap between neighbours.
-#
-# The smallest cluster that holds two items is then the latest of the merges in the gaps between them.
-
 
 @dataclass(frozen=True, eq=False)
 class DendrogramRow:
-    """The row of a dendrogram of n items.
+    """A dendrogram of n items laid out so that no branches cross: a row of items with a merge in each gap.
+
+    The smallest cluster that holds two items is then the latest of the merges in the gaps between them.
 
     Attributes:
         items: (n,) int64, from left to right.

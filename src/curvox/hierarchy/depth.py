@@ -1,4 +1,4 @@
-"""Depth: how far from the origin items lie, and rank correlations that ask what it says."""
+"""Depth: how far from the origin items and nodes lie, and rank correlations that ask what it says."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractOrigin, AbstractSpace
 from curvox.hierarchy.paths import TreePaths
-from curvox.hierarchy.points import Floats, Ints, checked_points, checked_weights
+from curvox.hierarchy.points import Floats, Ints, checked_points
 
 _TOLD_APART = 1e-4
 """Radii nearer to each other than this share of the largest are alike: float32 points on one sphere are."""
@@ -32,10 +31,6 @@ def radii(space: AbstractSpace, points: Floats) -> Radii:
     There is nothing to tell without an origin, as on the sphere, nor where all points have one radius, as a lift that
     clips gives them when all raw embeddings are longer than its limit. Radii are rounded to 1/10,000 of the largest, so
     that ranks do not come from rounding.
-
-    Args:
-        space: where the points lie.
-        points: (n, D).
     """
     x = torch.from_numpy(checked_points(points))
     if space.origin is None:
@@ -49,26 +44,16 @@ def radii(space: AbstractSpace, points: Floats) -> Radii:
     return Radii(rounded)
 
 
-def rank_correlation(a: ArrayLike, b: ArrayLike, *, weights: ArrayLike | None = None) -> float:
-    """Return Spearman's rank correlation in [-1, 1], NaN where one side is constant; ties share their mean rank.
+def rank_correlation(a: Floats, b: Floats, weights: Floats) -> float:
+    """Return Spearman's rank correlation (n,) in [-1, 1], NaN where one side is constant; ties share their mean rank.
 
-    Args:
-        a: (n,) finite numbers.
-        b: (n,) likewise.
-        weights: (n,) how often each item is there, at least 0; 1 if None.
-
-    Raises:
-        InputError: other shapes or values.
+    ``weights`` (n,) says how often each item is there.
     """
-    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape or not np.isfinite(x).all() or not np.isfinite(y).all():
-        raise InputError(f"expected two vectors of finite numbers, one as long as the other; got {x.shape}, {y.shape}")
-    w = checked_weights(None if weights is None else np.asarray(weights), len(x))
-    return correlation(weighted_ranks(x, w), weighted_ranks(y, w), w)
+    return correlation(_mean_ranks(a, weights), _mean_ranks(b, weights), weights)
 
 
-def weighted_ranks(values: Floats, weights: Floats) -> Floats:
-    """Return the mean rank (n,) of each value among values of which each is there as often as its weight says."""
+def _mean_ranks(values: Floats, weights: Floats) -> Floats:
+    """The mean rank (n,) of each value among values of which each is there as often as its weight says."""
     _, inverse = np.unique(values, return_inverse=True)
     mass = np.bincount(inverse, weights)
     return (np.cumsum(mass) - mass + (mass + 1) / 2)[inverse]
@@ -103,7 +88,7 @@ class WithinSpeakers:
         values, items = np.full(count, np.nan), np.bincount(speakers, minlength=count)
         for own in np.split(np.argsort(speakers, kind="stable"), np.cumsum(items)[:-1]):
             if len(own):
-                values[speakers[own[0]]] = rank_correlation(a[own], b[own])
+                values[speakers[own[0]]] = rank_correlation(a[own], b[own], np.ones(len(own)))
         return WithinSpeakers(values, items)
 
     @property
@@ -118,9 +103,6 @@ class WithinSpeakers:
         """
         weights = drawn[self.varying]
         return float(weights @ self.values[self.varying] / weights.sum()) if weights.any() else math.nan
-
-
-# Whether nodes further down the tree lie further from the origin.
 
 
 @dataclass(frozen=True)
@@ -206,7 +188,7 @@ class NodeSums:
         levels, times = np.concatenate(depth), np.concatenate(counted)
         further, step_times = np.concatenate([*steps, np.zeros(0)]), np.concatenate([*step_counted, np.zeros(0)])
         return NodeDepths(
-            specificity=rank_correlation(np.concatenate(radius), levels, weights=times) if len(levels) else math.nan,
+            specificity=rank_correlation(np.concatenate(radius), levels, times) if len(levels) else math.nan,
             steps=float(step_times @ further / step_times.sum()) if len(further) else math.nan,
             nodes=len(levels),
             parents=len(further),

@@ -1,4 +1,4 @@
-"""How like a tree a metric is: Gromov's δ by the four-point condition, exact and sampled.
+"""How like a tree a metric is: Gromov's δ by the four-point condition, exact and sampled, and its distortion.
 
 Of four points, the three ways to pair them up give three sums of two distances. In a tree the two largest sums are
 equal; δ is the largest that half of their difference becomes. It is 0 for a tree, log 2 for the hyperbolic plane of
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
@@ -26,28 +25,17 @@ _CONFIDENCE = 0.95
 _BLOCK = 1 << 18
 
 
-def four_point_delta(distances: ArrayLike) -> float:
-    """Return δ over all quadruples of points, in the unit of the distances.
+def four_point_delta(d: Floats) -> float:
+    """Return δ over all quadruples of points at distances (n, n), in their unit.
 
     It is the largest `base_point_delta` over all base points, so the time grows with the fourth power of n: 200 points
     take a second or two.
-
-    Args:
-        distances: (n, n), symmetric, 0 on the diagonal.
-
-    Raises:
-        InputError: no such matrix, or more than 200 points.
     """
-    d = _checked(distances)
-    if len(d) > MOST_EXACT:
-        raise InputError(
-            f"the exact δ of {len(d)} points takes too long, at most {MOST_EXACT} are taken; use base_point_delta, "
-            "which is within a factor of 2, or sampled_delta"
-        )
-    return _four_point_delta(d)
+    # A quadruple is looked at from its first point alone: the points before the base are left out.
+    return max(base_point_delta(d[base:, base:], 0) for base in range(len(d)))
 
 
-def base_point_delta(distances: ArrayLike, *, base: int = 0) -> float:
+def base_point_delta(d: Floats, base: int) -> float:
     """Return δ over the quadruples that hold one base point w: δ_w <= δ <= 2 δ_w.
 
     With the Gromov products ``A = (x|y)_w = (d(x, w) + d(y, w) - d(x, y)) / 2``, it is the largest entry of the
@@ -55,16 +43,20 @@ def base_point_delta(distances: ArrayLike, *, base: int = 0) -> float:
     the third power of n: 1,500 points take some seconds.
 
     Args:
-        distances: (n, n), symmetric, 0 on the diagonal.
+        d: (n, n) distances, symmetric, 0 on the diagonal.
         base: the position of w.
-
-    Raises:
-        InputError: no such matrix or position.
     """
-    d = _checked(distances)
-    if not 0 <= base < len(d):
-        raise InputError(f"base must be the position of one of {len(d)} points, got {base}")
-    return _base_point_delta(d, base)
+    products = 0.5 * (d[base][:, None] + d[base][None, :] - d)
+    largest = 0.0
+    # The product has n^3 terms, of which a block of rows at a time is there: as many rows as fill `_BLOCK` numbers, 2 MiB.
+    # A block is done at once, over x in its rows, y in the middle and z.
+    rows = max(1, _BLOCK // len(d) ** 2)
+    for start in range(0, len(d), rows):
+        own = products[start : start + rows]
+        # (rows, n, n): over the middle point y, the lesser of (x|y) and (y|z).
+        best = np.minimum(own[:, :, None], products[None, :, :]).max(axis=1)
+        largest = max(largest, float((best - own).max()))
+    return largest
 
 
 @dataclass(frozen=True)
@@ -138,7 +130,7 @@ def sampled_delta(
     rng = np.random.default_rng(seed)
     relative, largest, diameter = [], 0.0, 0.0
     for d, base in _samples(space, x, subsets, None if whole else subset_size, rng):
-        delta, across = _base_point_delta(d, base), float(d.max())
+        delta, across = base_point_delta(d, base), float(d.max())
         relative.append(2 * delta / across if across > 0 else 0.0)
         largest, diameter = max(largest, delta), max(diameter, across)
     highest = _highest_of_quadruples(space, x, quadruples, rng)
@@ -157,13 +149,13 @@ def sampled_delta(
 
 
 def _exact(d: Floats) -> SampledDelta:
-    delta, across = _four_point_delta(d), float(d.max())
+    delta, across, n = four_point_delta(d), float(d.max()), len(d)
     return SampledDelta(
         relative=2 * delta / across if across > 0 else 0.0,
         interval=None,
         subsets=1,
-        subset_size=len(d),
-        bases=len(d),
+        subset_size=n,
+        bases=n,
         largest=delta,
         diameter=across,
         quadruples=0,
@@ -190,23 +182,6 @@ def exceeding_share(draws: int) -> float:
     ``1 - 0.05^(1 / N)``, which is about 3 / N: the rule of three.
     """
     return float(-np.expm1(np.log(1 - _CONFIDENCE) / draws))
-
-
-def _four_point_delta(d: Floats) -> float:
-    # A quadruple is looked at from its first point alone: the points before the base are left out.
-    return max(_base_point_delta(d[base:, base:], 0) for base in range(len(d)))
-
-
-def _base_point_delta(d: Floats, base: int) -> float:
-    products = 0.5 * (d[base][:, None] + d[base][None, :] - d)
-    largest = 0.0
-    rows = max(1, _BLOCK // len(d) ** 2)
-    for start in range(0, len(d), rows):
-        own = products[start : start + rows]
-        # (rows, n, n): over the middle point y, the lesser of (x|y) and (y|z).
-        best = np.minimum(own[:, :, None], products[None, :, :]).max(axis=1)
-        largest = max(largest, float((best - own).max()))
-    return largest
 
 
 def _highest_of_quadruples(space: AbstractSpace, x: Floats, quadruples: int, rng: np.random.Generator) -> float:
@@ -244,18 +219,6 @@ def _interval_of_mean(values: Floats) -> Interval:
     return Interval(low=max(mean - reach, 0.0), high=min(mean + reach, 1.0), level=_CONFIDENCE)
 
 
-def _checked(distances: ArrayLike) -> Floats:
-    d = np.asarray(distances, dtype=np.float64)
-    if d.ndim != 2 or d.shape[0] != d.shape[1] or not d.size:
-        raise InputError(f"distances must be a square matrix of at least one point, got {d.shape}")
-    if not np.isfinite(d).all() or (d < 0).any() or d.diagonal().any() or not np.allclose(d, d.T):
-        raise InputError("distances must be symmetric, finite, at least 0, and 0 on the diagonal")
-    return d
-
-
-# How far distances in a space are from distances in a tree, after the best common scale.
-
-
 @dataclass(frozen=True)
 class Distortion:
     """What remains between two metrics when one is scaled as well as can be.
@@ -274,7 +237,7 @@ class Distortion:
     pairs: int
 
 
-def distortion(distances: ArrayLike, tree_distances: ArrayLike) -> Distortion:
+def distortion(distances: Floats, tree_distances: Floats) -> Distortion:
     """Return the average and the worst-case distortion of an embedding of a tree.
 
     Average and worst case are those of Sala et al. 2018 (Representation tradeoffs for hyperbolic embeddings,
@@ -283,22 +246,11 @@ def distortion(distances: ArrayLike, tree_distances: ArrayLike) -> Distortion:
 
     Args:
         distances: (P,) d of pairs of items in the space, at least 0.
-        tree_distances: (P,) t of the same pairs in the tree, at least 0; pairs at 0 are left out, as they have no
-            relative error.
-
-    Raises:
-        InputError: other shapes or values, or no pair with t above 0.
+        tree_distances: (P,) t of the same pairs in the tree, one at least above 0; pairs at 0 are left out, as they
+            have no relative error.
     """
-    d, t = np.asarray(distances, dtype=np.float64), np.asarray(tree_distances, dtype=np.float64)
-    if d.ndim != 1 or d.shape != t.shape:
-        raise InputError(f"expected as many distances as tree distances, got {d.shape} and {t.shape}")
-    for values, name in ((d, "distances"), (t, "tree_distances")):
-        if not np.isfinite(values).all() or (values < 0).any():
-            raise InputError(f"{name} must be finite and at least 0")
-    counted = t > 0
-    if not counted.any():
-        raise InputError("no pair of two leaves of the tree is left, so there is no distortion")
-    ratios = np.sort(d[counted] / t[counted])[::-1]
+    counted = tree_distances > 0
+    ratios = np.sort(distances[counted] / tree_distances[counted])[::-1]
     average, scale = average_of_sorted(ratios, np.ones(len(ratios)))
     smallest = float(ratios.min())
     return Distortion(

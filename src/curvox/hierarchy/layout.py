@@ -1,4 +1,4 @@
-"""A whole corpus in the Poincaré disk: principal geodesics through the middle of the points, in closed form."""
+"""Points of a space in the Poincaré disk: a whole corpus in closed form, or a few by their own distances."""
 
 from __future__ import annotations
 
@@ -180,20 +180,13 @@ def _checked(points: NDArray[np.floating]) -> Tensor:
     return _points(points)
 
 
-# Embeddings of any space laid out in the Poincaré disk, by their own distances.
-
-
 def disk_layout(space: AbstractSpace, points: np.ndarray, *, seed: int = 0) -> DiskEmbedding:
     """Lay points of a space out in the disk of curvature −1 so that hyperbolic distances are as near as can be to
     theirs.
 
     Distances are not rescaled to look well: those of a ball are taken in units of its curvature radius (√c d), those of
-    the sphere as angles in radians. The stress says how much of them two dimensions could keep.
-
-    Args:
-        space: where the points live.
-        points: (M, D) with M at most 400.
-        seed: of the layout.
+    the sphere as angles in radians. The stress says how much of them two dimensions could keep. The points are (M, D)
+    with M at most 400.
     """
     x = torch.from_numpy(np.asarray(points, dtype=np.float64))
     distances = space.pairwise_distance(x, x)

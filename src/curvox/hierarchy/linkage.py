@@ -12,23 +12,26 @@ from curvox.errors import InputError
 from curvox.geometry import AbstractDissimilarity, AbstractSpace
 from curvox.hierarchy.points import Floats, Ints, all_distances, checked_points
 
-# Clusters of embeddings whose mean dissimilarity is one inner product.
-#
-# The dissimilarities of `curvox.geometry.AbstractDissimilarity` have the form
-#
-#     u(x, y) = s w(x) w(y) |x - y|^2
-#
-# With the mean weight r of a cluster, its weighted mean m
-# and its weighted variance v, the mean of u over all pairs between two clusters is
-#
-#     s r_A r_B (|m_A - m_B|^2 + v_A + v_B)
-#
-# exactly, whatever their sizes: a cluster costs as much as a point.
+# A block of products takes about this many numbers (float64: 64 MiB).
+_BLOCK_NUMBERS = 1 << 23
+_FEWEST_ROWS, _MOST_ROWS = 16, 512
+MOST_BY_DISTANCES = 10_000
+"""Points of a space without a dissimilarity: the matrix of so many takes 0.8 GB."""
+# Dead slots are cleared away when fewer than this share are alive.
+_ALIVE = 0.8
+
+# What is known of a cluster's nearest one: its slot and its dissimilarity; a slot that grew since; a lower bound alone.
+_KNOWN, _GROWN, _BOUND = 0, 1, 2
 
 
 @dataclass(eq=False)
 class Clusters:
     """Clusters in slots; a slot whose cluster went into another is dead.
+
+    The dissimilarities of `curvox.geometry.AbstractDissimilarity` have the form ``u(x, y) = s w(x) w(y) |x - y|^2``.
+    With the mean weight r of a cluster, its weighted mean m and its weighted variance v, the mean of u over all pairs
+    between two clusters is ``s r_A r_B (|m_A - m_B|^2 + v_A + v_B)``, exactly, whatever their sizes: a cluster costs as
+    much as a point, and the mean dissimilarity of two of them is one inner product.
 
     Attributes:
         factor: s of the dissimilarity.
@@ -112,18 +115,6 @@ def _rows(means: Floats, weights: Floats, variances: Floats) -> Floats:
     return rows
 
 
-# A block of products takes about this many numbers (float64: 64 MiB).
-_BLOCK_NUMBERS = 1 << 23
-_FEWEST_ROWS, _MOST_ROWS = 16, 512
-MOST_BY_DISTANCES = 10_000
-"""Points of a space without a dissimilarity: the matrix of so many takes 0.8 GB."""
-# Dead slots are cleared away when fewer than this share are alive.
-_ALIVE = 0.8
-
-# What is known of a cluster's nearest one: its slot and its dissimilarity; a slot that grew since; a lower bound alone.
-_KNOWN, _GROWN, _BOUND = 0, 1, 2
-
-
 @dataclass(frozen=True, eq=False)
 class Dendrogram:
     """The tree that agglomeration leaves.
@@ -160,7 +151,7 @@ def average_linkage(
     """Merge the two nearest clusters until one is left, by the mean dissimilarity of all their pairs (UPGMA).
 
     The dissimilarity is that of the space: the squared distance, ``1 - cos``, or in the ball ``cosh(sqrt(c) d) - 1``.
-    In these a cluster is as good as a point (`curvox.hierarchy.linkage`), so that the tree is exact in O(n D) memory.
+    In these a cluster is as good as a point (`Clusters`), so that the tree is exact in O(n D) memory.
     Heights differ from the mean of all pairs by rounding alone; where two merges are as near to each other as the
     rounding of a matrix product in float64, some ``1e-15`` of the dissimilarity to the mean point, either may come
     first. Equal points are merged first, in the order of the items.

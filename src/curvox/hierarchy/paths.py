@@ -1,4 +1,4 @@
-"""Where each item hangs in a tree of labels: its path from the root, as numbers."""
+"""Where each item hangs in a tree of labels, as numbers; and points that are planted along such a tree."""
 
 from __future__ import annotations
 
@@ -216,8 +216,6 @@ def _is_shared(lines: Sequence[Utterance], level: str) -> bool:
     labels = [tuple(of) for of in labels_of_speakers(lines, level).values()]
     return all(len(of) == 1 for of in labels) and len(set(labels)) < len(labels)
 
-
-# Points that grow along a tree: what measures of hierarchy must find, and what they must not.
 
 # The first step in the ball, in units of 1/sqrt(c): long enough for siblings to part as on a tree, and five levels of
 # such steps stay where float64 knows distances well.

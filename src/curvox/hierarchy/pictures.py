@@ -93,14 +93,8 @@ def tree_picture(
 ) -> TreePicture:
     """Return what is drawn of a label tree.
 
-    A node whose label is not known has no middle, and what hangs below it hangs at the nearest known node above.
-
-    Args:
-        space: where the points live.
-        points: (n, D) of the space.
-        paths: of the n items.
-        layout: of these points.
-        seed: of the draw behind ``chance_radius``.
+    A node whose label is not known has no middle, and what hangs below it hangs at the nearest known node above. Points
+    (n, D) of the space, paths and layout are of the same items; the seed is that of the draw behind ``chance_radius``.
 
     Raises:
         InputError: paths or a layout of another number of items.

@@ -12,8 +12,6 @@ from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
 from curvox.hierarchy.points import Bools, Floats, Ints, block_distances, checked_points, checked_weights
 
-# The order in which items lie around others, by distance, a few queries at a time.
-
 # Rows of distances at a time: a product costs a pass over all points. Then fewer are ranked at a time, in the cache.
 _ROWS = 64
 _BLOCK = 1 << 18
@@ -39,14 +37,9 @@ class Order:
 
 
 def orders(space: AbstractSpace, x: Floats, kept: Ints, asking: Ints, groups: Ints) -> Iterator[Order]:
-    """Put the kept of some points (n, D) in order behind each query, block by block.
+    """Put those kept (K,) of some points (n, D) in order behind each query (Q,), block by block.
 
-    Args:
-        space: where the points lie.
-        x: (n, D).
-        kept: (K,) positions of those that are ranked.
-        asking: (Q,) positions of the queries, all of them kept.
-        groups: (n,) items of the query's own group are not ranked.
+    Queries are among the kept; items of the query's own group (n,) are not ranked.
     """
     place = np.full(len(x), -1)
     place[kept] = np.arange(len(kept))

@@ -8,63 +8,57 @@ from collections.abc import Callable
 import numpy as np
 
 from curvox.errors import InputError
-from curvox.hierarchy.depth import NodeDepths, NodeSums, Radii, WithinSpeakers, correlation, radii, weighted_ranks
-from curvox.hierarchy.measures.setting import Measure, Setting, correlation_like, no_measure, rate_like
+from curvox.hierarchy.depth import NodeDepths, NodeSums, Radii, WithinSpeakers, radii, rank_correlation
+from curvox.hierarchy.measures.setting import IntervalLike, Kind, Measure, Setting, correlation_like, rate_like
 from curvox.hierarchy.points import Floats, Ints
 
 _SHUFFLES = 3
-_SPECIFICITY = ("depth_specificity", "Radius and level of nodes")
-_STEPS = ("depth_steps", "Parents nearer to the origin than their children")
+_SPECIFICITY = Kind("depth_specificity", "Radius and level of nodes")
+_STEPS = Kind("depth_steps", "Parents nearer to the origin than their children")
 
 
 def depth_measures(setting: Setting, durations_s: Floats | None, qualities_db: Floats | None) -> tuple[Measure, ...]:
     """Return all measures of depth; each says why there is none where points have no radius."""
     found = radii(setting.space, setting.points)
-    made = list(_node_measures(setting, found))
-    for key, title, values, name in (
-        ("depth_duration", "Radius and duration", durations_s, "durations_s"),
-        ("depth_quality", "Radius and signal-to-noise ratio", qualities_db, "qualities_db"),
-    ):
-        made += _item_measures(setting, found, (key, title), values, name)
-    return tuple(made)
+    duration = Kind("depth_duration", "Radius and duration")
+    quality = Kind("depth_quality", "Radius and signal-to-noise ratio")
+    return (
+        *_node_measures(setting, found),
+        *_item_measures(setting, found, duration, durations_s, "durations_s"),
+        *_item_measures(setting, found, quality, qualities_db, "qualities_db"),
+    )
 
 
 def _node_measures(setting: Setting, found: Radii) -> tuple[Measure, Measure]:
     if found.values is None:
         why = found.why_none or ""
-        return no_measure(*_SPECIFICITY, why), no_measure(*_STEPS, why)
+        return _SPECIFICITY.none(why), _STEPS.none(why)
     sums = NodeSums.of(setting.space, setting.points, setting.paths, setting.speakers)
     depths, rng = sums.depths(np.ones(setting.count)), np.random.default_rng(setting.seed)
     shuffled = [_of_shuffled(setting, rng) for _ in range(_SHUFFLES)]
     known = np.any([setting.paths.usable(level) for level in setting.paths.levels], axis=0)
     among = setting.speakers_of(known)
     draws = [sums.depths(drawn) for drawn in setting.draws(among)]
-    note = "centroids lie further in than their points, whatever the labels: compare with chance, of items shuffled"
-    made = []
-    for (key, title), name, count, like in (
-        (_SPECIFICITY, "specificity", "nodes", correlation_like),
-        (_STEPS, "steps", "parents", rate_like),
-    ):
-        value = getattr(depths, name)
+
+    def measure(kind: Kind, figure: Callable[[NodeDepths], float], pairs: int, like: IntervalLike) -> Measure:
+        value = figure(depths)
         if not math.isfinite(value):
-            made.append(no_measure(key, title, "there are no nodes at two levels that differ in their items"))
-            continue
-        values = np.array([getattr(draw, name) for draw in draws])
-        chances = [getattr(draw, name) for draw in shuffled if math.isfinite(getattr(draw, name))]
-        made.append(
-            Measure(
-                key=key,
-                title=title,
-                value=value,
-                level=None,
-                interval=like(value, values[np.isfinite(values)], len(among)),
-                chance=float(np.mean(chances)) if chances else None,
-                better=None,
-                pairs=getattr(depths, count),
-                note=note,
-            )
+            return kind.none("there are no nodes at two levels that differ in their items")
+        values = np.array([figure(draw) for draw in draws])
+        chances = [figure(other) for other in shuffled if math.isfinite(figure(other))]
+        return kind.found(
+            value,
+            interval=like(value, values[np.isfinite(values)], len(among)),
+            chance=float(np.mean(chances)) if chances else None,
+            pairs=pairs,
+            note="centroids lie further in than their points, whatever the labels: compare with chance, of items "
+            "shuffled",
         )
-    return made[0], made[1]
+
+    return (
+        measure(_SPECIFICITY, lambda of: of.specificity, depths.nodes, correlation_like),
+        measure(_STEPS, lambda of: of.steps, depths.parents, rate_like),
+    )
 
 
 def _of_shuffled(setting: Setting, rng: np.random.Generator) -> NodeDepths:
@@ -74,48 +68,38 @@ def _of_shuffled(setting: Setting, rng: np.random.Generator) -> NodeDepths:
 
 
 def _item_measures(
-    setting: Setting, found: Radii, name: tuple[str, str], values: Floats | None, argument: str
+    setting: Setting, found: Radii, kind: Kind, values: Floats | None, argument: str
 ) -> tuple[Measure, Measure]:
-    key, title = name
-    within = (f"{key}_within", f"{title}, within speakers")
+    within = Kind(f"{kind.key}_within", f"{kind.title}, within speakers")
     if values is not None and np.shape(values) != setting.speakers.shape:
         raise InputError(f"{argument} must be {setting.speakers.shape}, NaN for unknown; got {np.shape(values)}")
-    why = found.why_none
-    if why is None and values is None:
-        why = f"no {argument} were given"
-    if found.values is None or values is None or why is not None:
-        return no_measure(key, title, why or ""), no_measure(*within, why or "")
-    known = np.isfinite(np.asarray(values, dtype=np.float64))
-    x, y, owners = found.values[known], np.asarray(values, dtype=np.float64)[known], setting.speakers[known]
-    pooled = _correlation_measure(
-        setting, name, lambda drawn: _spearman(x, y, drawn[owners]), np.unique(owners), len(x), "Spearman's"
-    )
+    if found.values is None or values is None:
+        why = found.why_none or f"no {argument} were given"
+        return kind.none(why), within.none(why)
+    y = np.asarray(values, dtype=np.float64)
+    known = np.isfinite(y)
+    x, y, owners = found.values[known], y[known], setting.speakers[known]
     parts = WithinSpeakers.of(x, y, owners, setting.count)
     among = parts.varying
     note = f"Spearman's within each speaker, mean over {len(among)} speakers, who count alike"
-    return pooled, _correlation_measure(setting, within, parts.mean, among, int(parts.items[among].sum()), note)
-
-
-def _correlation_measure(
-    setting: Setting, name: tuple[str, str], measure: Callable[[Floats], float], among: Ints, count: int, note: str
-) -> Measure:
-    value = measure(np.ones(setting.count))
-    if not math.isfinite(value):
-        return no_measure(*name, "it does not vary among items whose value is known")
-    return Measure(
-        key=name[0],
-        title=name[1],
-        value=value,
-        level=None,
-        interval=setting.interval(correlation_like, value, measure, among),
-        chance=0.0,
-        better=None,
-        pairs=count,
-        note=note,
+    return (
+        _correlation_measure(
+            setting,
+            kind,
+            lambda drawn: rank_correlation(x, y, drawn[owners]),
+            np.unique(owners),
+            pairs=len(x),
+            note="Spearman's",
+        ),
+        _correlation_measure(setting, within, parts.mean, among, pairs=int(parts.items[among].sum()), note=note),
     )
 
 
-def _spearman(x: Floats, y: Floats, weights: Floats) -> float:
-    if not weights.any():
-        return math.nan
-    return correlation(weighted_ranks(x, weights), weighted_ranks(y, weights), weights)
+def _correlation_measure(
+    setting: Setting, kind: Kind, measure: Callable[[Floats], float], among: Ints, *, pairs: int, note: str
+) -> Measure:
+    value = measure(np.ones(setting.count))
+    if not math.isfinite(value):
+        return kind.none("it does not vary among items whose value is known")
+    interval = setting.interval(correlation_like, value, measure, among)
+    return kind.found(value, interval=interval, chance=0.0, pairs=pairs, note=note)

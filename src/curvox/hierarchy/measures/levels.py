@@ -14,22 +14,17 @@ from curvox.hierarchy.measures.setting import (
     ABOVE,
     BELOW,
     SPEAKER,
+    Kind,
     Measure,
     Setting,
     jackknife_interval,
-    no_measure,
     rate_like,
 )
 from curvox.hierarchy.points import Bools, Floats, Ints
 from curvox.hierarchy.precision import AveragePrecisions, average_precisions, mean_precisions
 from curvox.metrics import Interval
 
-# What the measures of a level give by chance: the same points, the labels of that level alone dealt anew.
-#
-# Nodes are whole paths, so labels dealt over all items would credit a level with what those above it hold. They are dealt
-# within the node above instead, and whole speakers at a time where the level is above the speaker: what exceeds this
-# chance is the level's own.
-
+MOST_QUERIES = 1000
 _DEALS_OF_SPEAKERS = 40
 _DEALS_OF_ITEMS = 10
 _DEALS_OF_PRECISION = 5
@@ -39,7 +34,11 @@ _MOST_RANKED = 5_000_000
 
 @dataclass(frozen=True, eq=False)
 class Dealing:
-    """How the labels of a level are dealt anew.
+    """How the labels of a level are dealt anew, for what its measures give by chance on the same points.
+
+    Nodes are whole paths, so labels dealt over all items would credit a level with what those above it hold. They are
+    dealt within the node above instead, and whole speakers at a time where the level is above the speaker: what exceeds
+    this chance is the level's own.
 
     Attributes:
         labels: (n,) the nodes.
@@ -97,13 +96,7 @@ def chance_of_precision(setting: Setting, dealing: Dealing, queries: Ints, *, ap
     """Return the mean average precision of 5 deals of the labels, None where nothing is to be found.
 
     Not that of a random order: items of one speaker arrive together, and what is dealt within a node keeps the order of
-    nodes. Of many items no more than 100 ask.
-
-    Args:
-        setting: the tree.
-        dealing: of a level.
-        queries: (Q,) items to choose those from that ask, at random.
-        apart: (n,) as in `average_precisions`.
+    nodes. Of many ``queries`` no more than 100 ask, chosen at random; ``apart`` is that of `average_precisions`.
     """
     most = max(_FEWEST_QUERIES, _MOST_RANKED // len(setting.points))
     rng = np.random.default_rng(setting.seed)
@@ -126,9 +119,6 @@ def _mean(values: Floats) -> float | None:
     return float(finite.mean()) if len(finite) else None
 
 
-MOST_QUERIES = 1000
-
-
 def precision_measure(setting: Setting, level: str) -> Measure:
     """Return the mean average precision at a level.
 
@@ -136,7 +126,7 @@ def precision_measure(setting: Setting, level: str) -> Measure:
     are ranked. The bootstrap over speakers is to first order in their multiplicities, for those that ask and those
     that are ranked alike: a measure of draw n is the estimate plus ``sum of (n_s - 1) u_s``, with u_s its derivative.
     """
-    title, usable = "Mean average precision", setting.paths.usable(level)
+    kind, usable = Kind("map", "Mean average precision", level, "higher"), setting.paths.usable(level)
     above = setting.standing(level) == ABOVE
     apart = setting.speakers if above else None
     rng = np.random.default_rng(setting.seed)
@@ -144,7 +134,7 @@ def precision_measure(setting: Setting, level: str) -> Measure:
     asking = np.sort(rng.choice(asking, MOST_QUERIES, replace=False)) if len(asking) > MOST_QUERIES else asking
     why = _why_none(setting, level)
     if why is not None:
-        return no_measure("map", title, why, level=level, better="higher")
+        return kind.none(why)
     found = average_precisions(
         setting.space,
         setting.points,
@@ -156,19 +146,15 @@ def precision_measure(setting: Setting, level: str) -> Measure:
     )
     if not len(found.values):
         alone = "no item has another of its node" + (" of another speaker" if above else "")
-        return no_measure("map", title, alone, level=level, better="higher")
+        return kind.none(alone)
     dealing = Dealing.of(setting, level)
     # Labels dealt over all items leave each query a random order, of which the mean is known.
     random = setting.standing(level) == SPEAKER
     among = "items of other speakers" if above else "all other items"
-    return Measure(
-        key="map",
-        title=title,
-        value=float(found.values.mean()),
-        level=level,
+    return kind.found(
+        float(found.values.mean()),
         interval=_precision_interval(setting, found, usable),
         chance=float(found.chance.mean()) if random else chance_of_precision(setting, dealing, asking, apart=apart),
-        better="higher",
         pairs=len(found.values),
         note=f"{len(found.values)} of {int(usable.sum())} items ask, ranked are {among}; chance by {dealing.words}; "
         "bootstrap to first order",
@@ -194,31 +180,23 @@ def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Meas
     Chance is this dendrogram with the labels dealt anew, see `Dealing.of`. The interval is by jackknife over speakers:
     among draws with replacement some speakers are missing, so that those left are purer than all are.
     """
-    title, usable = "Dendrogram purity", setting.paths.usable(level)
+    kind, usable = Kind("purity", "Dendrogram purity", level, "higher"), setting.paths.usable(level)
     labels = setting.paths.nodes[:, setting.paths.place(level)]
     why = _why_none(setting, level)
     counts = np.bincount(labels[usable], minlength=labels.max() + 1)
     if why is None and counts.max(initial=0) < 2:
         why = "no item has another of its node"
     if why is not None:
-        return no_measure("purity", title, why, level=level, better="higher")
+        return kind.none(why)
     value = float(purities(dendrogram, labels, known=usable)[0])
     dealing = Dealing.of(setting, level)
     left_out = setting.left_out(setting.speakers_of(usable))[:, setting.speakers]
-    values = np.concatenate(
-        [
-            purities(dendrogram, labels, known=usable, weights=rows)
-            for rows in np.array_split(left_out, len(left_out) // 20 + 1)
-        ]
-    )
-    return Measure(
-        key="purity",
-        title=title,
-        value=value,
-        level=level,
+    blocks = np.array_split(left_out, len(left_out) // 20 + 1)
+    values = np.concatenate([purities(dendrogram, labels, known=usable, weights=rows) for rows in blocks])
+    return kind.found(
+        value,
         interval=jackknife_interval(value, values, len(setting.speakers_of(usable & (counts[labels] > 1)))),
         chance=chance_of_purity(setting, dealing, dendrogram),
-        better="higher",
         pairs=int((counts * (counts - 1)).sum()) // 2,
         note=f"all pairs of one node; chance by {dealing.words}; interval by jackknife over speakers, the dendrogram "
         "held fixed",
@@ -227,21 +205,22 @@ def purity_measure(setting: Setting, level: str, dendrogram: Dendrogram) -> Meas
 
 def leakage_measure(setting: Setting, level: str) -> Measure:
     """Return how well a level is read off: above the speaker by a discriminant, below it by distances."""
+    kind = Kind("leakage", "Leakage", level)
     if not setting.paths.usable(level).any():
-        return no_measure("leakage", "Leakage", "no label at this level is known", level=level)
+        return kind.none("no label at this level is known")
     standing = setting.standing(level)
     if standing == ABOVE:
         return _read_off_measure(setting, level)
     if standing == BELOW:
         return _session_measure(setting, level)
     why = "nothing leaks at the level of speakers themselves" if standing == SPEAKER else "speakers have several nodes"
-    return no_measure("leakage", "Leakage", why, level=level)
+    return kind.none(why)
 
 
 def _read_off_measure(setting: Setting, level: str) -> Measure:
     place, usable = setting.paths.place(level), setting.paths.usable(level)
     parent = setting.paths.levels[place - 1] if place else None
-    title = f"Leakage: {level} read off" + (f" within {parent}" if parent else "")
+    kind = Kind("leakage", f"Leakage: {level} read off" + (f" within {parent}" if parent else ""), level)
     within = f" within their {parent}" if parent else ""
     above = setting.paths.nodes[usable, place - 1] if place else np.zeros(int(usable.sum()), dtype=np.int64)
     owners = setting.speakers[usable]
@@ -250,18 +229,14 @@ def _read_off_measure(setting: Setting, level: str) -> Measure:
     )
     if found is None:
         why = f"no {parent or 'tree'} has two nodes of this level with {FEWEST_SPEAKERS} speakers each"
-        return no_measure("leakage", title, why, level=level)
+        return kind.none(why)
     value = found.balanced_accuracy()
-    return Measure(
-        key="leakage",
-        title=title,
-        value=value,
-        level=level,
+    return kind.found(
+        value,
         interval=setting.interval(
             rate_like, value, lambda drawn: found.balanced_accuracy(drawn[found.speakers]), np.unique(found.speakers)
         ),
         chance=found.chance,
-        better=None,
         pairs=found.items,
         note=f"balanced accuracy of a linear discriminant on {len(found.rates)} speakers it did not learn from; "
         f"chance by labels of speakers shuffled{within}; in the bootstrap the discriminant is held fixed",
@@ -269,29 +244,24 @@ def _read_off_measure(setting: Setting, level: str) -> Measure:
 
 
 def _session_measure(setting: Setting, level: str) -> Measure:
-    title, usable = f"Leakage: {level} told within a speaker", setting.paths.usable(level)
+    kind = Kind("leakage", f"Leakage: {level} told within a speaker", level, "lower")
+    usable = setting.paths.usable(level)
     nodes = setting.paths.nodes[usable, setting.paths.place(level)]
     speakers, areas, pairs = session_auc(
         setting.space, setting.points[usable], nodes, setting.speakers[usable], seed=setting.seed
     )
     if not len(speakers):
-        return no_measure(
-            "leakage", title, "no speaker has pairs of items of one such node and of two", level=level, better="lower"
-        )
+        return kind.none("no speaker has pairs of items of one such node and of two")
 
     def of_draw(drawn: Floats) -> float:
         weights = drawn[speakers]
         return float(weights @ areas / weights.sum()) if weights.any() else math.nan
 
     value = float(areas.mean())
-    return Measure(
-        key="leakage",
-        title=title,
-        value=value,
-        level=level,
+    return kind.found(
+        value,
         interval=setting.interval(rate_like, value, of_draw, speakers),
         chance=0.5,
-        better="lower",
         pairs=pairs,
         note=f"area under the ROC of distances, mean over {len(speakers)} speakers: are pairs of one {level} nearer "
         "than pairs of two?",

@@ -1,4 +1,4 @@
-"""Measures of a tree by pairs of items: distortion, and what the dendrogram keeps."""
+"""Measures of a tree by its items two, or four, at a time: δ-hyperbolicity, distortion, what the dendrogram keeps."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from curvox.hierarchy.dendrogram import lowest_common_merges
 from curvox.hierarchy.depth import correlation
 from curvox.hierarchy.hyperbolicity import SampledDelta, average_of_sorted, distortion, sampled_delta
 from curvox.hierarchy.linkage import Dendrogram
-from curvox.hierarchy.measures.setting import Measure, Setting, correlation_like, no_measure, ratio_like
+from curvox.hierarchy.measures.setting import Kind, Measure, Setting, correlation_like, ratio_like
 from curvox.hierarchy.points import Bools, Floats, Ints
 from curvox.metrics import Interval
 
 _SHUFFLES = 3
-_AVERAGE = ("distortion", "Average distortion")
-_WORST = ("worst_distortion", "Worst-case distortion")
+_DELTA = Kind("delta_relative", "δ-hyperbolicity over diameter", better="lower")
+_AVERAGE = Kind("distortion", "Average distortion", better="lower")
+_WORST = Kind("worst_distortion", "Worst-case distortion", better="lower")
+_COPHENETIC = Kind("cophenetic", "Cophenetic correlation", better="higher")
+_LABEL_TREE = Kind("tree_correlation", "Dendrogram and label tree", better="higher")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,17 +70,8 @@ def delta_measure(setting: Setting) -> Measure:
     they are long, as those of a ball do against the angle, have a lower δ of the very same points.
     """
     found = sampled_delta(setting.space, setting.points, seed=setting.seed)
-    return Measure(
-        key="delta_relative",
-        title="δ-hyperbolicity over diameter",
-        value=found.relative,
-        level=None,
-        interval=found.interval,
-        chance=None,
-        better="lower",
-        pairs=found.subsets * found.subset_size,
-        note=_how_delta(found),
-    )
+    pairs = found.subsets * found.subset_size
+    return _DELTA.found(found.relative, interval=found.interval, pairs=pairs, note=_how_delta(found))
 
 
 def _how_delta(found: SampledDelta) -> str:
@@ -98,37 +92,28 @@ def _how_delta(found: SampledDelta) -> str:
 
 def distortion_measures(setting: Setting) -> tuple[Measure, Measure]:
     """Return the average and the worst-case distortion of the tree, with those of items shuffled over leaves."""
-    tree, certain = _tree_of(setting)
+    tree, certain = _tree_distances(setting, setting.i, setting.j)
     why = _why_no_distortion(setting, tree, certain)
     if why is not None:
-        return no_measure(*_AVERAGE, why, better="lower"), no_measure(*_WORST, why, better="lower")
+        return _AVERAGE.none(why), _WORST.none(why)
     found = distortion(setting.distances[certain], tree[certain])
     shuffled = [
         distortion(setting.distances[sure], other[sure])
         for other, sure in _shuffled_trees(setting)
         if (other[sure] > 0).any()
     ]
-    average = Measure(
-        key=_AVERAGE[0],
-        title=_AVERAGE[1],
-        value=found.average,
-        level=None,
+    average = _AVERAGE.found(
+        found.average,
         interval=_distortion_interval(setting, found.average, tree, certain),
         chance=_mean([other.average for other in shuffled]),
-        better="lower",
         pairs=found.pairs,
         note="mean of |s d - t| / t after the best scale s, over pairs of two leaves; chance of items shuffled",
     )
     if not math.isfinite(found.worst):
-        return average, no_measure(*_WORST, "items of two leaves coincide", better="lower")
-    return average, Measure(
-        key=_WORST[0],
-        title=_WORST[1],
-        value=found.worst,
-        level=None,
-        interval=None,
+        return average, _WORST.none("items of two leaves coincide")
+    return average, _WORST.found(
+        found.worst,
         chance=_mean([other.worst for other in shuffled]),
-        better="lower",
         pairs=found.pairs,
         note="largest d / t over smallest, among the pairs taken; no less among all pairs",
     )
@@ -154,12 +139,12 @@ def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measu
     The bootstrap over speakers weighs the pairs; the dendrogram stays that of all items.
     """
     heights = dendrogram.distances[lowest_common_merges(dendrogram, setting.i, setting.j)]
-    tree, certain = _tree_of(setting)
+    tree, certain = _tree_distances(setting, setting.i, setting.j)
     shuffled = [_pearson(heights[sure], other[sure]) for other, sure in _shuffled_trees(setting)]
     return (
         _correlation_measure(
             setting,
-            ("cophenetic", "Cophenetic correlation"),
+            _COPHENETIC,
             (heights, setting.distances),
             np.ones(len(tree), dtype=bool),
             why="all pairs of items are equally far apart",
@@ -167,7 +152,7 @@ def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measu
         ),
         _correlation_measure(
             setting,
-            ("tree_correlation", "Dendrogram and label tree"),
+            _LABEL_TREE,
             (heights, tree),
             certain,
             chance=_mean(shuffled),
@@ -180,7 +165,7 @@ def dendrogram_measures(setting: Setting, dendrogram: Dendrogram) -> tuple[Measu
 
 def _correlation_measure(
     setting: Setting,
-    name: tuple[str, str],
+    kind: Kind,
     sides: tuple[Floats, Floats],
     taken: Bools,
     *,
@@ -192,7 +177,7 @@ def _correlation_measure(
     a, b = (owners[taken] for owners in _owners(setting))
     value = _pearson(x, y)
     if not math.isfinite(value):
-        return no_measure(*name, why, better="higher")
+        return kind.none(why)
     owners = SpeakerPairs.of(a, b)
     # About the means of all, so that little is lost in the sums.
     u, v = x - x.mean(), y - y.mean()
@@ -201,14 +186,10 @@ def _correlation_measure(
     def of_draw(drawn: Floats) -> float:
         return _pearson_of_moments(moments @ owners.multiplicities(drawn))
 
-    return Measure(
-        key=name[0],
-        title=name[1],
-        value=value,
-        level=None,
+    return kind.found(
+        value,
         interval=setting.interval(correlation_like, value, of_draw, owners.speakers),
         chance=chance,
-        better="higher",
         pairs=len(x),
         note=f"{note}; in the bootstrap the dendrogram is held fixed",
     )
@@ -232,19 +213,14 @@ def _mean(values: list[float]) -> float | None:
     return float(np.mean(finite)) if finite else None
 
 
-def _tree_of(setting: Setting) -> tuple[Floats, Bools]:
-    tree = setting.paths.tree_distance(setting.i, setting.j).astype(np.float64)
-    return tree, setting.paths.certain(setting.i, setting.j)
+def _tree_distances(setting: Setting, i: Ints, j: Ints) -> tuple[Floats, Bools]:
+    return setting.paths.tree_distance(i, j).astype(np.float64), setting.paths.certain(i, j)
 
 
 def _shuffled_trees(setting: Setting) -> list[tuple[Floats, Bools]]:
     rng = np.random.default_rng(setting.seed)
-    made = []
-    for _ in range(_SHUFFLES):
-        order = rng.permutation(len(setting.points))
-        i, j = order[setting.i], order[setting.j]
-        made.append((setting.paths.tree_distance(i, j).astype(np.float64), setting.paths.certain(i, j)))
-    return made
+    orders = [rng.permutation(len(setting.points)) for _ in range(_SHUFFLES)]
+    return [_tree_distances(setting, order[setting.i], order[setting.j]) for order in orders]
 
 
 def _owners(setting: Setting) -> tuple[Ints, Ints]:

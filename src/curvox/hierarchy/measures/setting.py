@@ -66,9 +66,24 @@ class Measure:
             raise InputError(f"better is higher, lower or None, got {self.better!r}")
 
 
-def no_measure(key: str, title: str, why: str, *, level: str | None = None, better: Better | None = None) -> Measure:
-    """Return a measure without a value, and the reason."""
-    return Measure(key, title, None, level, None, None, better, 0, why_none=why)
+@dataclass(frozen=True)
+class Kind:
+    """What is measured: all of a `Measure` but what comes out."""
+
+    key: str
+    title: str
+    level: str | None = None
+    better: Better | None = None
+
+    def none(self, why: str) -> Measure:
+        """Return a measure without a value, and the reason."""
+        return Measure(self.key, self.title, None, self.level, None, None, self.better, 0, why_none=why)
+
+    def found(
+        self, value: float, *, interval: Interval | None = None, chance: float | None = None, pairs: int, note: str
+    ) -> Measure:
+        """Return a measure with its value; see `Measure`."""
+        return Measure(self.key, self.title, value, self.level, interval, chance, self.better, pairs, note=note)
 
 
 @dataclass(frozen=True)
