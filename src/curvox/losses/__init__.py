@@ -91,6 +91,7 @@ LOSSES = Table(
 )
 
 __all__ = [
+    "GE2E",
     "LOSSES",
     "AAMSoftmax",
     "AMSoftmax",
@@ -99,7 +100,6 @@ __all__ = [
     "AngularPrototypical",
     "Combined",
     "ContrastiveHinge",
-    "GE2E",
     "GaussianKL",
     "HAMSoftmax",
     "HSoftmax",

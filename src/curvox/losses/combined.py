@@ -1,4 +1,4 @@
-"""Combined: a weighted sum of losses over the same embeddings."""
+"""Combined, a weighted sum of losses; and the way from a description, as it stands in a recipe, to a loss."""
 
 from __future__ import annotations
 
@@ -119,8 +119,6 @@ def _part_names(losses: Sequence[AbstractLoss]) -> list[str]:
         names.append(base if not taken else f"{base}_{taken + 1}")
     return names
 
-
-# From a plain description, as it stands in a recipe, to a loss.
 
 Tree = Mapping[str, Sequence[int]]
 """For each level of the tree above the speakers the number of each speaker's label, -1 where it is unknown."""

@@ -1,4 +1,4 @@
-"""AM-Softmax: additive margin on the cosine (Wang et al. 2018, arXiv:1801.05599)."""
+"""AM-, AAM- and RAM-Softmax: additive margins on the cosine, on the angle, and on the cosine without over-push."""
 
 from __future__ import annotations
 
@@ -45,9 +45,6 @@ class AMSoftmax(AbstractCosineMarginLoss):
     """
 
 
-# AAM-Softmax (ArcFace): additive margin on the angle (Deng et al. 2019, arXiv:1801.07698).
-
-
 class AAMSoftmax(AbstractAngularLoss):
     """AAM-Softmax (ArcFace): a margin on the angle (Deng et al. 2019, arXiv:1801.07698).
 
@@ -92,9 +89,6 @@ class AAMSoftmax(AbstractAngularLoss):
 
     def raised_similarity(self, angles: Tensor) -> Tensor:
         return (angles - self.top_k_margin).clamp_min(0.0).cos()
-
-
-# RAM-Softmax: real additive margin softmax (Li et al. 2022, arXiv:2110.09116).
 
 
 class RAMSoftmax(AbstractCosineMarginLoss):

@@ -1,4 +1,7 @@
-"""HAM-Softmax: hyperbolic additive margin softmax (Fang and He 2026, arXiv:2601.19709)."""
+"""H- and HAM-Softmax: softmax over geodesic distances of the Poincaré ball, without and with a margin.
+
+All distances to rivals come from one Lorentz inner product. Fang and He 2026, arXiv:2601.19709.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,6 @@ from curvox.geometry import AbstractLift, AbstractSpace, Clip, PoincareBall, Pub
 from curvox.losses.centres.centres import AbstractCentreLoss, LearntScale, cross_entropy
 from curvox.losses.contract import LossOutput
 from curvox.losses.scan.rules import HyperbolicPowers
-
-# Classification losses on the Poincaré ball: softmax over geodesic distances, from one Lorentz inner product.
 
 CENTRES = ("plain", "riemannian")
 
@@ -185,9 +186,6 @@ class HAMSoftmax(AbstractHyperbolicLoss):
 
     def target_similarity(self, own: Tensor) -> Tensor:
         return -(own + self.margin)
-
-
-# H-Softmax: softmax over hyperbolic distances (Fang and He 2026, arXiv:2601.19709).
 
 
 class HSoftmax(AbstractHyperbolicLoss):

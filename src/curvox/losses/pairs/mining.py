@@ -78,6 +78,8 @@ def same_speaker(speakers: Int[Tensor, " B"]) -> Bool[Tensor, "B B"]:
 
 def positive_pairs(speakers: Int[Tensor, " B"]) -> tuple[Int[Tensor, " T"], Int[Tensor, " T"]]:
     """Anchors and positives (T,) of every ordered same-speaker pair, in the order of the rows; work O(B log B + T)."""
+    # Sorted, the recordings of a speaker stand in one run: each row knows the size and the start of its own run, is
+    # repeated as often as the run is long, and meets in its t-th turn the t-th of the run. Itself is taken out last.
     ranked, order = speakers.sort(stable=True)
     rows = torch.arange(len(speakers), device=speakers.device)
     places = torch.empty_like(order).index_copy_(0, order, rows)
@@ -191,9 +193,13 @@ def _distance_weighted(
     if log_density is None:
         rivals = rival_distances(distances, anchors, positives, instead=math.nan).flatten()
         log_density = fitted_log_density(rivals[rivals == rivals])
+    # A negative at the distance d is drawn with a probability that goes as 1 / q(d): pairs at a common distance are
+    # many and would otherwise be all that is seen. The largest weight of each row is 1, so that none overflows; the
+    # caps of the densities keep a few outliers from taking every draw.
     log_weights = rival_distances(-log_density(distances), anchors, positives, instead=-math.inf)
     weights = (log_weights - log_weights.amax(1, keepdim=True)).exp()
     counts = anchors.bincount(minlength=len(distances))
+    # One draw of as many as the busiest anchor has positives; the t-th positive of an anchor takes the t-th of its row.
     draws = torch.multinomial(weights, max(int(counts.max()), 1), replacement=True, generator=generator)
     turns = torch.arange(len(anchors), device=anchors.device) - (counts.cumsum(0) - counts)[anchors]
     return MinedTriplets(anchors, positives, draws[anchors, turns])

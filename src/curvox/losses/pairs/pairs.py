@@ -1,4 +1,4 @@
-"""What losses of pairs, triplets and groups share: the space, and what they refuse.
+"""What losses of pairs, triplets and groups share: what they refuse, their distances, their terms.
 
 These losses have no centres: they compare the recordings of a batch with each other, and need speakers that come
 more than once.
@@ -84,10 +84,8 @@ def _kind(value: object) -> str:
     return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
-# Distances within a batch.
-#
-# Those of different speakers come from one matrix product, (B, B); those of same-speaker pairs, few and often close, by
-# direct difference, because the expansion behind the matrix product cancels there.
+# Distances of different speakers come from one matrix product, (B, B); those of same-speaker pairs, few and often
+# close, by direct difference, because the expansion behind the matrix product cancels there.
 
 
 @dataclass(frozen=True)
@@ -134,9 +132,6 @@ def sum_over_rivals(distances: Float[Tensor, "B B"], pairs: SamePairs) -> Float[
 def mining_density(space: AbstractSpace, dim: int) -> LogDensity | None:
     """The density of distances for ``distance_weighted``: known of angles, elsewhere fitted to the batch."""
     return angle_log_density(dim) if space.angular and dim >= 2 else None
-
-
-# Terms of pair losses as pure tensor functions: hinges, divergences, sums over triplets, shares of the items.
 
 
 def triplet_hinge(close: Float[Tensor, " T"], apart: Float[Tensor, " T"], *, margin: float) -> Float[Tensor, " T"]:

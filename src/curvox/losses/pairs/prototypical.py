@@ -1,4 +1,4 @@
-"""Prototypical: softmax over squared distances to the speakers' means (Snell et al. 2017, arXiv:1703.05175)."""
+"""Prototypical and AngularPrototypical: every recording is a query against the means of the batch's speakers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from curvox.errors import require_positive
 from curvox.geometry import AbstractSpace, similarity
 from curvox.losses.contract import LossOutput
 from curvox.losses.pairs.pairs import AbstractPairLoss, mean_of, same_pairs, shares
-
-# Losses of recordings against the means of speakers: every recording is a query against the means of the batch.
 
 
 @dataclass(frozen=True)
@@ -129,9 +127,6 @@ class Prototypical(AbstractSpeakerMeansLoss):
 
     def terms(self, distances: Tensor, place: Tensor) -> Tensor:
         return nn.functional.cross_entropy(-self.scale * distances.square(), place, reduction="none")
-
-
-# AngularPrototypical: softmax over scaled cosines to speakers' means (Chung et al. 2020, arXiv:2003.11982).
 
 
 class AngularPrototypical(AbstractSpeakerMeansLoss):

@@ -15,8 +15,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Memory of a scan over many classes: block limits, reused buffers, and where in a block the own classes stand.
-
 BLOCK_BYTES = {"cpu": 2**21, "cuda": 2**26}
 """Size of a (B, n) block: on a processor it should stay in the cache, on a GPU fill the device."""
 

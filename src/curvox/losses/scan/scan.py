@@ -23,8 +23,6 @@ from torch import Tensor, nn
 from curvox.losses.scan.class_shards import ALL_CLASSES, AbstractClassShard, Picks, largest_of_all
 from curvox.losses.scan.rules import AbstractRule, Block, Buffers, Partial, Scratch, blocks_of
 
-# The two passes of a scan over blocks of classes: sums first, then gradients.
-
 
 @dataclass(frozen=True)
 class Kept:
@@ -57,7 +55,12 @@ class Gradients:
 
 
 class Passes:
-    """Both passes over the same detached tensors; see `curvox.losses.scan.scan` for what they are."""
+    """Both passes over the same detached tensors: sums first, then gradients.
+
+    ``left`` is (B, D + E): points, then the coordinates that meet the further ones of ``columns`` (M, 1 + E), whose
+    first is a factor of each centre (M, D). The product of point x and centre w is ``factor <x, w> + <further,
+    further>``: the centres enter raw, and are scaled a block at a time, so that no second (N, D) matrix is ever made.
+    """
 
     def __init__(
         self,
@@ -83,7 +86,12 @@ class Passes:
         return list(blocks_of(len(self.centres) // self.group, self._points, group=self.group))
 
     def first(self, *, top_k: int, keep: bool) -> Sums:
-        """Sum up all blocks; keep their slopes if asked."""
+        """Sum up all blocks; keep their slopes if asked.
+
+        A block cannot know the sum over all classes, which its slopes are divided by: the rule leaves them in units of
+        ``exp(peak)``, of its own largest exponent, so that nothing overflows, and `_combine` and `second` bring them to
+        the common unit by ``exp(peak - result)``, a number for each row.
+        """
         rows, buffers = len(self.left), Buffers(self.left)
         store = self.left.new_empty(rows * len(self.centres) // self.group) if keep else None
         partials, kept, tops = [], [], []
@@ -104,13 +112,15 @@ class Passes:
         return Sums(result, self._row_slope(partials, result), *top, kept if keep else None)
 
     def second(self, result: Tensor, upstream: Tensor, diagonal: Tensor, kept: list[Kept] | None) -> Gradients:
-        """Gradients, given ``upstream`` (B,), that of the result, and ``diagonal``, see `rival_scan`."""
+        """Gradients, given ``upstream`` (B,), that of the result, and ``diagonal``, see `_diagonal`."""
         dim, buffers = self.centres.shape[1], Buffers(self.left)
         found = Gradients(*(torch.empty_like(tensor) for tensor in (self.left, self.centres, self.columns)))
         found.left.zero_()
         d_points, d_further = found.left[:, :dim], found.left[:, dim:]
         factor = self.rule.factor(self.row)
         for number, block in enumerate(self.blocks()):
+            # What every slope of a row has in common goes into one weight (B, 1): multiplied into (B, D) points and
+            # not into the (B, n) slopes, it costs nothing beside the two products.
             slopes, weight = self._slopes(block, result, None if kept is None else kept[number], buffers)
             weight = (upstream * factor * weight)[:, None]
             part = slice(block.start * self.group, block.stop * self.group)
@@ -122,6 +132,8 @@ class Passes:
             # copied there, since a product that writes to every other place takes three times as long
             d_columns[:, 1:] = slopes.T @ (self._further * weight)
             torch.sum(torch.mul(d_raw, raw, out=right), 1, keepdim=True, out=d_columns[:, :1])
+            # Centre w is met as factor(|w|^2) w and by further(|w|^2), so that its gradient is the factor times that of
+            # the scaled centre, and 2 w times what all columns say of |w|^2. The block's d_raw becomes it in place.
             d_squares = (d_columns * diagonal[part]).sum(1, keepdim=True)
             d_raw.mul_(columns[:, :1]).addcmul_(raw, (2.0 * d_squares).to(raw.dtype))
         return found
