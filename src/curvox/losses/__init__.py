@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from curvox.losses.combined import Combined, WeightedLoss, create_loss, takes_tree
     from curvox.losses.contract import AbstractLoss, LossOutput
     from curvox.losses.metric_learning import MetricLearning, as_distance
-    from curvox.losses.pairs.contrastive_hinge import ContrastiveHinge
-    from curvox.losses.pairs.gaussian_kl import GaussianKL
+    from curvox.losses.pairs.contrastive_hinge import ContrastiveHinge, contrastive_hinge_losses
+    from curvox.losses.pairs.gaussian_kl import GaussianKL, gaussian_kl_losses
     from curvox.losses.pairs.ge2e import GE2E
-    from curvox.losses.pairs.mining import same_speaker
+    from curvox.losses.pairs.mining import mine_pairs, mine_triplets, same_speaker
     from curvox.losses.pairs.pairs import AbstractPairLoss, inputs_of_pairs, mean_of, require_pairs
     from curvox.losses.pairs.prototypical import AngularPrototypical, Prototypical
     from curvox.losses.pairs.supervised_contrastive import SupervisedContrastive
-    from curvox.losses.pairs.triplet import Triplet
+    from curvox.losses.pairs.triplet import Triplet, triplet_losses
 
 _HERE, _CENTRES, _PAIRS = "curvox.losses", "curvox.losses.centres", "curvox.losses.pairs"
 _AM, _HAM = f"{_CENTRES}.am_softmax", f"{_CENTRES}.ham_softmax"
@@ -116,17 +116,22 @@ __all__ = [
     "WeightedLoss",
     "as_distance",
     "as_sharded",
+    "contrastive_hinge_losses",
     "create_loss",
     "full_state",
+    "gaussian_kl_losses",
     "has_centres",
     "inputs_of_pairs",
     "load_full_state",
     "mean_of",
+    "mine_pairs",
+    "mine_triplets",
     "require_pairs",
     "same_speaker",
     "shard_centres",
     "sharded_parameters",
     "takes_tree",
+    "triplet_losses",
 ]
 
 _HOMES = {entry.attribute: entry.module for entry in LOSSES.entries.values()} | {
@@ -144,7 +149,10 @@ _HOMES = {entry.attribute: entry.module for entry in LOSSES.entries.values()} | 
             "shard_centres",
             "sharded_parameters",
         ),
-        "pairs.mining": ("same_speaker",),
+        "pairs.contrastive_hinge": ("contrastive_hinge_losses",),
+        "pairs.gaussian_kl": ("gaussian_kl_losses",),
+        "pairs.mining": ("mine_pairs", "mine_triplets", "same_speaker"),
+        "pairs.triplet": ("triplet_losses",),
         "pairs.pairs": ("AbstractPairLoss", "inputs_of_pairs", "mean_of", "require_pairs"),
     }.items()
     for name in names

@@ -54,12 +54,7 @@ class Combined(AbstractLoss):
     """
 
     def __init__(
-        self,
-        dim: int,
-        speakers: int,
-        *,
-        parts: Sequence[WeightedLoss] | None = None,
-        space_of: str | None = None,
+        self, dim: int, speakers: int, *, parts: Sequence[WeightedLoss] | None = None, space_of: str | None = None
     ) -> None:
         super().__init__(dim, speakers)
         if parts is None:

@@ -20,13 +20,7 @@ from curvox.losses.pairs.pairs import (
 
 
 def gaussian_kl_losses(
-    x: Tensor,
-    y: Tensor,
-    same: Tensor,
-    *,
-    margin: float = 1.0,
-    spread: float = 1.0,
-    space: AbstractSpace | None = None,
+    x: Tensor, y: Tensor, same: Tensor, *, margin: float = 1.0, spread: float = 1.0, space: AbstractSpace | None = None
 ) -> Tensor:
     """``KL`` of each same-speaker pair, ``max(0, margin - KL)`` of each other pair, with ``KL = d^2 / (2 spread^2)``.
 
