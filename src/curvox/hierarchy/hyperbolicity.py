@@ -48,7 +48,7 @@ def base_point_delta(d: Floats, base: int) -> float:
     """
     products = 0.5 * (d[base][:, None] + d[base][None, :] - d)
     largest = 0.0
-    # The product has n^3 terms, of which a block of rows at a time is there: as many rows as fill `_BLOCK` numbers, 2 MiB.
+    # The product has n^3 terms, of which some rows at a time are there: as many as fill `_BLOCK` numbers, 2 MiB.
     # A block is done at once, over x in its rows, y in the middle and z.
     rows = max(1, _BLOCK // len(d) ** 2)
     for start in range(0, len(d), rows):
