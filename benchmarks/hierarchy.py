@@ -27,20 +27,19 @@ from curvox.hierarchy import (
     Dendrogram,
     TreePaths,
     average_linkage,
-    cophenetic_correlation,
+    lowest_common_merges,
     measure_tree,
     planted_paths,
     planted_points,
     purities,
-    purity,
     purity_of_chance,
     sample_pairs,
-    tree_correlation,
 )
 
 LEVELS = ("language", "gender", "speaker", "session")
 OF_SPEAKER, SPREAD_RATIO, GROUPS, CHECKED = 10, 0.7, 20, 300
 Row = tuple[str, str, float, float, int]
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def main() -> None:
@@ -98,12 +97,12 @@ def _dendrogram(
     labels = paths.nodes[:, LEVELS.index("speaker")]
     weights = np.random.default_rng(0).integers(0, 3, (200, len(points))).astype(np.float64)
     every = "exact, all pairs"
-    timed("purity of one level", every, lambda: purity(tree, labels))
+    timed("purity of one level", every, lambda: purities(tree, labels))
     timed("purity of one level for 200 resamples", every, lambda: purities(tree, labels, weights=weights))
     sampled = sample_pairs(len(points), pairs, np.random.default_rng(0))
     some = f"{len(sampled[0]):,} sampled pairs"
-    timed("cophenetic correlation", some, lambda: cophenetic_correlation(tree, space, points, sampled))
-    timed("correlation with the label tree", some, lambda: tree_correlation(tree, paths, sampled))
+    timed("cophenetic correlation", some, lambda: _cophenetic(tree, space, points, sampled))
+    timed("correlation with the label tree", some, lambda: _with_labels(tree, paths, sampled))
     if with_scipy:
         rows.append(("SciPy's linkage, with its matrix", "exact", *_scipy(space, points, tree)))
     product = (np.array(floor) / rows[0][2]).mean()
@@ -127,7 +126,7 @@ def _found(
     points: NDArray[np.float64],
     paths: TreePaths,
     tree: Dendrogram,
-    sampled: tuple[NDArray[np.int64], NDArray[np.int64]],
+    sampled: Pairs,
 ) -> list[str]:
     rng = np.random.default_rng(3)
     order = rng.permutation(len(points))
@@ -135,19 +134,30 @@ def _found(
     lines = ["| measure | tree-true | labels shuffled | chance, exact | sampling error |", "|---|---|---|---|---|"]
     for place, level in enumerate(LEVELS):
         true, dealt = paths.nodes[:, place], mixed.nodes[:, place]
-        chance = purity_of_chance(tree, true)
-        lines.append(
-            f"| purity, {level} | {purity(tree, true):.4f} | {purity(tree, dealt):.4f} | {chance:.4f} | none |"
-        )
+        of_true, of_dealt, chance = purities(tree, true)[0], purities(tree, dealt)[0], purity_of_chance(tree, true)
+        lines.append(f"| purity, {level} | {of_true:.4f} | {of_dealt:.4f} | {chance:.4f} | none |")
     groups = list(zip(*(np.array_split(side, GROUPS) for side in sampled), strict=True))
     for name, measure in (
-        ("cophenetic correlation", lambda pairs, _: cophenetic_correlation(tree, space, points, pairs)),
-        ("correlation with the label tree", lambda pairs, labels: tree_correlation(tree, labels, pairs)),
+        ("cophenetic correlation", lambda pairs, _: _cophenetic(tree, space, points, pairs)),
+        ("correlation with the label tree", lambda pairs, labels: _with_labels(tree, labels, pairs)),
     ):
         error = np.std([measure(group, paths) for group in groups], ddof=1) / GROUPS**0.5
         other = "–" if name.startswith("coph") else f"{measure(sampled, mixed):.4f}"
         lines.append(f"| {name} | {measure(sampled, paths):.4f} | {other} | – | {error:.4f} |")
     return [*lines, "", f"The sampling error is the standard error over {GROUPS} groups of the pairs."]
+
+
+def _cophenetic(tree: Dendrogram, space: AbstractSpace, points: NDArray[np.float64], pairs: Pairs) -> float:
+    """Pearson's correlation of heights, as distances, and distances in the space."""
+    x, (i, j) = torch.from_numpy(points), pairs
+    parts = [space.distance(x[a], x[b]) for a, b in zip(np.array_split(i, 200), np.array_split(j, 200), strict=True)]
+    return float(np.corrcoef(tree.distances[lowest_common_merges(tree, i, j)], torch.cat(parts).numpy())[0, 1])
+
+
+def _with_labels(tree: Dendrogram, paths: TreePaths, pairs: Pairs) -> float:
+    """Pearson's correlation of heights and distances in the label tree."""
+    heights = tree.distances[lowest_common_merges(tree, *pairs)]
+    return float(np.corrcoef(heights, paths.tree_distance(*pairs))[0, 1])
 
 
 def _floor_seconds(points: NDArray[np.float64], rows: int = 512, blocks: int = 8) -> float:

@@ -52,7 +52,7 @@ class SourceTree:
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
     def top(self, module: str) -> str:
-        """Return the package right below the root that a module belongs to: "losses" of "curvox.losses.centres"."""
+        """Return the package right below the root that a module belongs to: "losses" of "curvox.losses.contract"."""
         return module.split(".")[1] if "." in module else ""
 
     @cached_property

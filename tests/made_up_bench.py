@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from curvox.bench import Bench, BenchResults, RunRecord, ScoredList, Setting, Trials
-from curvox.hierarchy.tree_measures import Measure, TreeMeasures
+from curvox.hierarchy import Measure, TreeMeasures
 from curvox.metrics import Interval
 from curvox.training import EpochRecord
 

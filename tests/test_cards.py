@@ -128,4 +128,4 @@ def test_read_card__refuses_what_has_no_source() -> None:
     with pytest.raises(InputError, match="not installed"):
         read_card(Entry("curvox.losses.nothing", "Nothing", ""))
     with pytest.raises(InputError, match="holds no class Nothing"):
-        read_card(Entry("curvox.losses.triplet", "Nothing", ""))
+        read_card(Entry("curvox.losses.pairs.triplet", "Nothing", ""))

@@ -31,9 +31,15 @@ from curvox.geometry import (
     self_distance,
     sqrt0,
 )
-from curvox.hierarchy import measure_tree, planted_paths, planted_points, tree_paths
-from curvox.hierarchy.layout import corpus_layout
-from curvox.hierarchy.pictures import node_dendrogram, tree_picture
+from curvox.hierarchy import (
+    corpus_layout,
+    measure_tree,
+    node_dendrogram,
+    planted_paths,
+    planted_points,
+    tree_paths,
+    tree_picture,
+)
 from curvox.losses import LOSSES, create_loss
 from curvox.scoring import cohort_means, cohort_statistics, create_back_end, enrol, score_pairs
 from curvox.testing.space_contract import CHECKS

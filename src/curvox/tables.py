@@ -8,11 +8,12 @@ taken from a file.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from curvox.errors import InputError, require_name
+from curvox.errors import InputError, RecipeError, nearest, require_name
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,33 @@ class Table(Mapping[str, Entry]):
             UnknownNameError: no such name; the message lists the nearest ones.
         """
         return self[name].load()
+
+    def read(self, description: object, *, given: tuple[str, ...] = ()) -> tuple[Any, dict[str, Any]]:
+        """Return the class that a description names, and the arguments that it sets.
+
+        Args:
+            description: a name, or a mapping of ``name`` and arguments of the constructor, as a recipe holds it.
+            given: arguments that the caller supplies, and a description may not.
+
+        Raises:
+            UnknownNameError: no such name; the message lists the nearest ones.
+            RecipeError: no name, or an argument that the class does not have.
+        """
+        if isinstance(description, str):
+            description = {"name": description}
+        if not isinstance(description, Mapping) or not isinstance(description.get("name"), str):
+            raise RecipeError(
+                f'a {self.what} is given by its name or by a mapping with the key "name", got {description!r}'
+            )
+        name = description["name"]
+        cls = self.load(name)
+        arguments = {key: value for key, value in description.items() if key != "name"}
+        known = [key for key in inspect.signature(cls).parameters if key not in given]
+        for key in arguments:
+            if key not in known:
+                hint = nearest(str(key), known) if known else "it takes none"
+                raise RecipeError(f'{self.what} "{name}" has no argument "{key}": {hint}')
+        return cls, arguments
 
     def name_of(self, cls: type) -> str:
         """Return the name under which ``cls`` stands in this table.

@@ -11,7 +11,7 @@ from curvox.bench import BenchResults, ScoredList, Trials
 from curvox.bench.leaderboard import best_on_dev, leaderboard
 from curvox.bench.setting_figures import space_of
 from curvox.errors import InputError, UnknownNameError
-from curvox.losses.description import create_loss
+from curvox.losses import create_loss
 from curvox.metrics import OperatingPoint, equal_error_rate, evaluate, min_dcf
 
 

@@ -13,7 +13,7 @@ from curvox.diagnosis import EmbeddedSet
 from curvox.diagnosis.causes.space import OF_SPACE
 from curvox.diagnosis.checks import space_checks
 from curvox.geometry import AbstractLift, Clip, Euclidean, ExpMap, Hypersphere, PoincareBall, Published, SoftClip
-from curvox.losses.h_softmax import HSoftmax
+from curvox.losses import HSoftmax
 
 
 def _found(space: PoincareBall, dim: int = 32, **options: Any) -> dict[str, str]:

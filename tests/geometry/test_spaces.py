@@ -25,10 +25,10 @@ from curvox.geometry import (
     log0,
     mobius_add,
     pairwise_angle,
-    pairwise_squared_distance,
     sqrt0,
     unit,
 )
+from curvox.geometry.vectors import pairwise_squared_distance
 
 ALL = {
     "euclidean": Euclidean(),

@@ -5,10 +5,9 @@ import pytest
 
 from curvox.geometry import Euclidean
 from curvox.hierarchy import Dendrogram, TreePaths, average_linkage, planted_paths, purities
-from curvox.hierarchy.chance import Dealing, chance_of_purity
-from curvox.hierarchy.level_measures import precision_measure, purity_measure
+from curvox.hierarchy.measures.levels import Dealing, chance_of_purity, precision_measure, purity_measure
+from curvox.hierarchy.measures.setting import Setting
 from curvox.hierarchy.precision import average_precisions, chance_of_random_order, mean_precisions
-from curvox.hierarchy.setting import Setting
 
 LEVELS = ("language", "gender", "speaker", "session")
 

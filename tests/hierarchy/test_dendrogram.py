@@ -12,19 +12,23 @@ from scipy.spatial.distance import pdist
 
 from curvox.errors import InputError
 from curvox.geometry import Euclidean
-from curvox.hierarchy.dendrogram import (
-    cophenetic_correlation,
-    cophenetic_distances,
-    lowest_common_merges,
-    purities,
-    purity,
-    purity_of_chance,
-    sample_pairs,
-    tree_correlation,
-    tree_correlations,
-)
+from curvox.hierarchy.dendrogram import lowest_common_merges, purities, purity_of_chance
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
+from curvox.hierarchy.measures.pairs import dendrogram_measures
+from curvox.hierarchy.measures.setting import Setting
 from curvox.hierarchy.paths import TreePaths, planted_paths
+from curvox.hierarchy.points import sample_pairs
+
+
+def purity(tree: Dendrogram, labels: NDArray, *, known: NDArray | None = None, weights: NDArray | None = None) -> float:
+    """Of one row of weights."""
+    return float(purities(tree, labels, known=known, weights=None if weights is None else weights[None])[0])
+
+
+def setting_of(points: NDArray, paths: TreePaths, *, resamples: int = 0) -> Setting:
+    """All pairs of points, each of which is a speaker."""
+    speakers = np.arange(len(points))
+    return Setting.of(Euclidean(), points, paths, speakers, pairs=10**6, resamples=resamples, seed=0)
 
 
 def random_tree(n: int, seed: int) -> Dendrogram:
@@ -133,8 +137,9 @@ def test_purity_of_chance__is_the_mean_over_shuffled_labels(n, seed) -> None:
 def test_cophenetic_distances__are_those_of_scipy(n) -> None:
     tree = random_tree(n, n)
     i, j = sample_pairs(n, n * n, np.random.default_rng(0))
-    np.testing.assert_array_equal(cophenetic_distances(tree, i, j), cophenet(tree.linkage_matrix()))
-    np.testing.assert_array_equal(cophenetic_distances(tree, j, i), cophenet(tree.linkage_matrix()))
+    for first, second in ((i, j), (j, i)):
+        heights = tree.heights[lowest_common_merges(tree, first, second)]
+        np.testing.assert_array_equal(heights, cophenet(tree.linkage_matrix()))
 
 
 def test_lowest_common_merges__hold_both_and_are_the_first_that_do() -> None:
@@ -149,37 +154,37 @@ def test_cophenetic_correlation__is_that_of_scipy() -> None:
     points = np.random.default_rng(0).normal(size=(80, 3))
     tree = average_linkage(Euclidean(), points)
     squared, _ = cophenet(tree.linkage_matrix(), pdist(points))
-    heights = np.sqrt(cophenet(tree.linkage_matrix()))
-    wanted = np.corrcoef(heights, pdist(points))[0, 1]
-    pairs = sample_pairs(80, 10**6, np.random.default_rng(0))
-    assert cophenetic_correlation(tree, Euclidean(), points, pairs) == pytest.approx(wanted)
+    wanted = np.corrcoef(np.sqrt(cophenet(tree.linkage_matrix())), pdist(points))[0, 1]
+    found, _ = dendrogram_measures(setting_of(points, planted_paths([40], 2)), tree)
+    assert found.value == pytest.approx(wanted)
     assert squared == pytest.approx(wanted, abs=0.1)  # in other units
 
 
-def test_tree_correlation__is_pearsons_of_heights_and_edges() -> None:
-    paths = planted_paths([3, 2], 4)
-    tree = random_tree(24, 2)
-    weights = np.random.default_rng(0).integers(0, 3, (5, 24)).astype(float)
-    i, j = sample_pairs(24, 10**6, np.random.default_rng(0))
-    heights, edges = tree.distances[lowest_common_merges(tree, i, j)], paths.tree_distance(i, j)
-    assert tree_correlation(tree, paths, (i, j)) == pytest.approx(np.corrcoef(heights, edges)[0, 1])
-    for row, found in zip(weights, tree_correlations(tree, paths, (i, j), weights), strict=True):
-        covariance = np.cov(heights, edges, aweights=row[i] * row[j])
-        assert found == pytest.approx(covariance[0, 1] / math.sqrt(covariance[0, 0] * covariance[1, 1]))
+def test_tree_correlation__is_pearsons_of_heights_and_edges_for_any_draw_of_speakers(monkeypatch) -> None:
+    paths, tree, of_draws = planted_paths([3, 2], 4), random_tree(24, 2), []
+    monkeypatch.setattr(Setting, "interval", lambda _, like, value, measure, among: of_draws.append(measure))
+    setting = setting_of(np.random.default_rng(1).normal(size=(24, 2)), paths)
+    _, found = dendrogram_measures(setting, tree)
+    heights = tree.distances[lowest_common_merges(tree, setting.i, setting.j)]
+    edges = paths.tree_distance(setting.i, setting.j)
+    assert found.value == pytest.approx(np.corrcoef(heights, edges)[0, 1])
+    for drawn in np.random.default_rng(0).integers(0, 3, (5, 24)).astype(float):
+        covariance = np.cov(heights, edges, aweights=drawn[setting.i] * drawn[setting.j])
+        wanted = covariance[0, 1] / math.sqrt(covariance[0, 0] * covariance[1, 1])
+        assert of_draws[1](drawn) == pytest.approx(wanted)
 
 
 def test_tree_correlation__leaves_out_pairs_whose_place_is_unknown() -> None:
-    paths = planted_paths([3, 2], 4)
+    paths, tree = planted_paths([3, 2], 4), random_tree(24, 2)
     known = paths.known.copy()
     known[:5, 0] = False
     unsure = TreePaths(paths.levels, paths.nodes, paths.names, known)
-    tree = random_tree(24, 2)
-    pairs = sample_pairs(24, 10**6, np.random.default_rng(0))
-    certain = unsure.certain(*pairs)
-    assert 0 < np.count_nonzero(certain) < len(certain)
-    assert tree_correlation(tree, unsure, pairs) == tree_correlation(
-        tree, paths, (pairs[0][certain], pairs[1][certain])
-    )
+    setting = setting_of(np.random.default_rng(1).normal(size=(24, 2)), unsure)
+    i, j = (side[unsure.certain(setting.i, setting.j)] for side in (setting.i, setting.j))
+    assert 0 < len(i) < len(setting.i)
+    _, found = dendrogram_measures(setting, tree)
+    heights = tree.distances[lowest_common_merges(tree, i, j)]
+    assert found.value == pytest.approx(np.corrcoef(heights, paths.tree_distance(i, j))[0, 1])
 
 
 def test_sample_pairs__are_even_over_all_pairs() -> None:
@@ -198,15 +203,12 @@ def test_dendrogram_measures__refuse_what_does_not_fit() -> None:
     tree = random_tree(6, 0)
     with pytest.raises(InputError, match="6 whole numbers"):
         purity(tree, np.zeros(5, dtype=int))
-    with pytest.raises(InputError, match="two items of one label"):
-        purity(tree, np.arange(6))
+    assert math.isnan(purity(tree, np.arange(6)))
     with pytest.raises(InputError, match="two items of one label"):
         purity_of_chance(tree, np.zeros(6, dtype=int), known=np.zeros(6, dtype=bool))
     with pytest.raises(InputError, match="at least 0"):
         purity(tree, np.zeros(6, dtype=int), weights=np.array([1.0, 1, 1, 1, 1, -1]))
     with pytest.raises(InputError, match="two different items"):
-        cophenetic_distances(tree, np.array([0, 1]), np.array([1, 1]))
+        lowest_common_merges(tree, np.array([0, 1]), np.array([1, 1]))
     with pytest.raises(InputError, match="two different items"):
-        cophenetic_distances(tree, np.array([0]), np.array([6]))
-    with pytest.raises(InputError, match="differ"):
-        tree_correlation(tree, planted_paths([1], 6), (np.array([0, 1]), np.array([2, 3])))
+        lowest_common_merges(tree, np.array([0]), np.array([6]))

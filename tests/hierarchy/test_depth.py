@@ -10,10 +10,8 @@ from scipy.stats import spearmanr
 
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall, Published
-from curvox.hierarchy.depth import WithinSpeakers, radii, rank_correlation
-from curvox.hierarchy.node_depth import NodeSums, node_depths
-from curvox.hierarchy.paths import TreePaths, planted_paths
-from curvox.hierarchy.planted import planted_points, shuffled
+from curvox.hierarchy.depth import NodeDepths, NodeSums, WithinSpeakers, radii, rank_correlation
+from curvox.hierarchy.paths import TreePaths, planted_paths, planted_points
 
 
 def spearman(a, b) -> float:
@@ -45,12 +43,11 @@ def test_radii__of_one_sphere_say_so() -> None:
 def test_rank_correlation__is_scipys_and_weights_repeat_items() -> None:
     rng = np.random.default_rng(1)
     a, b, times = rng.integers(0, 6, 40), rng.normal(size=40), rng.integers(0, 4, 40)
-    assert rank_correlation(a, b) == pytest.approx(spearman(a, b))
+    assert rank_correlation(a, b, np.ones(40)) == pytest.approx(spearman(a, b))
     repeated = spearman(np.repeat(a, times), np.repeat(b, times))
-    assert rank_correlation(a, b, weights=times.astype(float)) == pytest.approx(repeated)
-    assert math.isnan(rank_correlation(np.ones(5), np.arange(5)))
-    with pytest.raises(InputError, match="two vectors"):
-        rank_correlation(a, b[:-1])
+    assert rank_correlation(a, b, times.astype(float)) == pytest.approx(repeated)
+    assert math.isnan(rank_correlation(np.ones(5), np.arange(5), np.ones(5)))
+    assert math.isnan(rank_correlation(a, b, np.zeros(40)))
 
 
 def test_within_speakers__what_differs_between_them_plays_no_part() -> None:
@@ -84,6 +81,11 @@ def test_within_speakers__counts_speakers_alike_however_many_items_they_have() -
     assert math.isnan(found.mean(np.array([0.0, 0, 1, 1])))
 
 
+def node_depths(space, points, paths: TreePaths) -> NodeDepths:
+    """Of all items, without speakers."""
+    return NodeSums.of(space, points, paths, np.zeros(len(paths), dtype=np.int64)).depths(np.ones(1))
+
+
 def brute_force(space, points, paths: TreePaths) -> tuple[float, float]:
     """Spearman's correlation and share of steps by `space.mean` of every node."""
     radius = {}
@@ -113,7 +115,10 @@ def test_node_depths__are_those_of_the_spaces_own_means(space) -> None:
 def test_node_depths__of_a_planted_tree_are_those_of_its_levels() -> None:
     ball, paths = PoincareBall(), planted_paths((3, 3, 3), 4)
     points = planted_points(paths, ball, dim=256, spread_ratio=0.6, seed=0)
-    found, chance = node_depths(ball, points, paths), node_depths(ball, shuffled(points, 0), paths)
+    found, chance = (
+        node_depths(ball, points, paths),
+        node_depths(ball, np.random.default_rng(0).permutation(points), paths),
+    )
     assert found.specificity > 0.7
     assert found.steps == 1
     assert found.specificity > chance.specificity + 0.2
@@ -123,10 +128,17 @@ def test_node_sums__weigh_speakers_as_often_as_they_are_drawn() -> None:
     space, paths = Euclidean(), planted_paths((2, 4), 3)
     points, speakers = np.random.default_rng(5).normal(size=(24, 3)), planted_paths((2, 4), 3).nodes[:, 1]
     sums = NodeSums.of(space, points, paths, speakers)
-    drawn = np.array([2.0, 0, 1, 1, 3, 0, 1, 1])
-    weighed, depths = node_depths(space, points, paths, weights=drawn[speakers]), sums.depths(drawn)
-    assert depths.nodes == weighed.nodes == 8
-    assert depths.specificity != weighed.specificity  # a speaker drawn three times is three nodes
+    drawn = np.array([2, 0, 1, 1, 3, 0, 1, 1])
+    depths = sums.depths(drawn.astype(float))
+    assert depths.nodes == 8
+    # a speaker drawn three times is three nodes
+    copies = [(speakers == speaker, copy) for speaker in range(8) for copy in range(drawn[speaker])]
+    items = np.concatenate([np.flatnonzero(own) for own, _ in copies])
+    nodes = np.stack([paths.nodes[items, 0], np.repeat(np.arange(len(copies)), 3)], axis=1)
+    names = (paths.names[0], tuple(map(str, range(len(copies)))))
+    repeated = node_depths(space, points[items], TreePaths(paths.levels, nodes, names, paths.known[items]))
+    assert depths.specificity == pytest.approx(repeated.specificity)
+    assert depths.steps == pytest.approx(repeated.steps)
     assert sums.depths(np.ones(8)) == node_depths(space, points, paths)
 
 

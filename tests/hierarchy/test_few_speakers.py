@@ -6,8 +6,7 @@ from scipy.stats import t as student
 
 from curvox.geometry import Euclidean, PoincareBall
 from curvox.hierarchy import TreeMeasures, TreePaths, measure_tree, planted_paths, planted_points
-from curvox.hierarchy.resampling import correlation_like, jackknife_interval, rate_like, ratio_like
-from curvox.hierarchy.setting import Setting
+from curvox.hierarchy.measures.setting import Setting, correlation_like, jackknife_interval, rate_like, ratio_like
 
 # Two nodes of four speakers each, two sessions each; and strangers of whom no label is known.
 PATHS = planted_paths((2, 4, 2), 4)

@@ -1,4 +1,4 @@
-"""Gromov's δ, exact and sampled."""
+"""Gromov's δ, exact and sampled, and the distortion of a tree metric."""
 
 import itertools
 import math
@@ -8,14 +8,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall, exp0
 from curvox.hierarchy.hyperbolicity import (
+    average_of_sorted,
     base_point_delta,
+    distortion,
     exceeding_share,
     four_point_delta,
-    relative_delta,
     sampled_delta,
 )
 from curvox.hierarchy.paths import planted_paths
@@ -82,8 +84,7 @@ def test_delta__scales_and_takes_any_order(scale: float) -> None:
     d, order = of_cloud(5), np.random.default_rng(1).permutation(9)
     assert four_point_delta(scale * d) == pytest.approx(scale * four_point_delta(d))
     assert four_point_delta(d[order][:, order]) == pytest.approx(four_point_delta(d))
-    assert base_point_delta(d[order][:, order], base=int(np.argmin(order))) == pytest.approx(base_point_delta(d))
-    assert relative_delta(scale * d) == pytest.approx(2 * base_point_delta(d) / d.max())
+    assert base_point_delta(d[order][:, order], base=int(np.argmin(order))) == pytest.approx(base_point_delta(d, 0))
 
 
 def test_delta__of_a_square_is_known() -> None:
@@ -91,7 +92,6 @@ def test_delta__of_a_square_is_known() -> None:
         [[0, 1, 2, 1], [1, 0, 1, 2], [2, 1, 0, 1], [1, 2, 1, 0]]
     )  # the cycle of four, as far from a tree as can be
     assert four_point_delta(d) == 1
-    assert relative_delta(d) == 1
 
 
 @pytest.mark.parametrize("c", [0.25, 1.0, 4.0])
@@ -103,7 +103,9 @@ def test_delta__of_the_hyperbolic_plane_is_log_2(c: float) -> None:
     found = sampled_delta(ball, points.numpy(), quadruples=20_000)
     assert 0.5 * limit < found.largest <= limit + 1e-3
     square = exp0(torch.tensor([[4.0, 0], [0, 4], [-4, 0], [0, -4]], dtype=torch.float64) / c**0.5, c=c)
-    assert four_point_delta(ball.pairwise_distance(square, square).fill_diagonal_(0)) == pytest.approx(limit, rel=1e-3)
+    assert four_point_delta(ball.pairwise_distance(square, square).fill_diagonal_(0).numpy()) == pytest.approx(
+        limit, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("space", [Euclidean(), PoincareBall(c=0.5)])
@@ -124,7 +126,7 @@ def test_sampled__of_all_points_is_the_mean_over_base_points() -> None:
     """210 points are too many to be exact, too few to draw from: what is drawn is the base."""
     x = np.random.default_rng(7).normal(size=(210, 2))
     d = np.linalg.norm(x[:, None] - x[None, :], axis=-1)
-    of_bases = [relative_delta(d, base=base) for base in range(0, 210, 3)]
+    of_bases = [2 * base_point_delta(d, base) / d.max() for base in range(0, 210, 3)]
     assert np.ptp(of_bases) > 0.05  # which point is the base matters
     found = sampled_delta(Euclidean(), x, subsets=30, quadruples=500)
     assert (found.subsets, found.subset_size, found.bases) == (1, 210, 30)
@@ -158,15 +160,57 @@ def test_sampled__says_how_few_quadruples_exceed_what_it_saw() -> None:
     assert exceeding_share(10_000) == pytest.approx(3e-4, rel=0.01)
 
 
-def test_delta__refuses_what_is_no_metric() -> None:
-    with pytest.raises(InputError, match="square"):
-        four_point_delta(np.zeros((2, 3)))
-    with pytest.raises(InputError, match="symmetric"):
-        four_point_delta(np.array([[0.0, 1], [2, 0]]))
-    with pytest.raises(InputError, match="base_point_delta"):
-        four_point_delta(np.zeros((201, 201)))
-    with pytest.raises(InputError, match="base must be"):
-        base_point_delta(np.zeros((4, 4)), base=4)
+def test_sampled__refuses_too_few_points_and_is_zero_of_one_point() -> None:
     with pytest.raises(InputError, match="at least 4 points"):
         sampled_delta(Hypersphere(), np.eye(3))
-    assert relative_delta(np.zeros((4, 4))) == 0
+    assert sampled_delta(Hypersphere(), np.ones((4, 1))).relative == 0
+
+
+def drawn(seed: int, n: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0.2, 3, n), 2.0 * rng.integers(0, 5, n), rng.integers(0, 4, n).astype(float)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_average__is_the_least_over_all_scales(seed: int) -> None:
+    d, t, w = drawn(seed)
+    kept = (t > 0) & (w > 0)
+
+    def cost(scale: float) -> float:
+        return sum(w[k] * abs(scale * d[k] - t[k]) / t[k] for k in np.flatnonzero(kept)) / w[kept].sum()
+
+    best = min(cost(scale) for scale in t[kept] / d[kept])
+    order = np.argsort(-d[kept] / t[kept])
+    ratios = (d[kept] / t[kept])[order]
+    average, scale = average_of_sorted(ratios, w[kept][order])
+    assert average == pytest.approx(best)
+    assert average == pytest.approx(cost(scale))
+    assert average <= minimize_scalar(cost, bounds=(0, 50), method="bounded").fun + 1e-9
+    # to count pairs twice is to have them twice
+    times = w.astype(int)
+    found = distortion(np.repeat(d, times), np.repeat(t, times))
+    assert (found.average, found.scale) == pytest.approx((average, scale))
+    assert found.worst == pytest.approx(max(ratios) / min(ratios))
+    assert found.pairs == w[kept].sum()
+
+
+@given(st.integers(0, 10**6), st.floats(1e-3, 1e3))
+def test_distortion__does_not_know_the_unit(seed: int, scale: float) -> None:
+    d, t, _ = drawn(seed)
+    one, other = distortion(d, t), distortion(scale * d, t)
+    assert other.average == pytest.approx(one.average)
+    assert other.worst == pytest.approx(one.worst)
+    assert other.scale == pytest.approx(one.scale / scale)
+    assert 0 <= one.average <= 1
+    assert one.worst >= 1
+
+
+def test_distortion__of_the_tree_itself_is_none() -> None:
+    found = distortion(np.array([1.0, 2, 3, 0]), np.array([2.0, 4, 6, 0]))
+    assert (found.average, found.worst, found.scale, found.pairs) == (0, 1, 2, 3)
+
+
+def test_distortion__of_points_that_coincide() -> None:
+    found = distortion(np.array([0.0, 1, 1]), np.array([2.0, 2, 2]))
+    assert (found.worst, found.average) == (math.inf, pytest.approx(1 / 3))
+    assert distortion(np.zeros(2), np.array([2.0, 4])).average == 1

@@ -10,16 +10,11 @@ import torch
 from curvox.corpora import Corpus, read_corpus
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, Clip, Euclidean, Hypersphere, PoincareBall
-from curvox.hierarchy.dendrogram import (
-    cophenetic_correlation,
-    purity,
-    purity_of_chance,
-    sample_pairs,
-    tree_correlation,
-)
+from curvox.hierarchy.dendrogram import purities, purity_of_chance
 from curvox.hierarchy.linkage import average_linkage
-from curvox.hierarchy.paths import planted_paths, tree_paths
-from curvox.hierarchy.planted import planted_points, shuffled
+from curvox.hierarchy.measures.pairs import dendrogram_measures
+from curvox.hierarchy.measures.setting import Setting
+from curvox.hierarchy.paths import TreePaths, planted_paths, planted_points, tree_paths
 from curvox.testing.voices import synthesise_corpus
 
 SPACES: dict[str, AbstractSpace] = {
@@ -46,28 +41,27 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return read_corpus(folder)
 
 
+def kept(space: AbstractSpace, points: np.ndarray, paths: TreePaths) -> tuple[list[float], float, float]:
+    """The purity of each level in the points' dendrogram, its cophenetic correlation and that with the label tree."""
+    tree = average_linkage(space, points)
+    setting = Setting.of(space, points, paths, paths.nodes[:, -1], pairs=20_000, resamples=0, seed=0)
+    cophenetic, of_tree = (measure.value or 0.0 for measure in dendrogram_measures(setting, tree))
+    return [float(purities(tree, level)[0]) for level in paths.nodes.T], cophenetic, of_tree
+
+
 @pytest.mark.parametrize("name", SPACES)
-def test_planted_tree__is_found_again(name) -> None:
+def test_planted_tree__is_found_again_and_not_in_shuffled_points(name) -> None:
     space, paths = SPACES[name], planted_paths([3, 4, 5], 6)
     points = planted_points(paths, space, dim=32, spread_ratio=0.6, seed=1)
-    tree = average_linkage(space, points)
-    pairs = sample_pairs(len(paths), 20_000, np.random.default_rng(0))
-    for level in range(3):
-        assert purity(tree, paths.nodes[:, level]) == 1.0
-    assert tree_correlation(tree, paths, pairs) > 0.9
-    assert cophenetic_correlation(tree, space, points, pairs) > 0.9
-
-
-@pytest.mark.parametrize("name", SPACES)
-def test_shuffled_points__know_nothing_of_the_tree(name) -> None:
-    space, paths = SPACES[name], planted_paths([3, 4, 5], 6)
-    points = shuffled(planted_points(paths, space, dim=32, spread_ratio=0.6, seed=1), seed=2)
-    tree = average_linkage(space, points)
-    pairs = sample_pairs(len(paths), 20_000, np.random.default_rng(0))
-    for level in range(3):
-        labels = paths.nodes[:, level]
-        assert purity(tree, labels) == pytest.approx(purity_of_chance(tree, labels), abs=0.02)
-    assert abs(tree_correlation(tree, paths, pairs)) < 0.05
+    purity, cophenetic, of_tree = kept(space, points, paths)
+    assert purity == [1.0, 1.0, 1.0]
+    assert of_tree > 0.9
+    assert cophenetic > 0.9
+    mixed = np.random.default_rng(2).permutation(points)
+    tree = average_linkage(space, mixed)
+    purity, _, of_tree = kept(space, mixed, paths)
+    assert purity == pytest.approx([purity_of_chance(tree, level) for level in paths.nodes.T], abs=0.02)
+    assert abs(of_tree) < 0.05
 
 
 def test_planted_points__of_the_ball_lie_further_out_the_deeper_they_are() -> None:
@@ -99,13 +93,6 @@ def test_planted_points__follow_their_seed_and_stay_in_the_space() -> None:
     np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1.0)
 
 
-def test_shuffled_points__are_the_same_points() -> None:
-    points = np.random.default_rng(0).normal(size=(50, 3))
-    mixed = shuffled(points, 4)
-    assert not np.array_equal(points, mixed)
-    np.testing.assert_array_equal(np.sort(points, axis=0), np.sort(mixed, axis=0))
-
-
 @pytest.mark.parametrize("options", [{"dim": 1, "spread_ratio": 0.5}, {"dim": 4, "spread_ratio": 1.0}])
 def test_planted_points__refuse_options_out_of_range(options) -> None:
     with pytest.raises(InputError, match="spread_ratio"):
@@ -117,10 +104,9 @@ def test_tree_of_the_synthetic_voices__is_found_in_tree_true_points_alone(name, 
     levels = ("gender", "native_language", "speaker", "session")
     space, paths = SPACES[name], tree_paths(voices, [u.utterance for u in voices.utterances], levels)
     points = planted_points(paths, space, dim=32, spread_ratio=0.6, seed=0)
-    pairs = sample_pairs(len(paths), 20_000, np.random.default_rng(0))
-    tree, by_chance = (average_linkage(space, x) for x in (points, shuffled(points, seed=1)))
-    for place in range(len(levels)):
-        assert purity(tree, paths.nodes[:, place]) == 1.0
-        assert purity(by_chance, paths.nodes[:, place]) < 0.65
-    assert tree_correlation(tree, paths, pairs) > 0.9
-    assert abs(tree_correlation(by_chance, paths, pairs)) < 0.15
+    purity, _, of_tree = kept(space, points, paths)
+    assert purity == [1.0] * len(levels)
+    assert of_tree > 0.9
+    purity, _, of_tree = kept(space, np.random.default_rng(1).permutation(points), paths)
+    assert max(purity) < 0.65
+    assert abs(of_tree) < 0.15

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from curvox.losses import scan_passes
-from curvox.losses.rival_rules import AbstractRule, Exponents, FlooredExponents, HyperbolicPowers
-from curvox.losses.rival_scan import Rivals, Scan, scan_rivals
-from curvox.losses.scan_blocks import Block
-from curvox.losses.sphereface2 import BinaryTerms
+from curvox.losses.centres.sphereface2 import BinaryTerms
+from curvox.losses.scan import scan
+from curvox.losses.scan.rules import AbstractRule, Block, Exponents, FlooredExponents, HyperbolicPowers
+from curvox.losses.scan.scan import Rivals, Scan, scan_rivals
 
 DIM, CLASSES, ROWS = 5, 37, 9
 SCALE, MARGIN = 4.0, 0.2
@@ -177,5 +176,5 @@ def cut_into(widths: Sequence[int]) -> Callable[..., list[Block]]:
 
 
 CUTS = {"one block": (CLASSES,), "sevens, the last of two": (7,), "a class each": (1,), "the last of one": (36, 1)}
-CUT_BY = f"{scan_passes.__name__}.blocks_of"
+CUT_BY = f"{scan.__name__}.blocks_of"
 """What to replace to cut a scan elsewhere."""

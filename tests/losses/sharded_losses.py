@@ -16,7 +16,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
 from curvox.losses import AbstractLoss, create_loss
-from curvox.losses.sharding import full_state, load_full_state, shard_centres
+from curvox.losses.centres.sharding import full_state, load_full_state, shard_centres
 
 DIM, CLASSES = 6, 7
 

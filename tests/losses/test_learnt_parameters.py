@@ -11,7 +11,7 @@ from builders import draw_batch
 
 from curvox.geometry import PoincareBall, create_space
 from curvox.losses import AbstractLoss, create_loss
-from curvox.losses.centres import LearntScale
+from curvox.losses.centres.centres import LearntScale
 
 BATCH = draw_batch(seed=1, dtype=torch.float64)
 _BALL = {"name": "poincare_ball", "c": 1.5}

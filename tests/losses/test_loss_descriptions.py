@@ -1,4 +1,4 @@
-"""Losses by their names and descriptions: what a recipe may say, what is refused, what the door offers."""
+"""Losses by their names and descriptions: what a recipe may say, what is refused, what the package offers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 
 from curvox.errors import RecipeError, UnknownNameError
 from curvox.geometry import Hypersphere
-from curvox.losses import LOSSES, AMSoftmax, HSoftmax, LossOutput, create_loss
-from curvox.losses.combined import Combined
+from curvox.losses import LOSSES, AMSoftmax, Combined, HSoftmax, LossOutput, create_loss
 
 
 def test_create_loss__builds_what_is_described() -> None:
@@ -86,13 +85,14 @@ def test_table__is_read_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_door__offers_every_class_of_the_table() -> None:
-    import curvox.losses as door
+def test_package__offers_every_class_of_the_table() -> None:
+    import curvox.losses as package
 
     for entry in LOSSES.entries.values():
-        assert getattr(door, entry.attribute) is entry.load()
-        assert entry.attribute in door.__all__
-        assert entry.attribute in dir(door)
-    assert door.LossOutput is LossOutput
+        assert getattr(package, entry.attribute) is entry.load()
+        assert entry.attribute in package.__all__
+    assert dir(package) == sorted(package.__all__)
+    assert all(getattr(package, name) is not None for name in package.__all__)
+    assert package.LossOutput is LossOutput
     with pytest.raises(AttributeError, match="HAMSoftmx"):
-        _ = door.HAMSoftmx
+        _ = package.HAMSoftmx

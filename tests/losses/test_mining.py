@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from curvox.errors import InputError, UnknownNameError
-from curvox.losses.mining import (
+from curvox.losses.pairs.mining import (
     FARTHEST_DEVIATIONS,
     MININGS,
     NEAREST_ANGLE,

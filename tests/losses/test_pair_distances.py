@@ -13,14 +13,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, Clip, Euclidean, ExpMap, Hypersphere, PoincareBall, SoftClip, self_distance
-from curvox.losses import AbstractLoss, pair_hinge
-from curvox.losses.contrastive_hinge import ContrastiveHinge
-from curvox.losses.gaussian_kl import GaussianKL
-from curvox.losses.mining import positive_pairs
-from curvox.losses.pair_distances import mining_distances, same_pairs
-from curvox.losses.pair_terms import shares, sums_over_triplets
-from curvox.losses.supervised_contrastive import SupervisedContrastive
-from curvox.losses.triplet import Triplet
+from curvox.losses import AbstractLoss
+from curvox.losses.pairs import hinge
+from curvox.losses.pairs.contrastive_hinge import ContrastiveHinge
+from curvox.losses.pairs.gaussian_kl import GaussianKL
+from curvox.losses.pairs.mining import positive_pairs
+from curvox.losses.pairs.pairs import mining_distances, same_pairs, shares, sums_over_triplets
+from curvox.losses.pairs.supervised_contrastive import SupervisedContrastive
+from curvox.losses.pairs.triplet import Triplet
 
 SPACES: dict[str, Callable[[], AbstractSpace]] = {
     "euclidean": Euclidean,
@@ -105,7 +105,7 @@ def test_all_pairs__give_the_same_whether_few_or_many_are_active(
     ):
         found = []
         for threshold in (0, 1000):
-            monkeypatch.setattr(pair_hinge, "MANY_ACTIVE", threshold)
+            monkeypatch.setattr(hinge, "MANY_ACTIVE", threshold)
             loss = build().double()
             leaf = embeddings(16).requires_grad_()
             output = loss(leaf, speakers)

@@ -15,13 +15,12 @@ from torch import Tensor
 from curvox.errors import InputError, UnknownNameError
 from curvox.geometry import AbstractSpace, Clip, Euclidean, ExpMap, Hypersphere, PoincareBall, SoftClip
 from curvox.losses import AbstractLoss
-from curvox.losses.angular_prototypical import AngularPrototypical
-from curvox.losses.contrastive_hinge import ContrastiveHinge, contrastive_hinge_losses
-from curvox.losses.gaussian_kl import GaussianKL, gaussian_kl_losses
-from curvox.losses.ge2e import GE2E
-from curvox.losses.prototypical import Prototypical
-from curvox.losses.supervised_contrastive import SupervisedContrastive
-from curvox.losses.triplet import Triplet, triplet_losses
+from curvox.losses.pairs.contrastive_hinge import ContrastiveHinge, contrastive_hinge_losses
+from curvox.losses.pairs.gaussian_kl import GaussianKL, gaussian_kl_losses
+from curvox.losses.pairs.ge2e import GE2E
+from curvox.losses.pairs.prototypical import AngularPrototypical, Prototypical
+from curvox.losses.pairs.supervised_contrastive import SupervisedContrastive
+from curvox.losses.pairs.triplet import Triplet, triplet_losses
 from curvox.testing.loss_contract import CHECKS
 
 MININGS = ("all", "semi_hard", "hardest", "distance_weighted")

@@ -13,11 +13,9 @@ from torch import Tensor
 from curvox.errors import InputError, UnknownNameError
 from curvox.geometry import Euclidean, Hypersphere
 from curvox.losses import LossOutput
-from curvox.losses.angular_prototypical import AngularPrototypical
-from curvox.losses.ge2e import GE2E
-from curvox.losses.prototypical import Prototypical
-from curvox.losses.speaker_means import speaker_means
-from curvox.losses.supervised_contrastive import SupervisedContrastive
+from curvox.losses.pairs.ge2e import GE2E
+from curvox.losses.pairs.prototypical import AngularPrototypical, Prototypical, speaker_means
+from curvox.losses.pairs.supervised_contrastive import SupervisedContrastive
 
 in_every_space = pytest.mark.parametrize("space", SPACES)
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from curvox.geometry import Euclidean, Hypersphere
 from curvox.losses import AbstractLoss
-from curvox.losses.contrastive_hinge import ContrastiveHinge, contrastive_hinge_losses
-from curvox.losses.gaussian_kl import GaussianKL, gaussian_divergence, gaussian_kl_losses
-from curvox.losses.mining import mine_pairs, mine_triplets
-from curvox.losses.triplet import Triplet, triplet_losses
+from curvox.losses.pairs.contrastive_hinge import ContrastiveHinge, contrastive_hinge_losses
+from curvox.losses.pairs.gaussian_kl import GaussianKL, gaussian_divergence, gaussian_kl_losses
+from curvox.losses.pairs.mining import mine_pairs, mine_triplets
+from curvox.losses.pairs.triplet import Triplet, triplet_losses
 
 # a small fixed case, with its values computed once in 50-digit arithmetic
 EMBEDDINGS = [

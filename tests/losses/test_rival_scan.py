@@ -24,8 +24,8 @@ from scan_oracles import (
 )
 from torch import Tensor
 
-from curvox.losses import scan_passes
-from curvox.losses.rival_scan import Rivals
+from curvox.losses.scan import scan
+from curvox.losses.scan.scan import Rivals
 
 every_rule = pytest.mark.parametrize("rule", RULES)
 kept_or_again = pytest.mark.parametrize("memory_bytes", [KEEP, AGAIN], ids=["kept", "computed again"])
@@ -215,7 +215,7 @@ def test_scan__takes_the_first_of_equal_sub_centres_alone() -> None:
 def test_blocks__cover_every_class_once() -> None:
     for classes in (2, 255, 256, 257, 5000):
         for rows, group in [(1, 1), (64, 3), (4096, 1)]:
-            blocks = list(scan_passes.blocks_of(classes, torch.empty(rows, 8), group=group))
+            blocks = list(scan.blocks_of(classes, torch.empty(rows, 8), group=group))
             assert [block.start for block in blocks[1:]] == [block.stop for block in blocks[:-1]]
             assert (blocks[0].start, blocks[-1].stop) == (0, classes)
             assert all(block.stop > block.start for block in blocks)
@@ -223,7 +223,7 @@ def test_blocks__cover_every_class_once() -> None:
 
 def test_rules__are_all_here() -> None:
     """A new rule needs its plain form beside it."""
-    from curvox.losses.rival_rules import AbstractRule
+    from curvox.losses.scan.rules import AbstractRule
 
     def below(cls: type) -> set[type]:
         return {cls, *(found for child in cls.__subclasses__() for found in below(child))}

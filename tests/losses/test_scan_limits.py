@@ -15,8 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from curvox.losses import AMSoftmax, HAMSoftmax, RAMSoftmax, Softmax, SphereFace2
-from curvox.losses.rival_rules import HyperbolicPowers, power
-from curvox.losses.scan_blocks import BLOCK_BYTES
+from curvox.losses.scan.rules import BLOCK_BYTES, HyperbolicPowers, power
 
 kept_or_again = pytest.mark.parametrize("memory_bytes", [KEEP, AGAIN], ids=["kept", "computed again"])
 EXPONENTS = [1e-3, 0.05, 0.3, 0.5, 0.999, 1.0, 1.5, 2.0, 17.320508, 30.0, 63.0, 64.0, 64.5, 65.0, 100.0, 1e4]

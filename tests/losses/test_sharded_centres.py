@@ -19,7 +19,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from curvox.errors import InputError
 from curvox.losses import create_loss
-from curvox.losses.sharding import full_state, load_full_state, shard_centres, sharded_parameters
+from curvox.losses.centres.sharding import full_state, load_full_state, shard_centres, sharded_parameters
 
 PROCESSES = 2
 Found = list[dict[str, Any]]

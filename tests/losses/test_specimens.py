@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from curvox.losses import AbstractLoss
-from curvox.losses.contrastive_hinge import ContrastiveHinge
-from curvox.losses.gaussian_kl import GaussianKL
+from curvox.losses.pairs.contrastive_hinge import ContrastiveHinge
+from curvox.losses.pairs.gaussian_kl import GaussianKL
 from curvox.testing.loss_contract import CHECKS
 from curvox.testing.specimens import (
     GaussianKLAsGiven,

@@ -1,4 +1,4 @@
-"""SphereFace2 against its formula, the balance it starts from, and its refusals."""
+"""SphereFace2 against its formula, the balance it starts from, its refusals, and the sum behind its rivals."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from curvox.errors import InputError
 from curvox.geometry import Euclidean
 from curvox.losses import SphereFace2, create_loss
+from curvox.losses.centres.sphereface2 import sum_of_softplus
 from curvox.testing.loss_contract import check_gradients
 
 SETTINGS = [
@@ -166,3 +167,19 @@ def test_sphereface2__refuses_numbers_outside_their_meaning() -> None:
             create_loss({"name": "sphereface2", **options}, dim=6, speakers=4)
     with pytest.raises(InputError, match="Hypersphere"):
         SphereFace2(6, 4, space=Euclidean())
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 8, 9, 64, 1001])
+@pytest.mark.parametrize("size", [0.01, 1.0, 30.0, 1e4])
+@pytest.mark.parametrize("shift", [0.0, -40.0, 40.0])
+def test_sum_of_softplus__is_exact_to_rounding_at_any_width_and_size(width: int, size: float, shift: float) -> None:
+    x = size * torch.randn(5, width, generator=torch.Generator().manual_seed(width)) + shift
+    exact = torch.logaddexp(x.double(), torch.zeros(())).sum(1)
+    assert torch.allclose(sum_of_softplus(x, torch.empty_like(x)).double(), exact, rtol=2e-6, atol=0.0)
+
+
+def test_sum_of_softplus__of_minus_infinity_adds_nothing_and_leaves_the_input() -> None:
+    x = torch.tensor([[float("-inf"), 0.5, float("-inf")]])
+    before = x.clone()
+    assert torch.allclose(sum_of_softplus(x, torch.empty_like(x)), torch.nn.functional.softplus(torch.tensor([0.5])))
+    assert torch.equal(x, before)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from curvox.errors import InputError
 from curvox.losses import AAMSoftmax, AMSoftmax, RAMSoftmax
-from curvox.losses.angular import AbstractAngularLoss
+from curvox.losses.centres.angular import AbstractAngularLoss
 from curvox.testing.loss_contract import check_gradients
 
 ANGULAR = {"am": AMSoftmax, "aam": AAMSoftmax, "ram": RAMSoftmax}

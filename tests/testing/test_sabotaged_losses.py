@@ -28,8 +28,7 @@ from sabotage.broken_losses import (
 from torch import Tensor
 
 from curvox.geometry import Euclidean, Hypersphere
-from curvox.losses import AbstractLoss
-from curvox.losses.contrastive_hinge import ContrastiveHinge
+from curvox.losses import AbstractLoss, ContrastiveHinge
 
 SPEAKERS = torch.arange(8).repeat_interleave(2)
 

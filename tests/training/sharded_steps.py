@@ -16,8 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from curvox.losses import create_loss
-from curvox.losses.sharding import shard_centres, sharded_parameters
+from curvox.losses import create_loss, shard_centres, sharded_parameters
 from curvox.training.recipe.recipe import OptimizerRecipe
 from curvox.training.step.building import build_optimizer
 from curvox.training.step.processes import (

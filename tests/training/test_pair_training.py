@@ -13,8 +13,7 @@ from tiny_recipes import change
 from curvox.corpora import read_corpus
 from curvox.embedder import load_embedder
 from curvox.errors import InputError, RecipeError
-from curvox.losses import LOSSES, AbstractLoss
-from curvox.losses.description import create_loss
+from curvox.losses import LOSSES, AbstractLoss, create_loss
 from curvox.training import recipe_from, train
 from curvox.training.data.loading import prepare_data, training_loader
 from curvox.training.step.processes import compares_items

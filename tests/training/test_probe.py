@@ -14,8 +14,7 @@ from torch import Tensor
 
 from curvox.diagnosis import adapt
 from curvox.errors import OutputExistsError, RecipeError
-from curvox.losses import create_loss
-from curvox.losses.sharding import has_centres
+from curvox.losses import create_loss, has_centres
 from curvox.training import Recipe, override, probe_loss, read_recipe, recipe_from, small_recipe
 from curvox.training.data.loading import prepare_data
 

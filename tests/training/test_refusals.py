@@ -69,7 +69,7 @@ def test_run__names_the_batch_when_the_loss_refuses_it(
 def test_run__names_the_batch_when_the_loss_is_infinite(
     tiny_tree: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from curvox.losses.ham_softmax import HAMSoftmax
+    from curvox.losses import HAMSoftmax
 
     original = HAMSoftmax.compute
 

@@ -24,7 +24,7 @@ from curvox.diagnosis import LiveWatch, VitalHistory
 from curvox.embedder import EmbeddedRecordings, Embedder, load_embedder, model_folder
 from curvox.evaluating import System, utterances_of
 from curvox.geometry import parameters_of_spaces
-from curvox.losses.centres import LearntScale
+from curvox.losses import LearntScale
 from curvox.training import (
     AVERAGED,
     EpochRecord,

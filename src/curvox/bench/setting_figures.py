@@ -127,7 +127,7 @@ def setting_figures(
 
 def space_of(loss: str | Mapping[str, Any]) -> str:
     """Return the table name of the space in which a loss of a recipe compares embeddings."""
-    from curvox.losses.description import create_loss  # brings torch
+    from curvox.losses import create_loss  # brings torch
 
     described: Mapping[str, Any] = {"name": loss} if isinstance(loss, str) else loss
     space, parts = described.get("space"), described.get("parts")

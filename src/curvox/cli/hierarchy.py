@@ -112,8 +112,7 @@ def make_report(
 ) -> HierarchyReport:
     """Embed the recordings, measure the tree, and lay it out."""
     from curvox.evaluating import run_folder, title_of
-    from curvox.hierarchy.layout import corpus_layout, unit_in_words
-    from curvox.hierarchy.pictures import node_dendrogram, tree_picture
+    from curvox.hierarchy import corpus_layout, node_dendrogram, tree_picture, unit_in_words
     from curvox.reports import HierarchyReport
 
     model, points, measures = _measured(model, chosen, tree, resamples=resamples, seed=seed, console=console)
@@ -144,7 +143,7 @@ def _measured(
     import numpy as np
 
     from curvox.cli.progress import counting
-    from curvox.hierarchy.measures import measure_tree
+    from curvox.hierarchy import measure_tree
 
     with counting(console, "embedding") as progress:
         recordings = model.embed_utterances(chosen.corpus, chosen.utterances, measure=True, progress=progress)

@@ -11,7 +11,7 @@ from curvox.errors import InputError
 
 if TYPE_CHECKING:
     from curvox.corpora import Corpus
-    from curvox.hierarchy.paths import TreePaths
+    from curvox.hierarchy import TreePaths
 
 FEWEST, RESAMPLES = 4, 200
 
@@ -80,7 +80,7 @@ def tree_of(chosen: Chosen, levels: str | None) -> ChosenTree:
         InputError: a level that was asked for and is empty for all recordings, no level with labels at all, or a level
             below the speaker that belongs above.
     """
-    from curvox.hierarchy.paths import tree_paths
+    from curvox.hierarchy import tree_paths
 
     asked = levels is not None
     wanted = tuple(part.strip() for part in levels.split(",") if part.strip()) if asked else chosen.corpus.levels

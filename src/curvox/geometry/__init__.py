@@ -1,9 +1,15 @@
 """Geometry: the only place that knows what a distance is."""
 
-from curvox.geometry.batches import distance_of_rows, distances_of_raw, self_order, self_similarity, similarity
-from curvox.geometry.description import create_lift, create_space
+from curvox.geometry.batches import (
+    distance_of_rows,
+    distances_of_raw,
+    self_distance,
+    self_order,
+    self_similarity,
+    similarity,
+)
 from curvox.geometry.disk import DiskEmbedding, embed_in_disk
-from curvox.geometry.dissimilarity import AbstractDissimilarity, CoshDistance, CosineDistance, SquaredDistance
+from curvox.geometry.dissimilarity import AbstractDissimilarity
 from curvox.geometry.frechet import NoMiddleError, frechet_mean, spherical_mean
 from curvox.geometry.lifts import LIFTS, AbstractLift, Clip, ExpMap, Published, SoftClip, lifted
 from curvox.geometry.lorentz import (
@@ -14,7 +20,7 @@ from curvox.geometry.lorentz import (
     pairwise_lorentz_distance,
     to_lorentz,
 )
-from curvox.geometry.origins import AbstractOrigin, BallOrigin, FlatOrigin
+from curvox.geometry.origins import AbstractOrigin
 from curvox.geometry.poincare import (
     arcosh1p,
     centroid,
@@ -29,25 +35,22 @@ from curvox.geometry.poincare import (
     pairwise_distance,
     rim_gap,
 )
-from curvox.geometry.self_distance import self_distance
 from curvox.geometry.spaces import (
     SPACES,
     AbstractSpace,
     Euclidean,
     Hypersphere,
     PoincareBall,
+    create_lift,
+    create_space,
     parameters_of_spaces,
     require_space,
 )
 from curvox.geometry.vectors import (
     angle,
     euclidean_distance,
-    exp_map_of_angles,
-    inner_products,
-    log_map_of_angles,
     pairwise_angle,
     pairwise_euclidean_distance,
-    pairwise_squared_distance,
     sqrt0,
     unit,
     widen,
@@ -60,20 +63,15 @@ __all__ = [
     "AbstractLift",
     "AbstractOrigin",
     "AbstractSpace",
-    "BallOrigin",
     "Clip",
-    "CoshDistance",
-    "CosineDistance",
     "DiskEmbedding",
     "Euclidean",
     "ExpMap",
-    "FlatOrigin",
     "Hypersphere",
     "NoMiddleError",
     "PoincareBall",
     "Published",
     "SoftClip",
-    "SquaredDistance",
     "angle",
     "arcosh1p",
     "centroid",
@@ -88,14 +86,11 @@ __all__ = [
     "euclidean_distance",
     "exp0",
     "exp_map",
-    "exp_map_of_angles",
     "frechet_mean",
     "from_lorentz",
-    "inner_products",
     "lifted",
     "log0",
     "log_map",
-    "log_map_of_angles",
     "lorentz_distance",
     "lorentz_exp0",
     "lorentz_inner",
@@ -104,7 +99,6 @@ __all__ = [
     "pairwise_distance",
     "pairwise_euclidean_distance",
     "pairwise_lorentz_distance",
-    "pairwise_squared_distance",
     "parameters_of_spaces",
     "require_space",
     "rim_gap",

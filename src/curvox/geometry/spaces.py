@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from curvox.errors import InputError, require_positive
 from curvox.geometry import poincare, vectors
 from curvox.geometry.dissimilarity import AbstractDissimilarity, CoshDistance, CosineDistance, SquaredDistance
-from curvox.geometry.lifts import AbstractLift, Clip, ExpMap, Published
+from curvox.geometry.lifts import LIFTS, AbstractLift, Clip, ExpMap, Published
 from curvox.geometry.origins import AbstractOrigin, BallOrigin, FlatOrigin
 from curvox.tables import Entry, Table
 
@@ -357,3 +358,25 @@ def _several(x: Tensor) -> Tensor:
     if x.ndim < 2 or x.shape[-2] == 0:
         raise InputError(f"a mean is of at least one point, (..., K, D) with K >= 1, got {tuple(x.shape)}")
     return vectors.widen(x)
+
+
+def create_space(description: str | Mapping[str, Any]) -> AbstractSpace:
+    """Build the space that ``AbstractSpace.describe`` describes; a bare name takes the defaults.
+
+    Learned parameters of a lift are not in the description but in the space's ``state_dict``.
+
+    Raises:
+        UnknownNameError: no space or lift of that name; the nearest names are listed.
+        RecipeError: an argument that the space or the lift does not have, or no name.
+        InputError: a value outside its range.
+    """
+    cls, arguments = SPACES.read(description)
+    if "lift" in arguments and arguments["lift"] is not None:
+        arguments["lift"] = create_lift(arguments["lift"])
+    return cls(**arguments)
+
+
+def create_lift(description: str | Mapping[str, Any]) -> AbstractLift:
+    """Build the lift that ``AbstractLift.describe`` describes; errors as for `create_space`."""
+    cls, arguments = LIFTS.read(description)
+    return cls(**arguments)

@@ -3,74 +3,37 @@
 Reads embeddings, never trains.
 """
 
-from curvox.hierarchy.dendrogram import (
-    cophenetic_correlation,
-    cophenetic_distances,
-    lowest_common_merges,
-    purities,
-    purity,
-    purity_of_chance,
-    sample_pairs,
-    tree_correlation,
-    tree_correlations,
-)
-from curvox.hierarchy.depth import Radii, radii, rank_correlation
-from curvox.hierarchy.disk import disk_layout, spread_over_speakers
-from curvox.hierarchy.distortion import Distortion, distortion
-from curvox.hierarchy.hyperbolicity import (
-    SampledDelta,
-    base_point_delta,
-    four_point_delta,
-    relative_delta,
-    sampled_delta,
-)
-from curvox.hierarchy.leakage import ReadOff, read_off, session_auc
+from curvox.hierarchy.dendrogram import lowest_common_merges, purities, purity_of_chance
+from curvox.hierarchy.layout import Length, corpus_layout, disk_layout, spread_over_speakers, unit_in_words
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
-from curvox.hierarchy.measures import measure_tree
-from curvox.hierarchy.node_depth import NodeDepths, node_depths
-from curvox.hierarchy.paths import TreePaths, planted_paths, tree_paths
-from curvox.hierarchy.planted import planted_points, shuffled
-from curvox.hierarchy.precision import AveragePrecisions, average_precisions, mean_average_precision
-from curvox.hierarchy.tree_measures import Measure, TreeMeasures
+from curvox.hierarchy.measures.measure_tree import measure_tree
+from curvox.hierarchy.measures.setting import Measure, TreeMeasures
+from curvox.hierarchy.paths import TreePaths, planted_paths, planted_points, tree_paths
+from curvox.hierarchy.pictures import LevelMiddles, NodeDendrogram, TreePicture, node_dendrogram, tree_picture
+from curvox.hierarchy.points import sample_pairs
 
 __all__ = [
-    "AveragePrecisions",
     "Dendrogram",
-    "Distortion",
+    "Length",
+    "LevelMiddles",
     "Measure",
-    "NodeDepths",
-    "Radii",
-    "ReadOff",
-    "SampledDelta",
+    "NodeDendrogram",
     "TreeMeasures",
     "TreePaths",
+    "TreePicture",
     "average_linkage",
-    "average_precisions",
-    "base_point_delta",
-    "cophenetic_correlation",
-    "cophenetic_distances",
+    "corpus_layout",
     "disk_layout",
-    "distortion",
-    "four_point_delta",
     "lowest_common_merges",
-    "mean_average_precision",
     "measure_tree",
-    "node_depths",
+    "node_dendrogram",
     "planted_paths",
     "planted_points",
     "purities",
-    "purity",
     "purity_of_chance",
-    "radii",
-    "rank_correlation",
-    "read_off",
-    "relative_delta",
     "sample_pairs",
-    "sampled_delta",
-    "session_auc",
-    "shuffled",
     "spread_over_speakers",
-    "tree_correlation",
-    "tree_correlations",
     "tree_paths",
+    "tree_picture",
+    "unit_in_words",
 ]

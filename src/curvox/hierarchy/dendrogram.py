@@ -1,61 +1,116 @@
-"""How well a dendrogram keeps the labels and the distances: purity, cophenetic distances, correlations."""
+"""What a dendrogram keeps of labels and distances: its purity, and where two items first come together."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import pair_distances
 from curvox.hierarchy.linkage import Dendrogram
-from curvox.hierarchy.paths import TreePaths
-from curvox.hierarchy.resampling import checked_points
-from curvox.hierarchy.row import reach, row_of
-
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
-# Weights of pairs at a time, in numbers.
-_BLOCK_NUMBERS = 1 << 22
+from curvox.hierarchy.points import Bools, Floats, Ints, Pairs
 
 
-def purity(
-    dendrogram: Dendrogram,
-    labels: NDArray[np.integer],
-    *,
-    known: NDArray[np.bool_] | None = None,
-    weights: NDArray[np.float64] | None = None,
-) -> float:
-    """Return the dendrogram purity in (0, 1], exactly: over all pairs of items of one label, the mean share of that
-    label in the smallest cluster that holds both.
+@dataclass(frozen=True, eq=False)
+class DendrogramRow:
+    """A dendrogram of n items laid out so that no branches cross: a row of items with a merge in each gap.
 
-    It is 1 where every label has a subtree of its own. Heller & Ghahramani 2005.
+    The smallest cluster that holds two items is then the latest of the merges in the gaps between them.
+
+    Attributes:
+        items: (n,) int64, from left to right.
+        gaps: (n - 1,) int64, the merge between each item and the next.
+        first: (n - 1,) int64, the place in the row where the cluster of each merge begins.
+        last: (n - 1,) int64, the place behind its last item.
+    """
+
+    items: Ints
+    gaps: Ints
+    first: Ints
+    last: Ints
+
+    @cached_property
+    def places(self) -> Ints:
+        """Where each item stands in the row (n,)."""
+        places = np.empty(len(self.items), dtype=np.int64)
+        places[self.items] = np.arange(len(self.items))
+        return places
+
+    @cached_property
+    def middle(self) -> Ints:
+        """The place (n - 1,) where the second part of each cluster begins."""
+        middle = np.empty(len(self.gaps), dtype=np.int64)
+        middle[self.gaps] = np.arange(1, len(self.items))
+        return middle
+
+    def latest(self, left: Ints, right: Ints) -> Ints:
+        """Return the latest merge between the places left < right, of any number of pairs."""
+        level = np.frexp(right - left)[1] - 1  # the largest power of two that is not longer
+        table = self._latest_of_powers
+        return np.maximum(table[level, left], table[level, right - (1 << level.astype(np.int64))])
+
+    @cached_property
+    def _latest_of_powers(self) -> Ints:
+        """The latest merge of the 1, 2, 4, ... gaps from each on (L, n - 1)."""
+        rows = [self.gaps]
+        while 2 ** len(rows) <= len(self.gaps):
+            step = 2 ** (len(rows) - 1)
+            row = rows[-1].copy()
+            np.maximum(row[:-step], row[step:], out=row[:-step])
+            rows.append(row)
+        return np.stack(rows)
+
+
+def row_of(dendrogram: Dendrogram) -> DendrogramRow:
+    """Lay a dendrogram out; of each merge the first part stands left."""
+    count = dendrogram.items
+    sizes = [1] * count + dendrogram.sizes.tolist()
+    start = [0] * len(sizes)
+    items, gaps = np.empty(count, dtype=np.int64), np.empty(count - 1, dtype=np.int64)
+    merges = dendrogram.merges.tolist()
+    for merge in range(count - 2, -1, -1):
+        left, right = merges[merge]
+        start[left] = start[count + merge]
+        start[right] = start[left] + sizes[left]
+        gaps[start[right] - 1] = merge
+    items[start[:count]] = np.arange(count)
+    first = np.array(start[count:], dtype=np.int64)
+    return DendrogramRow(items, gaps, first, first + dendrogram.sizes)
+
+
+def reach(values: Ints) -> tuple[Ints, Ints]:
+    """Return how far around each value none is larger: the first and the last place (inclusive)."""
+    left, right = np.zeros(len(values), dtype=np.int64), np.full(len(values), len(values) - 1, dtype=np.int64)
+    larger: list[int] = []
+    numbers = values.tolist()
+    for place, value in enumerate(numbers):
+        while larger and numbers[larger[-1]] <= value:
+            right[larger.pop()] = place - 1
+        left[place] = larger[-1] + 1 if larger else 0
+        larger.append(place)
+    return left, right
+
+
+def purities(
+    dendrogram: Dendrogram, labels: NDArray[np.integer], *, known: Bools | None = None, weights: Floats | None = None
+) -> Floats:
+    """Return the dendrogram purity in (0, 1], exactly, for each row of weights (R,): over all pairs of items of one
+    label, the mean share of that label in the smallest cluster that holds both.
+
+    It is 1 where every label has a subtree of its own, NaN where no two items have one label. The time is linear in n
+    for each row, after one pass over the tree. Heller & Ghahramani 2005.
 
     Args:
         dendrogram: of n items.
         labels: (n,) whole numbers.
         known: (n,) where False, the item is left out, as if it were not in the tree.
-        weights: (n,) how often each item counts, >= 0; a pair counts the product, an item makes no pair with itself.
+        weights: (R, n) how often each item counts, >= 0; a pair counts the product, an item makes no pair with itself.
+            One row of ones if None.
 
     Raises:
-        InputError: arrays that do not fit the dendrogram, or no two items of one label.
-    """
-    rows = None if weights is None else np.asarray(weights)[None]
-    found = float(purities(dendrogram, labels, known=known, weights=rows)[0])
-    if np.isnan(found):
-        raise InputError("purity needs two items of one label, each of known label and positive weight; there are none")
-    return found
-
-
-def purities(
-    dendrogram: Dendrogram,
-    labels: NDArray[np.integer],
-    *,
-    known: NDArray[np.bool_] | None = None,
-    weights: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    """Return `purity` (R,) for each row of weights (R, n) at once, for resampling; NaN where no pair is left.
-
-    Without weights there is one row, of ones. Linear in n for each row, after one pass over the tree.
+        InputError: arrays that do not fit the dendrogram.
     """
     known_ = _known(dendrogram, labels, known)
     weights_ = _weights(dendrogram, weights)
@@ -81,9 +136,7 @@ def purities(
     return found
 
 
-def purity_of_chance(
-    dendrogram: Dendrogram, labels: NDArray[np.integer], *, known: NDArray[np.bool_] | None = None
-) -> float:
+def purity_of_chance(dendrogram: Dendrogram, labels: NDArray[np.integer], *, known: Bools | None = None) -> float:
     """Return the mean purity of this tree over all orders in which the labels could be dealt to its items, exactly.
 
     Of two items whose smallest cluster holds T of n, the label is the same for ``n_l (n_l - 1)`` of the
@@ -106,118 +159,23 @@ def purity_of_chance(
     return float((counts * (counts - 1) * (2 * inverse + (1 - 2 * inverse) * others)).sum() / pairs)
 
 
-def lowest_common_merges(dendrogram: Dendrogram, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.int64]:
+def lowest_common_merges(dendrogram: Dendrogram, i: Ints, j: Ints) -> Ints:
     """Return for pairs of different items the merge (P,) that first brings them together.
 
     Raises:
         InputError: items that are not in the dendrogram, or a pair of an item with itself.
     """
-    i, j = _pairs(dendrogram.items, (i, j))
+    i, j = _pairs(dendrogram.items, i, j)
     row = row_of(dendrogram)
     a, b = row.places[i], row.places[j]
     return row.latest(np.minimum(a, b), np.maximum(a, b))
 
 
-def cophenetic_distances(dendrogram: Dendrogram, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the heights (P,) of the smallest clusters that hold both items of each pair. Sokal & Rohlf 1962."""
-    return dendrogram.heights[lowest_common_merges(dendrogram, i, j)]
-
-
-def cophenetic_correlation(
-    dendrogram: Dendrogram, space: AbstractSpace, points: NDArray[np.float64], pairs: Pairs
-) -> float:
-    """Return Pearson's correlation over pairs between cophenetic distances and distances in the space.
-
-    The heights are taken as distances (`Dendrogram.distances`), so that both are in one unit. Sokal & Rohlf 1962.
-
-    Raises:
-        InputError: points or pairs that do not fit the dendrogram; nothing that varies.
-    """
-    i, j = _pairs(dendrogram.items, pairs)
-    x = checked_points(points, dendrogram.items)
-    distances = pair_distances(space, x, i, j)
-    heights = dendrogram.distances[lowest_common_merges(dendrogram, i, j)]
-    return _refuse_nan(_correlations(heights, distances, np.ones((1, len(i))))[0])
-
-
-def tree_correlation(
-    dendrogram: Dendrogram, paths: TreePaths, pairs: Pairs, weights: NDArray[np.float64] | None = None
-) -> float:
-    """Return Pearson's correlation over pairs between cophenetic distances and distances in the label tree.
-
-    The heights are taken as distances of the space. Pairs whose distance in the label tree is not certain are left out
-    (`TreePaths.certain`).
-
-    Args:
-        dendrogram: of n items.
-        paths: of the same items in the label tree.
-        pairs: (P,), (P,) items.
-        weights: (n,) how often each item counts, >= 0; a pair counts the product.
-
-    Raises:
-        InputError: arrays that do not fit, no pair left, or nothing that varies.
-    """
-    rows = None if weights is None else np.asarray(weights)[None]
-    return _refuse_nan(tree_correlations(dendrogram, paths, pairs, rows)[0])
-
-
-def tree_correlations(
-    dendrogram: Dendrogram, paths: TreePaths, pairs: Pairs, weights: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
-    """Return `tree_correlation` (R,) for each row of weights (R, n) at once; NaN where nothing varies."""
-    if len(paths.nodes) != dendrogram.items:
-        raise InputError(f"the label tree has {len(paths.nodes)} items, the dendrogram {dendrogram.items}")
-    weights_ = _weights(dendrogram, weights)
-    i, j = _pairs(dendrogram.items, pairs)
-    certain = paths.certain(i, j)
-    i, j = i[certain], j[certain]
-    heights = dendrogram.distances[lowest_common_merges(dendrogram, i, j)]
-    edges = np.asarray(paths.tree_distance(i, j), dtype=np.float64)
-    rows = max(1, _BLOCK_NUMBERS // max(1, len(i)))
-    found = [
-        _correlations(heights, edges, block[:, i] * block[:, j])
-        for block in (weights_[start : start + rows] for start in range(0, len(weights_), rows))
-    ]
-    return np.concatenate(found)
-
-
-def sample_pairs(n: int, count: int, rng: np.random.Generator) -> Pairs:
-    """Draw pairs i < j of n items, (count,) each, evenly and with repetition; all pairs once where that is no more."""
-    if n < 2 or count < 1:
-        raise InputError(f"expected at least two items and one pair, got {n} and {count}")
-    if n * (n - 1) // 2 <= count:
-        i, j = np.triu_indices(n, 1)
-        return i.astype(np.int64), j.astype(np.int64)
-    i = rng.integers(0, n, count)
-    j = rng.integers(0, n - 1, count)
-    j += j >= i
-    return np.minimum(i, j), np.maximum(i, j)
-
-
-def _sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sums(values: Floats) -> Floats:
     return np.concatenate([[0.0], np.cumsum(values)])
 
 
-def _correlations(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weighted correlations (R,) for weights (R, P), NaN where one of both does not vary."""
-    if not len(x):
-        return np.full(len(weights), np.nan)
-    x, y = x - x.mean(), y - y.mean()
-    total = np.maximum(weights.sum(1), np.finfo(np.float64).tiny)
-    mean_x, mean_y = weights @ x / total, weights @ y / total
-    var_x, var_y = weights @ (x * x) / total - mean_x**2, weights @ (y * y) / total - mean_y**2
-    varies = (var_x > 1e-12 * np.square(x).mean()) & (var_y > 1e-12 * np.square(y).mean())
-    scale = np.sqrt(np.where(varies, var_x * var_y, 1.0))
-    return np.where(varies, np.clip((weights @ (x * y) / total - mean_x * mean_y) / scale, -1.0, 1.0), np.nan)
-
-
-def _refuse_nan(correlation: float) -> float:
-    if np.isnan(correlation):
-        raise InputError("a correlation needs pairs whose heights and distances differ; draw more pairs or items")
-    return float(correlation)
-
-
-def _known(dendrogram: Dendrogram, labels: NDArray[np.integer], known: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+def _known(dendrogram: Dendrogram, labels: NDArray[np.integer], known: Bools | None) -> Bools:
     count = dendrogram.items
     labels = np.asarray(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
@@ -230,7 +188,7 @@ def _known(dendrogram: Dendrogram, labels: NDArray[np.integer], known: NDArray[n
     return known
 
 
-def _weights(dendrogram: Dendrogram, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+def _weights(dendrogram: Dendrogram, weights: Floats | None) -> Floats:
     if weights is None:
         return np.ones((1, dendrogram.items))
     weights = np.asarray(weights, dtype=np.float64)
@@ -241,8 +199,7 @@ def _weights(dendrogram: Dendrogram, weights: NDArray[np.float64] | None) -> NDA
     return weights
 
 
-def _pairs(items: int, pairs: Pairs) -> Pairs:
-    i, j = np.asarray(pairs[0]), np.asarray(pairs[1])
+def _pairs(items: int, i: Ints, j: Ints) -> Pairs:
     if i.ndim != 1 or i.shape != j.shape or i.dtype.kind not in "iu" or j.dtype.kind not in "iu":
         raise InputError(f"pairs must be two equally long vectors of whole numbers, got {i.shape} and {j.shape}")
     if i.size and (min(i.min(), j.min()) < 0 or max(i.max(), j.max()) >= items or (i == j).any()):

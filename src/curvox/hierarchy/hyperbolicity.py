@@ -1,4 +1,4 @@
-"""How like a tree a metric is: Gromov's δ by the four-point condition, exact and sampled.
+"""How like a tree a metric is: Gromov's δ by the four-point condition, exact and sampled, and its distortion.
 
 Of four points, the three ways to pair them up give three sums of two distances. In a tree the two largest sums are
 equal; δ is the largest that half of their difference becomes. It is 0 for a tree, log 2 for the hyperbolic plane of
@@ -8,16 +8,15 @@ diameter, for embeddings, Khrulkov et al. 2020 (Hyperbolic image embeddings, arX
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import all_distances, pair_distances
-from curvox.hierarchy.resampling import checked_points
+from curvox.hierarchy.points import Floats, Ints, all_distances, checked_points, pair_distances
 from curvox.metrics import Interval
 
 MOST_EXACT = 200
@@ -26,28 +25,17 @@ _CONFIDENCE = 0.95
 _BLOCK = 1 << 18
 
 
-def four_point_delta(distances: ArrayLike) -> float:
-    """Return δ over all quadruples of points, in the unit of the distances.
+def four_point_delta(d: Floats) -> float:
+    """Return δ over all quadruples of points at distances (n, n), in their unit.
 
     It is the largest `base_point_delta` over all base points, so the time grows with the fourth power of n: 200 points
     take a second or two.
-
-    Args:
-        distances: (n, n), symmetric, 0 on the diagonal.
-
-    Raises:
-        InputError: no such matrix, or more than 200 points.
     """
-    d = _checked(distances)
-    if len(d) > MOST_EXACT:
-        raise InputError(
-            f"the exact δ of {len(d)} points takes too long, at most {MOST_EXACT} are taken; use base_point_delta, "
-            "which is within a factor of 2, or sampled_delta"
-        )
-    return _four_point_delta(d)
+    # A quadruple is looked at from its first point alone: the points before the base are left out.
+    return max(base_point_delta(d[base:, base:], 0) for base in range(len(d)))
 
 
-def base_point_delta(distances: ArrayLike, *, base: int = 0) -> float:
+def base_point_delta(d: Floats, base: int) -> float:
     """Return δ over the quadruples that hold one base point w: δ_w <= δ <= 2 δ_w.
 
     With the Gromov products ``A = (x|y)_w = (d(x, w) + d(y, w) - d(x, y)) / 2``, it is the largest entry of the
@@ -55,23 +43,20 @@ def base_point_delta(distances: ArrayLike, *, base: int = 0) -> float:
     the third power of n: 1,500 points take some seconds.
 
     Args:
-        distances: (n, n), symmetric, 0 on the diagonal.
+        d: (n, n) distances, symmetric, 0 on the diagonal.
         base: the position of w.
-
-    Raises:
-        InputError: no such matrix or position.
     """
-    d = _checked(distances)
-    if not 0 <= base < len(d):
-        raise InputError(f"base must be the position of one of {len(d)} points, got {base}")
-    return _base_point_delta(d, base)
-
-
-def relative_delta(distances: ArrayLike, *, base: int = 0) -> float:
-    """Return ``2 δ_w / diameter``, from 0 for a tree to 1; 0 where all points are one. Khrulkov et al. 2020."""
-    d = _checked(distances)
-    diameter = float(d.max())
-    return 2 * base_point_delta(d, base=base) / diameter if diameter > 0 else 0.0
+    products = 0.5 * (d[base][:, None] + d[base][None, :] - d)
+    largest = 0.0
+    # The product has n^3 terms, of which some rows at a time are there: as many as fill `_BLOCK` numbers, 2 MiB.
+    # A block is done at once, over x in its rows, y in the middle and z.
+    rows = max(1, _BLOCK // len(d) ** 2)
+    for start in range(0, len(d), rows):
+        own = products[start : start + rows]
+        # (rows, n, n): over the middle point y, the lesser of (x|y) and (y|z).
+        best = np.minimum(own[:, :, None], products[None, :, :]).max(axis=1)
+        largest = max(largest, float((best - own).max()))
+    return largest
 
 
 @dataclass(frozen=True)
@@ -106,13 +91,12 @@ class SampledDelta:
 
 def sampled_delta(
     space: AbstractSpace,
-    points: NDArray[np.float64],
+    points: Floats,
     *,
     subsets: int = 8,
     subset_size: int = 400,
     quadruples: int = 50_000,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
 ) -> SampledDelta:
     """Return δ of points, exactly for up to 200 of them, else as far as a sample tells.
 
@@ -130,7 +114,6 @@ def sampled_delta(
         subset_size: points of each, at least 4.
         quadruples: how many random quadruples.
         seed: of the choice.
-        progress: called with subsets, or base points, done and to do.
 
     Raises:
         InputError: too few points, or numbers out of range.
@@ -147,11 +130,9 @@ def sampled_delta(
     rng = np.random.default_rng(seed)
     relative, largest, diameter = [], 0.0, 0.0
     for d, base in _samples(space, x, subsets, None if whole else subset_size, rng):
-        delta, across = _base_point_delta(d, base), float(d.max())
+        delta, across = base_point_delta(d, base), float(d.max())
         relative.append(2 * delta / across if across > 0 else 0.0)
         largest, diameter = max(largest, delta), max(diameter, across)
-        if progress:
-            progress(len(relative), subsets)
     highest = _highest_of_quadruples(space, x, quadruples, rng)
     return SampledDelta(
         relative=float(np.mean(relative)),
@@ -167,14 +148,14 @@ def sampled_delta(
     )
 
 
-def _exact(d: NDArray[np.float64]) -> SampledDelta:
-    delta, across = _four_point_delta(d), float(d.max())
+def _exact(d: Floats) -> SampledDelta:
+    delta, across, n = four_point_delta(d), float(d.max()), len(d)
     return SampledDelta(
         relative=2 * delta / across if across > 0 else 0.0,
         interval=None,
         subsets=1,
-        subset_size=len(d),
-        bases=len(d),
+        subset_size=n,
+        bases=n,
         largest=delta,
         diameter=across,
         quadruples=0,
@@ -184,8 +165,8 @@ def _exact(d: NDArray[np.float64]) -> SampledDelta:
 
 
 def _samples(
-    space: AbstractSpace, x: NDArray[np.float64], count: int, size: int | None, rng: np.random.Generator
-) -> Iterator[tuple[NDArray[np.float64], int]]:
+    space: AbstractSpace, x: Floats, count: int, size: int | None, rng: np.random.Generator
+) -> Iterator[tuple[Floats, int]]:
     """Yield distances and a base point: of a random subset its first, of all points, with no size, a random one."""
     if size is None:
         d = all_distances(space, x)
@@ -203,26 +184,7 @@ def exceeding_share(draws: int) -> float:
     return float(-np.expm1(np.log(1 - _CONFIDENCE) / draws))
 
 
-def _four_point_delta(d: NDArray[np.float64]) -> float:
-    # A quadruple is looked at from its first point alone: the points before the base are left out.
-    return max(_base_point_delta(d[base:, base:], 0) for base in range(len(d)))
-
-
-def _base_point_delta(d: NDArray[np.float64], base: int) -> float:
-    products = 0.5 * (d[base][:, None] + d[base][None, :] - d)
-    largest = 0.0
-    rows = max(1, _BLOCK // len(d) ** 2)
-    for start in range(0, len(d), rows):
-        own = products[start : start + rows]
-        # (rows, n, n): over the middle point y, the lesser of (x|y) and (y|z).
-        best = np.minimum(own[:, :, None], products[None, :, :]).max(axis=1)
-        largest = max(largest, float((best - own).max()))
-    return largest
-
-
-def _highest_of_quadruples(
-    space: AbstractSpace, x: NDArray[np.float64], quadruples: int, rng: np.random.Generator
-) -> float:
+def _highest_of_quadruples(space: AbstractSpace, x: Floats, quadruples: int, rng: np.random.Generator) -> float:
     highest = 0.0
     for start in range(0, quadruples, _BLOCK):
         count = min(_BLOCK, quadruples - start)
@@ -238,7 +200,7 @@ def _highest_of_quadruples(
     return highest
 
 
-def _different(n: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _different(n: int, count: int, rng: np.random.Generator) -> Ints:
     """Quadruples (4, count) of different positions, each as likely: those with a repeat are drawn again."""
     drawn = rng.integers(n, size=(4, count))
     while True:
@@ -249,7 +211,7 @@ def _different(n: int, count: int, rng: np.random.Generator) -> NDArray[np.int64
         drawn[:, repeated] = rng.integers(n, size=(4, int(repeated.sum())))
 
 
-def _interval_of_mean(values: NDArray[np.float64]) -> Interval:
+def _interval_of_mean(values: Floats) -> Interval:
     from scipy.special import stdtrit  # slow to import
 
     reach = float(stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2) * values.std(ddof=1)) / len(values) ** 0.5
@@ -257,10 +219,53 @@ def _interval_of_mean(values: NDArray[np.float64]) -> Interval:
     return Interval(low=max(mean - reach, 0.0), high=min(mean + reach, 1.0), level=_CONFIDENCE)
 
 
-def _checked(distances: ArrayLike) -> NDArray[np.float64]:
-    d = np.asarray(distances, dtype=np.float64)
-    if d.ndim != 2 or d.shape[0] != d.shape[1] or not d.size:
-        raise InputError(f"distances must be a square matrix of at least one point, got {d.shape}")
-    if not np.isfinite(d).all() or (d < 0).any() or d.diagonal().any() or not np.allclose(d, d.T):
-        raise InputError("distances must be symmetric, finite, at least 0, and 0 on the diagonal")
-    return d
+@dataclass(frozen=True)
+class Distortion:
+    """What remains between two metrics when one is scaled as well as can be.
+
+    Attributes:
+        average: the mean over pairs of ``|s d - t| / t``, at least 0; never above 1, what s = 0 would give.
+        worst: the largest ``d / t`` over the smallest, at least 1; infinite where points of a pair coincide.
+        scale: s, the one with the least average, in tree edges over the unit of the distances; 0 where most points
+            coincide.
+        pairs: pairs with ``t`` above 0, which alone are counted.
+    """
+
+    average: float
+    worst: float
+    scale: float
+    pairs: int
+
+
+def distortion(distances: Floats, tree_distances: Floats) -> Distortion:
+    """Return the average and the worst-case distortion of an embedding of a tree.
+
+    Average and worst case are those of Sala et al. 2018 (Representation tradeoffs for hyperbolic embeddings,
+    arXiv:1804.03329). The unit of a space is no business of the tree's, so the average is taken after the scale s that
+    makes it least: a weighted median, exactly. The worst case is the same for every scale.
+
+    Args:
+        distances: (P,) d of pairs of items in the space, at least 0.
+        tree_distances: (P,) t of the same pairs in the tree, one at least above 0; pairs at 0 are left out, as they
+            have no relative error.
+    """
+    counted = tree_distances > 0
+    ratios = np.sort(distances[counted] / tree_distances[counted])[::-1]
+    average, scale = average_of_sorted(ratios, np.ones(len(ratios)))
+    smallest = float(ratios.min())
+    return Distortion(
+        average=average,
+        worst=float(ratios.max()) / smallest if smallest > 0 else math.inf,
+        scale=scale,
+        pairs=int(counted.sum()),
+    )
+
+
+def average_of_sorted(ratios: Floats, weights: Floats) -> tuple[float, float]:
+    """Return the average distortion and its scale s from ratios ``d / t`` (P,), largest first, and weights (P,).
+
+    s has the least sum of ``w |s r - 1| = w r |s - 1 / r|``: it is a median of 1 / r with the weights w r.
+    """
+    below = np.cumsum(weights * ratios)
+    scale = float(1 / ratios[np.searchsorted(below, below[-1] / 2)]) if below[-1] > 0 else 0.0
+    return float(weights @ np.abs(scale * ratios - 1) / weights.sum()), scale

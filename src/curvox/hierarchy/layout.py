@@ -1,8 +1,9 @@
-"""A whole corpus in the Poincaré disk: principal geodesics through the middle of the points, in closed form."""
+"""Points of a space in the Poincaré disk: a whole corpus in closed form, or a few by their own distances."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace, exp0
+from curvox.geometry import AbstractSpace, DiskEmbedding, embed_in_disk, exp0
 from curvox.geometry import distance as poincare_distance
+from curvox.hierarchy.points import Floats
 
 FLAT_SPREAD = 2.0
 """What the root mean square distance from the middle becomes in the disk for points of a space that has no unit of its
@@ -35,11 +37,11 @@ class DiskChart:
     """
 
     space: AbstractSpace
-    centre: NDArray[np.float64]
-    axes: NDArray[np.float64]
+    centre: Floats
+    axes: Floats
     unit: float
 
-    def coordinates(self, points: NDArray[np.floating], length: Length = "kept") -> NDArray[np.float64]:
+    def coordinates(self, points: NDArray[np.floating], length: Length = "kept") -> Floats:
         """Return tangent coordinates (n, 2) at the centre of the disk; a point's norm is its distance from there.
 
         Args:
@@ -66,18 +68,18 @@ class CorpusLayout:
     """
 
     chart: DiskChart
-    coordinates: NDArray[np.float64]
+    coordinates: Floats
     kept: float
     stress: float
     pairs: int
 
     @property
-    def points(self) -> NDArray[np.float64]:
+    def points(self) -> Floats:
         """The points (n, 2) in the open unit disk."""
         return disk_points(self.coordinates)
 
 
-def disk_points(coordinates: NDArray[np.floating]) -> NDArray[np.float64]:
+def disk_points(coordinates: NDArray[np.floating]) -> Floats:
     """Return the points (n, 2) of the unit disk at these tangent coordinates (n, 2)."""
     return exp0(torch.from_numpy(np.asarray(coordinates, dtype=np.float64)) / 2.0, c=1.0).numpy()
 
@@ -176,3 +178,40 @@ def _checked(points: NDArray[np.floating]) -> Tensor:
     if (points == points[0]).all():
         raise InputError("all points are one: there is nothing to lay out")
     return _points(points)
+
+
+def disk_layout(space: AbstractSpace, points: np.ndarray, *, seed: int = 0) -> DiskEmbedding:
+    """Lay points of a space out in the disk of curvature −1 so that hyperbolic distances are as near as can be to
+    theirs.
+
+    Distances are not rescaled to look well: those of a ball are taken in units of its curvature radius (√c d), those of
+    the sphere as angles in radians. The stress says how much of them two dimensions could keep. The points are (M, D)
+    with M at most 400.
+    """
+    x = torch.from_numpy(np.asarray(points, dtype=np.float64))
+    distances = space.pairwise_distance(x, x)
+    if space.curvature:
+        distances = distances * abs(space.curvature) ** 0.5
+    distances = 0.5 * (distances + distances.T)
+    return embed_in_disk(distances.fill_diagonal_(0.0).detach(), seed=seed)
+
+
+def spread_over_speakers(speakers: Sequence[str], *, at_most: int, seed: int | None = None) -> np.ndarray:
+    """Return positions of at most ``at_most`` utterances, as many a speaker as fit, in ascending order.
+
+    Speakers take turns, each with its next utterance.
+
+    Args:
+        speakers: of n utterances.
+        at_most: at least 0.
+        seed: of the order in which speakers and their utterances come; without one it is the order given, so that
+            those of a sorted list are its first: one session of each speaker, or the first speakers alone.
+    """
+    visited = np.arange(len(speakers)) if seed is None else np.random.default_rng(seed).permutation(len(speakers))
+    turns: dict[str, int] = {}
+    order = []
+    for rank, position in enumerate(visited.tolist()):
+        speaker = speakers[position]
+        turns[speaker] = turns.get(speaker, -1) + 1
+        order.append((turns[speaker], rank, position))
+    return np.sort(np.array([position for *_, position in sorted(order)[:at_most]], dtype=np.int64))

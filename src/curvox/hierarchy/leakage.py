@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.distances import all_distances
-from curvox.hierarchy.resampling import checked_points
+from curvox.hierarchy.points import Bools, Floats, Ints, all_distances, checked_points
 
 FEWEST_SPEAKERS = 3
 """Speakers of a label, below which it is not asked for: some must be there to learn from, others to ask."""
@@ -29,20 +28,18 @@ class ReadOff:
         classes: (S,) the label of each, numbered over all parents.
         parents: (C,) the parent of each label.
         speakers: (S,) the speakers asked, as they were given.
-        asked_parents: parents with at least two labels of enough speakers.
         items: how many items were asked.
         chance: `balanced_accuracy` with the labels of whole speakers shuffled within their parent, on average.
     """
 
-    rates: NDArray[np.float64]
-    classes: NDArray[np.int64]
-    parents: NDArray[np.int64]
-    speakers: NDArray[np.int64]
-    asked_parents: int
+    rates: Floats
+    classes: Ints
+    parents: Ints
+    speakers: Ints
     items: int
     chance: float
 
-    def balanced_accuracy(self, weights: NDArray[np.float64] | None = None) -> float:
+    def balanced_accuracy(self, weights: Floats | None = None) -> float:
         """Return the share told right, the mean over labels, then over parents by their number of speakers.
 
         Args:
@@ -61,7 +58,7 @@ class ReadOff:
 
 def read_off(
     space: AbstractSpace,
-    points: NDArray[np.float64],
+    points: Floats,
     labels: ArrayLike,
     parents: ArrayLike,
     speakers: ArrayLike,
@@ -114,13 +111,13 @@ def read_off(
 
 def session_auc(
     space: AbstractSpace,
-    points: NDArray[np.float64],
+    points: Floats,
     sessions: ArrayLike,
     speakers: ArrayLike,
     *,
     most_per_speaker: int = 300,
     seed: int = 0,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+) -> tuple[Ints, Floats, int]:
     """Return how well distances within a speaker tell pairs of one session from pairs of two.
 
     Of each speaker: the probability that a pair of one session lies nearer than a pair of two, ties counted half: the
@@ -156,13 +153,13 @@ def session_auc(
     return np.array(found, dtype=np.int64), np.array(areas), pairs
 
 
-def _auc(near: NDArray[np.float64], far: NDArray[np.float64]) -> float:
+def _auc(near: Floats, far: Floats) -> float:
     ordered = np.sort(far)
     below, upto = np.searchsorted(ordered, near, "left"), np.searchsorted(ordered, near, "right")
     return float(1 - (below + upto).mean() / (2 * len(far)))
 
 
-def _one_each(keys: NDArray[np.int64], values: NDArray[np.int64], key: str, value: str) -> dict[int, int]:
+def _one_each(keys: Ints, values: Ints, key: str, value: str) -> dict[int, int]:
     pairs = np.unique(np.stack([keys, values], axis=1), axis=0)
     if len(pairs) > len(np.unique(keys)):
         twice = int(pairs[:-1][pairs[1:, 0] == pairs[:-1, 0]][0, 0])
@@ -182,13 +179,13 @@ class _Fold:
         items: (A, D).
     """
 
-    learnt: NDArray[np.int64]
-    means: NDArray[np.float64]
-    variances: NDArray[np.float64]
-    asked: NDArray[np.int64]
-    items: NDArray[np.float64]
+    learnt: Ints
+    means: Floats
+    variances: Floats
+    asked: Ints
+    items: Floats
 
-    def told(self, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    def told(self, classes: Ints) -> Ints:
         """Return the class (A,) told of each item when these (S,) are the classes of all speakers."""
         present, own, counts = np.unique(classes[self.learnt], return_inverse=True, return_counts=True)
         centres = np.zeros((len(present), self.means.shape[1]))
@@ -203,14 +200,12 @@ class _Fold:
 class _Problem:
     """The speakers of one parent, with the class of each; nothing in the folds depends on which class it is."""
 
-    classes: NDArray[np.int64]
-    speakers: NDArray[np.int64]
+    classes: Ints
+    speakers: Ints
     folds: tuple[_Fold, ...]
 
     @staticmethod
-    def of(
-        x: NDArray[np.float64], speaker: NDArray[np.int64], label_of: dict[int, int], rng: np.random.Generator
-    ) -> _Problem | None:
+    def of(x: Floats, speaker: Ints, label_of: dict[int, int], rng: np.random.Generator) -> _Problem | None:
         labels, counts = np.unique(list(label_of.values()), return_counts=True)
         wanted = labels[counts >= FEWEST_SPEAKERS]
         if len(wanted) < 2:
@@ -229,7 +224,7 @@ class _Problem:
         folds = tuple(_fold(parts, owner, fold_of == fold) for fold in range(fold_of.max() + 1))
         return _Problem(classes, chosen, folds)
 
-    def rates(self, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    def rates(self, classes: Ints) -> Floats:
         """The share (S,) of each speaker's items that are told right when these are the classes."""
         right, total = np.zeros(len(classes)), np.zeros(len(classes))
         for fold in self.folds:
@@ -239,7 +234,7 @@ class _Problem:
         return right / total
 
 
-def _fold_of(classes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+def _fold_of(classes: Ints, rng: np.random.Generator) -> Ints:
     """The fold of each speaker: those of a class are dealt out in turn."""
     folds = min(_FOLDS, int(np.bincount(classes).min()))
     fold_of = np.zeros(len(classes), dtype=np.int64)
@@ -249,7 +244,7 @@ def _fold_of(classes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np
     return fold_of
 
 
-def _fold(x: NDArray[np.float64], owner: NDArray[np.int64], held_out: NDArray[np.bool_]) -> _Fold:
+def _fold(x: Floats, owner: Ints, held_out: Bools) -> _Fold:
     asked = held_out[owner]
     learnt = np.flatnonzero(~held_out)
     own, items = owner[~asked], x[~asked]
@@ -264,9 +259,7 @@ def _fold(x: NDArray[np.float64], owner: NDArray[np.int64], held_out: NDArray[np
     return _Fold(learnt, (means - centre) @ axes, np.maximum(values, 0), owner[asked], (x[asked] - centre) @ axes)
 
 
-def _within(
-    variances: NDArray[np.float64], centres: NDArray[np.float64], shares: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _within(variances: Floats, centres: Floats, shares: Floats) -> Floats:
     """The centres (C, D) times the inverse of the covariance within classes, its ridge added.
 
     That covariance is the whole, diagonal here, less that between classes, of rank C - 1. With M the whitened centres
@@ -282,14 +275,13 @@ def _within(
     return np.linalg.solve(np.eye(len(m)) - m @ m.T, m) / roots * whitening
 
 
-def _gather(problems: list[_Problem], classes: list[NDArray[np.int64]], chance: float) -> ReadOff:
+def _gather(problems: list[_Problem], classes: list[Ints], chance: float) -> ReadOff:
     offsets = np.cumsum([0, *(int(problem.classes.max()) + 1 for problem in problems)])
     return ReadOff(
         rates=np.concatenate([problem.rates(own) for problem, own in zip(problems, classes, strict=True)]),
         classes=np.concatenate([own + start for own, start in zip(classes, offsets[:-1], strict=True)]),
         parents=np.repeat(np.arange(len(problems)), np.diff(offsets)),
         speakers=np.concatenate([problem.speakers for problem in problems]),
-        asked_parents=len(problems),
         items=sum(len(fold.asked) for problem in problems for fold in problem.folds),
         chance=chance,
     )

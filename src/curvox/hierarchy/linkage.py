@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from curvox.errors import InputError
-from curvox.geometry import AbstractSpace
-from curvox.hierarchy.clusters import Clusters, single_points
-from curvox.hierarchy.distances import all_distances
-from curvox.hierarchy.resampling import checked_points
+from curvox.geometry import AbstractDissimilarity, AbstractSpace
+from curvox.hierarchy.points import Floats, Ints, all_distances, checked_points
 
 # A block of products takes about this many numbers (float64: 64 MiB).
 _BLOCK_NUMBERS = 1 << 23
@@ -24,6 +22,97 @@ _ALIVE = 0.8
 
 # What is known of a cluster's nearest one: its slot and its dissimilarity; a slot that grew since; a lower bound alone.
 _KNOWN, _GROWN, _BOUND = 0, 1, 2
+
+
+@dataclass(eq=False)
+class Clusters:
+    """Clusters in slots; a slot whose cluster went into another is dead.
+
+    The dissimilarities of `curvox.geometry.AbstractDissimilarity` have the form ``u(x, y) = s w(x) w(y) |x - y|^2``.
+    With the mean weight r of a cluster, its weighted mean m and its weighted variance v, the mean of u over all pairs
+    between two clusters is ``s r_A r_B (|m_A - m_B|^2 + v_A + v_B)``, exactly, whatever their sizes: a cluster costs as
+    much as a point, and the mean dissimilarity of two of them is one inner product.
+
+    Attributes:
+        factor: s of the dissimilarity.
+        rows: (m, D + 2) mean of w x, mean of w, and ``r (|m|^2 + v)``, infinite where dead, for the product.
+        means: (m, D) the weighted means m.
+        weights: (m,) the mean weights r.
+        variances: (m,) v.
+        sizes: (m,) float64, how many points.
+    """
+
+    factor: float
+    rows: Floats
+    means: Floats
+    weights: Floats
+    variances: Floats
+    sizes: Floats
+    _memory: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64))
+
+    def between(self, a: Ints, b: Ints) -> Floats:
+        """Return the mean dissimilarities of pairs by direct difference, the same to the last bit for (b, a)."""
+        squares = np.square(self.means[a] - self.means[b]).sum(1)
+        return self.factor * (self.weights[a] * self.weights[b]) * (squares + (self.variances[a] + self.variances[b]))
+
+    def two_nearest(self, slots: Ints) -> tuple[Ints, Floats]:
+        """Return the two nearest of each of these clusters (k, 2) and about how far they are, infinite for none.
+
+        By one product: within some ``eps s r_A r_B (|m_A|^2 + |m_B|^2 + v_A + v_B)``, so that nearer ones are mixed up.
+        """
+        rows, mine = torch.from_numpy(self.rows), torch.from_numpy(slots)
+        facing = self.factor * rows[mine]
+        facing = torch.cat([-2.0 * facing[:, :-2], facing[:, -1:], facing[:, -2:-1]], dim=1)
+        if self._memory.numel() < len(mine) * len(rows):  # kept, as fresh memory costs a good part of a product
+            self._memory = rows.new_empty(len(mine) * len(rows))
+        products = self._memory[: len(mine) * len(rows)].view(len(mine), len(rows))
+        torch.mm(facing, rows.T, out=products)
+        products[torch.arange(len(mine)), mine] = torch.inf
+        values, which = products.topk(2, dim=1, largest=False)
+        return which.numpy(), values.numpy()
+
+    def merge(self, a: Ints, b: Ints) -> None:
+        """Merge the clusters in slots b into those in slots a; no slot comes twice."""
+        size = self.sizes[a] + self.sizes[b]
+        share = (self.sizes[a] / size, self.sizes[b] / size)
+        weight = share[0] * self.weights[a] + share[1] * self.weights[b]
+        mass_a, mass_b = share[0] * self.weights[a] / weight, share[1] * self.weights[b] / weight
+        gaps = self.means[b] - self.means[a]
+        self.variances[a] = (
+            mass_a * self.variances[a] + mass_b * self.variances[b] + mass_a * mass_b * np.square(gaps).sum(1)
+        )
+        self.means[a] += mass_b[:, None] * gaps
+        self.weights[a] = weight
+        self.sizes[a] = size
+        self.rows[a] = _rows(self.means[a], weight, self.variances[a])
+        self.rows[b] = 0.0
+        self.rows[b, -1] = np.inf
+
+    def keep(self, slots: Ints) -> None:
+        """Keep these slots alone, renumbered in their order."""
+        self.rows, self.means = self.rows[slots], self.means[slots]
+        self.weights, self.variances, self.sizes = self.weights[slots], self.variances[slots], self.sizes[slots]
+
+
+def single_points(dissimilarity: AbstractDissimilarity, points: Floats) -> Clusters:
+    """Return a cluster for each point (n, D) of the space.
+
+    Raises:
+        InputError: points off the space.
+    """
+    weights = dissimilarity.weights(points)
+    means = points - points.mean(0)  # differences stay, and the product cancels less
+    variances = np.zeros(len(points))
+    rows = _rows(means, weights, variances)
+    return Clusters(dissimilarity.factor, rows, means, weights, variances, np.ones(len(points)))
+
+
+def _rows(means: Floats, weights: Floats, variances: Floats) -> Floats:
+    rows = np.empty((means.shape[0], means.shape[1] + 2))
+    rows[:, :-2] = means * weights[:, None]
+    rows[:, -2] = weights
+    rows[:, -1] = weights * (np.square(means).sum(1) + variances)
+    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +129,10 @@ class Dendrogram:
             "distance".
     """
 
-    merges: NDArray[np.int64]
-    heights: NDArray[np.float64]
-    sizes: NDArray[np.int64]
-    distances: NDArray[np.float64]
+    merges: Ints
+    heights: Floats
+    sizes: Ints
+    distances: Floats
     dissimilarity: str
 
     @property
@@ -51,18 +140,18 @@ class Dendrogram:
         """How many items there are."""
         return len(self.merges) + 1
 
-    def linkage_matrix(self) -> NDArray[np.float64]:
+    def linkage_matrix(self) -> Floats:
         """Return SciPy's linkage matrix (n - 1, 4): both clusters, height, size."""
         return np.column_stack([self.merges, self.heights, self.sizes]).astype(np.float64)
 
 
 def average_linkage(
-    space: AbstractSpace, points: NDArray[np.float64], *, progress: Callable[[int, int], None] | None = None
+    space: AbstractSpace, points: Floats, *, progress: Callable[[int, int], None] | None = None
 ) -> Dendrogram:
     """Merge the two nearest clusters until one is left, by the mean dissimilarity of all their pairs (UPGMA).
 
     The dissimilarity is that of the space: the squared distance, ``1 - cos``, or in the ball ``cosh(sqrt(c) d) - 1``.
-    In these a cluster is as good as a point (`curvox.hierarchy.clusters`), so that the tree is exact in O(n D) memory.
+    In these a cluster is as good as a point (`Clusters`), so that the tree is exact in O(n D) memory.
     Heights differ from the mean of all pairs by rounding alone; where two merges are as near to each other as the
     rounding of a matrix product in float64, some ``1e-15`` of the dissimilarity to the mean point, either may come
     first. Equal points are merged first, in the order of the items.
@@ -104,7 +193,7 @@ def average_linkage(
     return Dendrogram(merges, heights, sizes, dissimilarity.distances(heights), dissimilarity.name)
 
 
-def _by_distances(space: AbstractSpace, x: NDArray[np.float64]) -> Dendrogram:
+def _by_distances(space: AbstractSpace, x: Floats) -> Dendrogram:
     from scipy.cluster.hierarchy import linkage  # slow to import
     from scipy.spatial.distance import squareform
 
@@ -135,7 +224,7 @@ class _Agglomeration:
         self.heights: list[float] = []
         self.batch = count
 
-    def merge_equal(self, points: NDArray[np.float64]) -> None:
+    def merge_equal(self, points: Floats) -> None:
         """Merge the items of each set of equal points, one after the other."""
         _, first, group = np.unique(points, axis=0, return_index=True, return_inverse=True)
         first = first[group.reshape(-1)]  # of each point, the first that equals it
@@ -159,14 +248,14 @@ class _Agglomeration:
         wanted = max(4 * len(a), self.batch // 2) if len(a) else 2 * self.batch
         self.batch = int(np.clip(wanted, _FEWEST_ROWS, _MOST_ROWS))
 
-    def _look_again(self, slots: NDArray[np.int64]) -> None:
+    def _look_again(self, slots: Ints) -> None:
         """The nearest one has grown: it is still the nearest if it is not beyond the bound for the others."""
         gap = self.clusters.between(slots, self.near[slots])
         still = gap <= self.rest[slots]
         self.gap[slots] = np.where(still, gap, np.maximum(self.gap[slots], self.rest[slots]))
         self.known[slots] = np.where(still, _KNOWN, _BOUND)
 
-    def _search(self, slots: NDArray[np.int64]) -> None:
+    def _search(self, slots: Ints) -> None:
         rows = max(1, _BLOCK_NUMBERS // len(self.alive))
         for start in range(0, len(slots), rows):
             block = slots[start : start + rows]
@@ -179,7 +268,7 @@ class _Agglomeration:
             self.rest[block] = np.maximum(np.minimum(exact.max(0), values[:, 1]), 0.0)
             self.known[block] = _KNOWN
 
-    def _mutual(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _mutual(self) -> tuple[Ints, Ints]:
         """Pairs of slots that are each other's nearest; or the nearest pair of all, where one end was not looked at.
 
         A pair closer than that would need two clusters whose bounds are lower.
@@ -194,7 +283,7 @@ class _Agglomeration:
                 return pair[:1], pair[1:]
         return a, self.near[a]
 
-    def _merge(self, a: NDArray[np.int64], b: NDArray[np.int64], heights: NDArray[np.float64]) -> None:
+    def _merge(self, a: Ints, b: Ints, heights: Floats) -> None:
         """Merge slots a and b, pair by pair, into the slots a."""
         made = self.items + len(self.heights)
         self.merges += zip(self.numbers[a].tolist(), self.numbers[b].tolist(), strict=True)
@@ -213,7 +302,7 @@ class _Agglomeration:
         self.gap[a] = np.maximum(bound, heights)
         self.known[a] = _BOUND
 
-    def _others(self, slots: NDArray[np.int64], partners: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _others(self, slots: Ints, partners: Ints) -> Floats:
         """Return lower bounds for the dissimilarity of all other clusters than the partner."""
         with_partner = (self.known[slots] == _KNOWN) & (self.near[slots] == partners)
         return np.where(with_partner, self.rest[slots], self.gap[slots])
@@ -228,14 +317,14 @@ class _Agglomeration:
         self.known, self.alive = self.known[slots], self.alive[slots]
 
 
-def _checked(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _checked(points: Floats) -> Floats:
     x = np.ascontiguousarray(checked_points(points))
     if len(x) < 2:
         raise InputError(f"a tree needs at least two points, (n, D) with n >= 2, got shape {x.shape}")
     return x
 
 
-def _sorted(found: _Agglomeration) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+def _sorted(found: _Agglomeration) -> tuple[Ints, Floats, Ints]:
     """Bring the merges into the order of their heights; a cluster that rounding put below its parts is lifted."""
     items, heights, sizes = found.items, found.heights, [1] * (2 * found.items - 1)
     lifted = [0.0] * items + heights

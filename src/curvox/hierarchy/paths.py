@@ -1,4 +1,4 @@
-"""Where each item hangs in a tree of labels: its path from the root, as numbers."""
+"""Where each item hangs in a tree of labels, as numbers; and points that are planted along such a tree."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import torch
+from numpy.typing import ArrayLike
 
-from curvox.corpora import (
-    COLUMNS,
-    NOT_OF_SPEAKERS,
-    UNKNOWN,
-    Corpus,
-    Utterance,
-    label_paths,
-    labels_of_speakers,
-)
+from curvox.corpora import COLUMNS, NOT_OF_SPEAKERS, UNKNOWN, Corpus, Utterance, label_paths, labels_of_speakers
 from curvox.errors import InputError, require_name
+from curvox.geometry import AbstractSpace
+from curvox.hierarchy.points import Bools, Floats, Ints
 
 SEPARATOR = " / "
 
@@ -41,9 +36,9 @@ class TreePaths:
     """
 
     levels: tuple[str, ...]
-    nodes: NDArray[np.int64]
+    nodes: Ints
     names: tuple[tuple[str, ...], ...]
-    known: NDArray[np.bool_]
+    known: Bools
 
     def __post_init__(self) -> None:
         depth = len(self.levels)
@@ -70,7 +65,7 @@ class TreePaths:
         require_name(level, self.levels, "level")
         return self.levels.index(level)
 
-    def tree_distance(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.int64]:
+    def tree_distance(self, i: ArrayLike, j: ArrayLike) -> Ints:
         """Return the edges between the leaves of items i and j, two for each level in which they differ.
 
         Args:
@@ -79,7 +74,7 @@ class TreePaths:
         """
         return 2 * (self.nodes[np.asarray(i)] != self.nodes[np.asarray(j)]).sum(axis=-1)
 
-    def usable(self, level: str) -> NDArray[np.bool_]:
+    def usable(self, level: str) -> Bools:
         """Return of each item (n,) whether its node at a level is known for certain.
 
         That takes its own label and those above, as nodes are whole paths; at the level "speaker" and below those
@@ -89,7 +84,7 @@ class TreePaths:
         speaker = self.levels.index("speaker") if "speaker" in self.levels else 0
         return np.all(self.known[:, (speaker if speaker <= place else 0) : place + 1], axis=1)
 
-    def certain(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.bool_]:
+    def certain(self, i: ArrayLike, j: ArrayLike) -> Bools:
         """Return whether the tree distance of items i and j is certain: whether they part at nodes that are known.
 
         Args:
@@ -110,7 +105,7 @@ class TreePaths:
             together &= self.nodes[i, place] == self.nodes[j, place]
         return certain
 
-    def parents(self, level: str) -> NDArray[np.int64]:
+    def parents(self, level: str) -> Ints:
         """Return the node of the level above that each node of a level hangs below, -1 for nodes without items.
 
         Of the uppermost level it is 0 for all, the root.
@@ -220,3 +215,42 @@ def _is_shared(lines: Sequence[Utterance], level: str) -> bool:
     """Return whether no speaker has two labels, and two speakers have the same."""
     labels = [tuple(of) for of in labels_of_speakers(lines, level).values()]
     return all(len(of) == 1 for of in labels) and len(set(labels)) < len(labels)
+
+
+# The first step in the ball, in units of 1/sqrt(c): long enough for siblings to part as on a tree, and five levels of
+# such steps stay where float64 knows distances well.
+_FIRST_STEP = 2.0
+
+
+@torch.no_grad()
+def planted_points(paths: TreePaths, space: AbstractSpace, *, dim: int, spread_ratio: float, seed: int) -> Floats:
+    """Return points (n, dim) of the space that grow along the tree.
+
+    From the root each node is a step in a random direction away from the node above, each item one from its leaf; the
+    steps of a level are all equally long, those of the next ``spread_ratio`` times that. The sums of the steps are
+    projected into the space. In the ball a step is a geodesic: it leads further out the deeper it is, for in many
+    dimensions a random direction is across the radius, and siblings are about as far apart as the way by their parent.
+
+    Args:
+        paths: of n items.
+        space: where the points shall live.
+        dim: at least 2.
+        spread_ratio: above 0, below 1; at 0.6 or less the levels are well apart.
+        seed: of the directions.
+
+    Raises:
+        InputError: options out of range.
+    """
+    if dim < 2 or not 0 < spread_ratio < 1:
+        raise InputError(f"expected dim of at least 2 and 0 < spread_ratio < 1, got {dim} and {spread_ratio}")
+    rng = np.random.default_rng(seed)
+    curvature = space.curvature
+    first_step = None if curvature is None or curvature >= 0 else _FIRST_STEP / (-curvature) ** 0.5
+    points = torch.zeros(len(paths), dim, dtype=torch.float64)
+    columns = [*paths.nodes.T, np.arange(len(paths))]
+    for depth, nodes in enumerate(columns):
+        directions = rng.normal(size=(int(nodes.max()) + 1, dim))
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        steps = torch.from_numpy(spread_ratio**depth * directions[nodes])
+        points = points + steps if first_step is None else space.exp_map(points, first_step * steps)
+    return (space.project(points) if first_step is None else points).numpy()

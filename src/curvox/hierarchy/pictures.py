@@ -15,6 +15,7 @@ from curvox.geometry import AbstractSpace
 from curvox.hierarchy.layout import CorpusLayout
 from curvox.hierarchy.linkage import Dendrogram, average_linkage
 from curvox.hierarchy.paths import TreePaths
+from curvox.hierarchy.points import Floats, Ints
 
 MOST_LEAVES = 80
 """Leaves of a dendrogram that one can still read."""
@@ -37,12 +38,12 @@ class LevelMiddles:
     """
 
     level: str
-    nodes: NDArray[np.int64]
-    parents: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-    coordinates: NDArray[np.float64]
-    projected: NDArray[np.float64]
-    radii: NDArray[np.float64] | None
+    nodes: Ints
+    parents: Ints
+    sizes: Ints
+    coordinates: Floats
+    projected: Floats
+    radii: Floats | None
     chance_radius: float | None
 
     def __len__(self) -> int:
@@ -63,11 +64,11 @@ class TreePicture:
     """
 
     layout: CorpusLayout
-    projected: NDArray[np.float64]
+    projected: Floats
     levels: tuple[LevelMiddles, ...]
-    origin: NDArray[np.float64] | None
-    projected_origin: NDArray[np.float64] | None
-    radii: NDArray[np.float64] | None
+    origin: Floats | None
+    projected_origin: Floats | None
+    radii: Floats | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class NodeDendrogram:
     """
 
     level: str
-    nodes: NDArray[np.int64]
+    nodes: Ints
     dendrogram: Dendrogram
     left_out: int
 
@@ -92,14 +93,8 @@ def tree_picture(
 ) -> TreePicture:
     """Return what is drawn of a label tree.
 
-    A node whose label is not known has no middle, and what hangs below it hangs at the nearest known node above.
-
-    Args:
-        space: where the points live.
-        points: (n, D) of the space.
-        paths: of the n items.
-        layout: of these points.
-        seed: of the draw behind ``chance_radius``.
+    A node whose label is not known has no middle, and what hangs below it hangs at the nearest known node above. Points
+    (n, D) of the space, paths and layout are of the same items; the seed is that of the draw behind ``chance_radius``.
 
     Raises:
         InputError: paths or a layout of another number of items.
@@ -160,7 +155,7 @@ def node_dendrogram(
     return NodeDendrogram(level, nodes[chosen], dendrogram, len(nodes) - len(chosen))
 
 
-def _spread_over_parents(paths: TreePaths, place: int, groups: Sequence[NDArray[np.int64]]) -> list[int]:
+def _spread_over_parents(paths: TreePaths, place: int, groups: Sequence[Ints]) -> list[int]:
     """Return the places of nodes, by turns those of each node above, of these the one with the most items first."""
     turns: dict[int, int] = {}
     order = []
@@ -171,7 +166,7 @@ def _spread_over_parents(paths: TreePaths, place: int, groups: Sequence[NDArray[
     return [k for _, _, k in sorted(order)]
 
 
-def space_radii(space: AbstractSpace, x: Tensor) -> NDArray[np.float64] | None:
+def space_radii(space: AbstractSpace, x: Tensor) -> Floats | None:
     """Return how far from the origin points (n, D) lie, in distances of the space; None without an origin."""
     if space.origin is None:
         return None
@@ -203,7 +198,7 @@ def _level(
     )
 
 
-def _members(paths: TreePaths, level: str) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+def _members(paths: TreePaths, level: str) -> tuple[Ints, list[Ints]]:
     """Return the known nodes of a level and the items of each."""
     rows = np.flatnonzero(paths.usable(level))
     own = paths.nodes[rows, paths.place(level)]
@@ -212,7 +207,7 @@ def _members(paths: TreePaths, level: str) -> tuple[NDArray[np.int64], list[NDAr
     return nodes, [group.astype(np.int64) for group in np.split(rows[order], starts[1:])] if len(nodes) else []
 
 
-def _middles(space: AbstractSpace, x: Tensor, groups: Sequence[NDArray[np.int64]]) -> Tensor:
+def _middles(space: AbstractSpace, x: Tensor, groups: Sequence[Ints]) -> Tensor:
     means = [space.mean(x[torch.from_numpy(group)]) for group in groups]
     return torch.stack(means) if means else x[:0]
 

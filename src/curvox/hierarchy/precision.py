@@ -2,16 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.hierarchy.orders import Order, orders
-from curvox.hierarchy.resampling import checked_points, checked_weights
+from curvox.hierarchy.points import Bools, Floats, Ints, block_distances, checked_points, checked_weights
+
+# Rows of distances at a time: a product costs a pass over all points. Then fewer are ranked at a time, in the cache.
+_ROWS = 64
+_BLOCK = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What is ranked behind some queries, in positions among the items that are kept.
+
+    Attributes:
+        block: where these B queries stand among all.
+        own: (B,) the queries.
+        items: (B, K) by their distance.
+        there: (B, K) whether they are ranked.
+        last: (B, K) the last rank of those at the same distance; None where every distance is another.
+    """
+
+    block: slice
+    own: Ints
+    items: Ints
+    there: Bools
+    last: Ints | None
+
+
+def orders(space: AbstractSpace, x: Floats, kept: Ints, asking: Ints, groups: Ints) -> Iterator[Order]:
+    """Put those kept (K,) of some points (n, D) in order behind each query (Q,), block by block.
+
+    Queries are among the kept; items of the query's own group (n,) are not ranked.
+    """
+    place = np.full(len(x), -1)
+    place[kept] = np.arange(len(kept))
+    rows, within, group = max(1, _BLOCK // max(1, len(kept))), x[kept], groups[kept]
+    for start in range(0, len(asking), _ROWS):
+        many = place[asking[start : start + _ROWS]]
+        of_many = block_distances(space, within, many)
+        for inner in range(0, len(many), rows):
+            own, distances = many[inner : inner + rows], of_many[inner : inner + rows]
+            distances[group[own][:, None] == group[None, :]] = np.inf
+            items = np.argsort(distances, axis=1)
+            ordered = np.take_along_axis(distances, items, axis=1)
+            block = slice(start + inner, start + inner + len(own))
+            yield Order(block, own, items, np.isfinite(ordered), _ends_of_ties(ordered))
+
+
+def _ends_of_ties(ordered: Floats) -> Ints | None:
+    """The last rank (B, K) of the items at the same distance; None where every distance is another."""
+    same = (ordered[:, 1:] == ordered[:, :-1]) & np.isfinite(ordered[:, 1:])
+    if not same.any():
+        return None
+    n = ordered.shape[1]
+    ends = np.where(np.concatenate([~same, np.ones((len(ordered), 1), dtype=bool)], axis=1), np.arange(n), n)
+    return np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,40 +75,17 @@ class AveragePrecisions:
         values: (Q,) their average precisions, in (0, 1].
         chance: (Q,) what a random order would have on average.
         pull: (n,) the derivative of the mean of ``values`` by the weight of each item among those that are ranked.
-        asked: how many items asked, those with nothing to find included.
     """
 
-    queries: NDArray[np.int64]
-    values: NDArray[np.float64]
-    chance: NDArray[np.float64]
-    pull: NDArray[np.float64]
-    asked: int
-
-
-def mean_average_precision(
-    space: AbstractSpace,
-    points: NDArray[np.float64],
-    labels: ArrayLike,
-    *,
-    known: ArrayLike | None = None,
-    apart: ArrayLike | None = None,
-    weights: ArrayLike | None = None,
-) -> float:
-    """Return the mean average precision of all items, NaN where no item has another of its label.
-
-    Each item ranks all others by their distance in the space; its average precision is the mean, over the items of its
-    own label, of the share of that label among what is ranked no later. As a measure of embedded graphs: Nickel & Kiela
-    2017 (Poincaré embeddings, arXiv:1705.08039), Sala et al. 2018. See `average_precisions` for the arguments;
-    ``weights`` also says how much each item asks.
-    """
-    found = average_precisions(space, points, labels, known=known, apart=apart, weights=weights)
-    w = checked_weights(None if weights is None else np.asarray(weights), len(found.pull))[found.queries]
-    return float(w @ found.values / w.sum()) if len(w) and w.any() else float("nan")
+    queries: Ints
+    values: Floats
+    chance: Floats
+    pull: Floats
 
 
 def average_precisions(
     space: AbstractSpace,
-    points: NDArray[np.float64],
+    points: Floats,
     labels: ArrayLike,
     *,
     known: ArrayLike | None = None,
@@ -64,9 +93,12 @@ def average_precisions(
     fixed: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     queries: ArrayLike | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> AveragePrecisions:
     """Return the average precision of queries against all items, exactly, block by block.
+
+    Each query ranks all others by their distance in the space; its average precision is the mean, over the items of its
+    own label, of the share of that label among what is ranked no later. As a measure of embedded graphs: Nickel & Kiela
+    2017 (Poincaré embeddings, arXiv:1705.08039), Sala et al. 2018.
 
     Items at the same distance are ranked together, so a space where all points are one has the share of the label.
 
@@ -82,7 +114,6 @@ def average_precisions(
             group a speaker that is drawn twice is two people, neither of whom sees the other's items as its own.
         weights: (n,) how often each item is ranked, at least 0; 1 if None.
         queries: (Q,) positions of the items that ask; all if None.
-        progress: called with queries done and queries to do.
 
     Raises:
         InputError: arrays of other shapes.
@@ -97,23 +128,19 @@ def average_precisions(
     for order in orders(space, x, kept, asking, columns.groups):
         values[order.block], chance[order.block], pulled = _block(order, ranked)
         pull[kept] += pulled
-        if progress:
-            progress(order.block.stop, len(asking))
     found = np.isfinite(values)
-    return AveragePrecisions(
-        asking[found], values[found], chance[found], pull / max(1, int(found.sum())), asked=len(asking)
-    )
+    return AveragePrecisions(asking[found], values[found], chance[found], pull / max(1, int(found.sum())))
 
 
 def mean_precisions(
     space: AbstractSpace,
-    points: NDArray[np.float64],
-    labels: NDArray[np.int64],
+    points: Floats,
+    labels: Ints,
     *,
     known: ArrayLike | None = None,
     apart: ArrayLike | None = None,
     queries: ArrayLike | None = None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the mean average precision (K,) for each row of labels (K, n), NaN where queries have nothing to find.
 
     The items are put in order once for all rows. See `average_precisions` for the arguments.
@@ -132,7 +159,7 @@ def mean_precisions(
     return np.divide(sums, counts, out=np.full(len(labels), np.nan), where=counts > 0)
 
 
-def chance_of_random_order(relevant: ArrayLike, ranked: ArrayLike) -> NDArray[np.float64]:
+def chance_of_random_order(relevant: ArrayLike, ranked: ArrayLike) -> Floats:
     """Return the average precision that a random order has on average.
 
     With R of N items to find, ``(H + (R - 1) / (N - 1) (N - H)) / N`` where H is the N-th harmonic number: the item at
@@ -151,18 +178,18 @@ def chance_of_random_order(relevant: ArrayLike, ranked: ArrayLike) -> NDArray[np
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    labels: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    fixed: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    known: NDArray[np.bool_]
+    labels: Ints
+    groups: Ints
+    fixed: Ints
+    weights: Floats
+    known: Bools
 
 
 @dataclass(frozen=True, eq=False)
 class _Ranked:
-    labels: NDArray[np.int64]
-    fixed: NDArray[np.int64]
-    weights: NDArray[np.float64]
+    labels: Ints
+    fixed: Ints
+    weights: Floats
 
 
 def _columns(
@@ -187,7 +214,7 @@ def _columns(
     return made
 
 
-def _unweighted(order: Order, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _unweighted(order: Order, labels: Ints) -> Floats:
     """The average precisions of the queries that have something to find."""
     relevant = (labels[order.items] == labels[order.own][:, None]) & order.there
     found, total = np.cumsum(relevant, axis=1), np.arange(1, relevant.shape[1] + 1)[None]
@@ -198,7 +225,7 @@ def _unweighted(order: Order, labels: NDArray[np.int64]) -> NDArray[np.float64]:
     return sums[whole > 0] / whole[whole > 0]
 
 
-def _block(order: Order, ranked: _Ranked) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _block(order: Order, ranked: _Ranked) -> tuple[Floats, Floats, Floats]:
     """Average precisions (B,), their chance (B,), and the sum of their derivatives by the weights (n,).
 
     With w the weights in rank order, R and C the running sums of those to find and of all, and S the whole of R, the
@@ -224,14 +251,8 @@ def _block(order: Order, ranked: _Ranked) -> tuple[NDArray[np.float64], NDArray[
 
 
 def _pull(
-    hits: NDArray[np.float64],
-    relevant: NDArray[np.bool_],
-    precision: NDArray[np.float64],
-    total: NDArray[np.float64],
-    values: NDArray[np.float64],
-    whole: NDArray[np.float64],
-    last: NDArray[np.int64] | None,
-) -> NDArray[np.float64]:
+    hits: Floats, relevant: Bools, precision: Floats, total: Floats, values: Floats, whole: Floats, last: Ints | None
+) -> Floats:
     """The derivative of each average precision by the weight at each rank (B, n); 0 where nothing is to be found."""
     each = np.where(total > 0, hits / total, 0.0)
     if last is not None:  # what is ranked together counts at the end of its tie
@@ -246,7 +267,7 @@ def _pull(
     return np.where(whole[:, None] > 0, (gain - lost) / whole[:, None], 0.0)
 
 
-def _at_ends(part: NDArray[np.float64], last: NDArray[np.int64]) -> NDArray[np.float64]:
+def _at_ends(part: Floats, last: Ints) -> Floats:
     moved = np.zeros_like(part)
     np.add.at(moved, (np.arange(len(part))[:, None], last), part)
     return moved

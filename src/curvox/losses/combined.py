@@ -1,18 +1,21 @@
-"""Combined: a weighted sum of losses over the same embeddings."""
+"""Combined, a weighted sum of losses; and the way from a description, as it stands in a recipe, to a loss."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from curvox.errors import InputError, nearest, require_positive
+from curvox.errors import InputError, RecipeError, nearest, require_positive
+from curvox.geometry import create_space
 from curvox.losses import LOSSES
+from curvox.losses.centres.am_softmax import RAMSoftmax
+from curvox.losses.centres.ham_softmax import HAMSoftmax
 from curvox.losses.contract import AbstractLoss, LossOutput
-from curvox.losses.ham_softmax import HAMSoftmax
-from curvox.losses.ram_softmax import RAMSoftmax
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,7 @@ class Combined(AbstractLoss):
     """
 
     def __init__(
-        self,
-        dim: int,
-        speakers: int,
-        *,
-        parts: Sequence[WeightedLoss] | None = None,
-        space_of: str | None = None,
+        self, dim: int, speakers: int, *, parts: Sequence[WeightedLoss] | None = None, space_of: str | None = None
     ) -> None:
         super().__init__(dim, speakers)
         if parts is None:
@@ -115,3 +113,55 @@ def _part_names(losses: Sequence[AbstractLoss]) -> list[str]:
         taken = sum(name == base or name.startswith(f"{base}_") for name in names)
         names.append(base if not taken else f"{base}_{taken + 1}")
     return names
+
+
+Tree = Mapping[str, Sequence[int]]
+"""For each level of the tree above the speakers the number of each speaker's label, -1 where it is unknown."""
+
+_GIVEN = ("dim", "speakers", "tree")
+
+
+def create_loss(
+    description: str | Mapping[str, Any], *, dim: int, speakers: int, tree: Tree | None = None
+) -> AbstractLoss:
+    """Build a loss from its table name, or from a mapping of ``name`` and constructor arguments.
+
+    ``space`` is described as for `curvox.geometry.create_space`; the ``parts`` of ``combined`` are a list of such
+    mappings, each with a ``weight``. ``tree`` is for the losses that have ``levels``; the others do without it:
+
+    >>> loss = create_loss({"name": "ham_softmax", "margin": 0.3, "space": {"name": "poincare_ball", "c": 0.5}},
+    ...                    dim=192, speakers=10)
+    >>> loss.space.describe()["c"]
+    0.5
+
+    Raises:
+        UnknownNameError: no loss, space or lift of that name; the nearest names are listed.
+        RecipeError: an argument that the loss does not have, or no name.
+        InputError: a value outside its range.
+    """
+    cls, arguments = LOSSES.read(description, given=_GIVEN)
+    parameters = inspect.signature(cls).parameters
+    if arguments.get("space") is not None:
+        arguments["space"] = create_space(arguments["space"])
+    if arguments.get("parts") is not None:
+        arguments["parts"] = _create_parts(arguments["parts"], dim, speakers, tree)
+    if tree is not None and "tree" in parameters:
+        arguments["tree"] = tree
+    if "speakers" in parameters:
+        return cls(dim, speakers, **arguments)
+    return cls(dim, **arguments)  # a pair loss takes any speakers
+
+
+def takes_tree(name: str) -> bool:
+    """Whether the loss of this table name wants the tree above the speakers."""
+    return "tree" in inspect.signature(LOSSES.load(name)).parameters
+
+
+def _create_parts(parts: Any, dim: int, speakers: int, tree: Tree | None) -> list[WeightedLoss]:
+    if not isinstance(parts, list) or not all(isinstance(part, Mapping) and "weight" in part for part in parts):
+        raise RecipeError('parts must be a list of mappings with the keys "name" and "weight"')
+    built = []
+    for part in parts:
+        rest = {key: value for key, value in part.items() if key != "weight"}
+        built.append(WeightedLoss(part["weight"], create_loss(rest, dim=dim, speakers=speakers, tree=tree)))
+    return built

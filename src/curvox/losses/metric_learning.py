@@ -23,8 +23,8 @@ from curvox.losses.metric_learning_names import (
     load,
     missing,
 )
-from curvox.losses.mining import same_speaker
-from curvox.losses.pairs import checked_space, require_pairs
+from curvox.losses.pairs.mining import same_speaker
+from curvox.losses.pairs.pairs import checked_space, require_pairs
 
 
 def as_distance(space: AbstractSpace) -> Any:

@@ -13,10 +13,7 @@ from torch import Tensor
 
 from curvox.errors import require_non_negative, require_positive
 from curvox.geometry import Euclidean
-from curvox.losses import LossOutput
-from curvox.losses.mining import same_speaker
-from curvox.losses.pair_terms import mean_of
-from curvox.losses.pairs import AbstractPairLoss, inputs_of_pairs, require_pairs
+from curvox.losses import AbstractPairLoss, LossOutput, inputs_of_pairs, mean_of, require_pairs, same_speaker
 
 
 def hinge_as_given_losses(x: Tensor, y: Tensor, same: Tensor, *, margin: float = 1.0) -> Tensor:

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from curvox.hierarchy.paths import TreePaths
-    from curvox.hierarchy.pictures import NodeDendrogram, TreePicture
+    from curvox.hierarchy import NodeDendrogram, TreePaths, TreePicture
 
 
 def dendrogram_figure(grown: NodeDendrogram, paths: TreePaths, *, name: str = "dendrogram") -> str:

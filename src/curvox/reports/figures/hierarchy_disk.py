@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from curvox.hierarchy.paths import TreePaths
-    from curvox.hierarchy.pictures import LevelMiddles, TreePicture
+    from curvox.hierarchy import LevelMiddles, TreePaths, TreePicture
 
 # How the nodes of a label tree look in its pictures: the largest eight of a level by colour and mark, then others.
 

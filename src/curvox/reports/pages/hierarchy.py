@@ -36,9 +36,7 @@ from curvox.reports.tables.hierarchy import PAPERS, known_shares, measure_groups
 from curvox.reports.tables.tables import count
 
 if TYPE_CHECKING:
-    from curvox.hierarchy.paths import TreePaths
-    from curvox.hierarchy.pictures import LevelMiddles, NodeDendrogram, TreePicture
-    from curvox.hierarchy.tree_measures import TreeMeasures
+    from curvox.hierarchy import LevelMiddles, NodeDendrogram, TreeMeasures, TreePaths, TreePicture
 
 # What the script of the hierarchy page is given: the points, the tree and the looks, as JSON that stays inside its
 # element whatever the labels hold.

@@ -11,8 +11,7 @@ from curvox.reports.tables.tables import NOTHING, count
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from curvox.hierarchy.paths import TreePaths
-    from curvox.hierarchy.tree_measures import Measure, TreeMeasures
+    from curvox.hierarchy import Measure, TreeMeasures, TreePaths
 
 WHOLE_TREE = "whole tree"
 

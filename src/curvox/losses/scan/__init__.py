@@ -1,0 +1,1 @@
+"""One pass over any number of class centres, in blocks, and over several processes."""
