@@ -32,8 +32,8 @@ from curvox.metrics import (
 )
 from curvox.metrics.inputs import check_speakers
 from curvox.scoring import score_pairs
-from curvox.scoring.calibration import fit_calibration
-from curvox.scoring.threshold_intervals import rate_intervals
+from curvox.scoring.calibration.contract import fit_calibration
+from curvox.scoring.calibration.thresholds import rate_intervals
 
 RESULTS = Path(__file__).parent / "results" / "which_threshold.md"
 DEV = ("alnum", "arabic", "dsp", "msc", "wuw")

@@ -126,7 +126,7 @@ def test_bootstrap_speakers__does_not_depend_on_the_block_size(monkeypatch):
     scores, labels, enrolment, test = draw_scores(np.random.default_rng(9), speakers=3, trials=40)
     found = []
     for block_bytes in (1, 100, 10_000):
-        monkeypatch.setattr("curvox.metrics.draws._BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr("curvox.metrics.resamples._BLOCK_BYTES", block_bytes)
         found.append(bootstrap_speakers(scores, labels, enrolment_speakers=enrolment, test_speakers=test, resamples=50))
     assert found[0].redrawn > 0
     for other in found[1:]:

@@ -21,7 +21,7 @@ def small_trials(seed, speakers=6, trials=60):
 def test_speaker_draws__are_one_stream_of_multinomial_draws(monkeypatch):
     expected = np.random.default_rng(3).multinomial(7, np.full(7, 1 / 7), size=25)
     for block_bytes in (1, 200, 1 << 20):
-        monkeypatch.setattr("curvox.metrics.draws._BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr("curvox.metrics.resamples._BLOCK_BYTES", block_bytes)
         np.testing.assert_array_equal(list(islice(speaker_draws(7, seed=3), 25)), expected)
     assert list(speaker_draws(0, seed=3)) == []
 

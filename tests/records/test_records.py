@@ -20,7 +20,7 @@ from curvox.audio.sources.shard_index import Shard, ShardHead, read_head
 from curvox.bench import RunRecord, ScoredList, read_record, write_record
 from curvox.diagnosis import Death, diagnosis_from_tree, diagnosis_tree
 from curvox.embedder import DecisionCard, DevResult, ModelDescription, read_description
-from curvox.embedder.model_folder import write_description
+from curvox.embedder.checkpoint import write_description
 from curvox.errors import CheckpointError, CorpusError, CurvoxError, InputError
 from curvox.evaluating import (
     Breakdown,

@@ -11,9 +11,8 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from curvox.errors import InputError, UnknownNameError
-from curvox.scoring.calibration import CALIBRATIONS, fit_calibration, posterior
-from curvox.scoring.isotonic_calibration import IsotonicCalibration
-from curvox.scoring.logistic_calibration import LogisticCalibration
+from curvox.scoring.calibration.contract import CALIBRATIONS, fit_calibration, posterior
+from curvox.scoring.calibration.regression import IsotonicCalibration, LogisticCalibration
 
 LAW = settings(max_examples=30, deadline=None)
 KINDS = sorted(CALIBRATIONS)

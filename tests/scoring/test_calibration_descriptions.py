@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curvox.errors import InputError
-from curvox.scoring.calibration import CALIBRATIONS, calibration_from, fit_calibration
+from curvox.scoring.calibration.contract import CALIBRATIONS, calibration_from, fit_calibration
 
 KINDS = sorted(CALIBRATIONS)
 

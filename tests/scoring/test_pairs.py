@@ -9,7 +9,7 @@ from scoring_draws import draw_points, draw_rows
 
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall, lorentz_inner, to_lorentz
 from curvox.scoring import SCORERS, default_scorer, score_pairs
-from curvox.scoring.products import gathered_products, pair_products
+from curvox.scoring.pairs import gathered_products, pair_products
 from curvox.scoring.scorers import PRODUCT_BOUND
 
 SPACES = [Euclidean(), Hypersphere(), PoincareBall(c=1.0), PoincareBall(c=0.1), PoincareBall(c=4.0)]

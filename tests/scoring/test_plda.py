@@ -12,7 +12,7 @@ from scoring_draws import draw_covariance, draw_problem, draw_recordings, joint_
 
 from curvox.errors import InputError
 from curvox.metrics import equal_error_rate
-from curvox.scoring.plda import TwoCovariancePLDA
+from curvox.scoring.back_ends.plda import TwoCovariancePLDA
 
 LAW = settings(max_examples=25, deadline=None)
 

@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from curvox.errors import InputError, UnknownNameError
 from curvox.metrics import OperatingPoint, equal_error_rate
 from curvox.records import from_plain, to_json, to_plain
-from curvox.scoring.thresholds import NamedThreshold, bayes_decisions, find_thresholds, measurable_rates
+from curvox.scoring.calibration.thresholds import NamedThreshold, bayes_decisions, find_thresholds, measurable_rates
 
 LAW = settings(max_examples=30, deadline=None)
 POINTS = (OperatingPoint(0.01), OperatingPoint(0.05, cost_miss=10.0))

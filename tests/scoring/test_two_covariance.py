@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from scoring_draws import draw_covariance, draw_problem, joint_covariance
 
-from curvox.scoring.two_covariance import (
+from curvox.scoring.back_ends.two_covariance import (
     estimate_two_covariances,
     log_likelihood,
     moment_between,

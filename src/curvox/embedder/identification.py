@@ -13,11 +13,9 @@ import numpy as np
 
 from curvox.audio import AUDIO_SUFFIXES, RecordingQuality
 from curvox.corpora import read_corpus, read_enrolments
-from curvox.embedder.card.calibrated_scoring import CalibratedScoring
-from curvox.embedder.card.decision_card import DecisionCard
-from curvox.embedder.decisions import NOT_CALIBRATED, warnings_of
+from curvox.embedder.card.decision_card import CalibratedScoring, DecisionCard
+from curvox.embedder.decisions import NOT_CALIBRATED, EmbeddedRecordings, EnrolledModels, enrol_models, warnings_of
 from curvox.embedder.embedder import Embedder, Source
-from curvox.embedder.recordings import EmbeddedRecordings, EnrolledModels, enrol_models
 from curvox.errors import InputError
 from curvox.records import to_plain
 from curvox.scoring import default_scorer, score_pairs

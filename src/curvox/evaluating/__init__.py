@@ -19,13 +19,18 @@ from curvox.evaluating.comparison import (
     compare_finished,
     same_trials,
 )
-from curvox.evaluating.folder import (
+from curvox.evaluating.folders import (
     EVALUATION_FILES,
     FinishedEvaluation,
+    corpus_of,
     evaluation_folder,
     evaluation_name,
     find_evaluation,
     read_evaluation_folder,
+    run_folder,
+    title_of,
+    training_corpus,
+    training_speakers,
     write_evaluation_folder,
 )
 from curvox.evaluating.report import (
@@ -40,13 +45,11 @@ from curvox.evaluating.report import (
     read_report,
     staged,
 )
-from curvox.evaluating.runs import corpus_of, run_folder, title_of, training_corpus, training_speakers
 from curvox.evaluating.trial_parts import breakdowns_of, parse_by, worst_trials
 
 if TYPE_CHECKING:
     from curvox.evaluating.back_ends import back_end_words, choose_cohort, embed_cohort, fit_back_end, read_back_end
-    from curvox.evaluating.calibration import Calibrated, calibrate
-    from curvox.evaluating.evaluation import compare, evaluate, evaluate_scored, scores_from_file
+    from curvox.evaluating.evaluation import Calibrated, calibrate, compare, evaluate, evaluate_scored, scores_from_file
     from curvox.evaluating.system import ScoredTrials, System, open_system, score_plan, utterances_of
 
 __all__ = [

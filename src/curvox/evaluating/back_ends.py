@@ -15,8 +15,8 @@ import yaml
 from curvox.corpora import Corpus, Utterance
 from curvox.embedder import Embedder
 from curvox.errors import CheckpointError, InputError
+from curvox.evaluating.folders import run_folder, training_corpus
 from curvox.evaluating.report import Progress, staged
-from curvox.evaluating.runs import run_folder, training_corpus
 from curvox.files import tensors_from_file, tensors_to_file
 from curvox.scoring import AbstractBackEnd, AbstractFittedBackEnd, create_back_end, require_other_speakers
 

@@ -19,8 +19,8 @@ from curvox.embedder import (
 )
 from curvox.errors import InputError
 from curvox.evaluating.back_ends import COHORT_RECORDINGS, back_end_words, fit_back_end, read_back_end
+from curvox.evaluating.folders import run_folder, title_of
 from curvox.evaluating.report import Progress, ScoringFacts, staged
-from curvox.evaluating.runs import run_folder, title_of
 from curvox.geometry import AbstractSpace
 from curvox.scoring import (
     SCORE_MEAN,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError, require_positive
-from curvox.metrics.corners import Corners
 from curvox.metrics.roc import RocPoints
-from curvox.metrics.sorted_trials import SortedTrials, sort_trials
+from curvox.metrics.sorted_trials import Corners, SortedTrials, sort_trials
 
 
 @dataclass(frozen=True)
@@ -152,3 +153,26 @@ def normalised_cost(
     false_alarm = point.cost_false_alarm * (1 - point.p_target)
     constant = min(miss, false_alarm)
     return (miss / constant) * false_rejection + (false_alarm / constant) * false_acceptance
+
+
+# Operating points of published evaluations, by name.
+
+# The evaluation plans of NIST for the SREs, the rules of VoxSRC 2020 to 2023 and of CNSRC 2022. SRE12, SRE16 and the
+# telephone part of SRE18 average the cost over the two points of theirs.
+OPERATING_POINTS: Mapping[str, OperatingPoint] = MappingProxyType(
+    {
+        "voxceleb": OperatingPoint(0.01),
+        "voxsrc": OperatingPoint(0.05),
+        "cnceleb": OperatingPoint(0.01),
+        "sre08": OperatingPoint(0.01, cost_miss=10.0),
+        "sre10": OperatingPoint(0.001),
+        "sre12_low": OperatingPoint(0.001),
+        "sre12_high": OperatingPoint(0.01),
+        "sre16_low": OperatingPoint(0.005),
+        "sre16_high": OperatingPoint(0.01),
+        "sre18_low": OperatingPoint(0.005),
+        "sre18_high": OperatingPoint(0.01),
+        "sre18_video": OperatingPoint(0.05),
+        "sre19_video": OperatingPoint(0.05),
+    }
+)

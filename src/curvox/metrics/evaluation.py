@@ -11,16 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.metrics.bootstrap import replicate
-from curvox.metrics.calibration_curve import CalibrationCurve, calibration_of_sorted
+from curvox.metrics.cllr import CalibrationCurve, calibration_of_sorted
 from curvox.metrics.dcf import MinDcf, OperatingPoint
-from curvox.metrics.det import DetCurve, det_curve
-from curvox.metrics.eer import Eer
+from curvox.metrics.error_rates import Eer
 from curvox.metrics.figures import DEFAULT_POINTS, DEFAULT_RATES, Choice, Figure, figures_of_sorted, point_key
 from curvox.metrics.health import ScoreHealth, ScoreHistogram, health_of_sorted, score_histogram
 from curvox.metrics.inputs import check_level, check_mask, check_speakers, check_trials, number_speakers
 from curvox.metrics.intervals import Interval
 from curvox.metrics.resamples import weighed_trials
-from curvox.metrics.roc import corners_of_sorted, tied_share
+from curvox.metrics.roc import DetCurve, corners_of_sorted, det_curve, tied_share
 from curvox.metrics.sorted_trials import sort_checked
 
 _FEW_SPEAKERS = 10

@@ -9,13 +9,11 @@ from numpy.typing import ArrayLike
 
 from curvox.errors import InputError
 from curvox.metrics.cllr import cllr_of_sorted
-from curvox.metrics.corners import area, equal_error_value, hull_of, lowest_bits
 from curvox.metrics.dcf import OperatingPoint, actual_dcf_of_sorted, min_dcf_of_sorted
-from curvox.metrics.eer import eer_of_sorted
+from curvox.metrics.error_rates import eer_of_sorted, far_at_frr_of_sorted, frr_at_far_of_sorted
 from curvox.metrics.inputs import check_rate
 from curvox.metrics.intervals import Interval
-from curvox.metrics.rates import far_at_frr_of_sorted, frr_at_far_of_sorted
-from curvox.metrics.sorted_trials import SortedTrials, sort_trials
+from curvox.metrics.sorted_trials import SortedTrials, area, equal_error_value, hull_of, lowest_bits, sort_trials
 
 DEFAULT_POINTS = (OperatingPoint(0.01), OperatingPoint(0.05))
 DEFAULT_RATES = (0.01, 0.001)

@@ -16,7 +16,7 @@ from torch import Tensor
 from curvox import geometry
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, NoMiddleError
-from curvox.scoring.inputs import check_index, check_inside, check_models, check_points
+from curvox.scoring.pairs import check_index, check_inside, check_models, check_points
 from curvox.tables import Entry, Table
 
 _HERE = "curvox.scoring.enrolment"

@@ -1,6 +1,10 @@
-"""Scores of trials: which two recordings, by which scorer."""
+"""What scoring refuses: points of a wrong shape or place, and rows that are not there."""
 
 from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,10 +13,203 @@ from torch import Tensor
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.scoring.inputs import check_points, check_trials
-from curvox.scoring.products import pair_products, pair_scores
 from curvox.scoring.scorers import AbstractProductScorer, AbstractScorer
 from curvox.tables import Entry, Table
+
+
+def check_points(points: Tensor | ArrayLike, name: str = "points") -> Tensor:
+    """Return points (N, D) in float64, or refuse another shape, other numbers, and NaN or infinite rows by index."""
+    tensor = points.detach() if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
+    if tensor.ndim != 2 or tensor.is_complex():
+        raise InputError(
+            f"{name} must be real numbers of shape (recordings, dimension), got {tensor.dtype} of shape "
+            f"{tuple(tensor.shape)}"
+        )
+    tensor = tensor.to(torch.float64)
+    if tensor.numel() and not torch.isfinite(torch.stack(tensor.aminmax())).all():
+        wrong = torch.nonzero(~torch.isfinite(tensor).all(dim=1)).flatten()
+        raise InputError(
+            f"{name} must be finite, {len(wrong)} of {len(tensor)} are not, the first is {name}[{int(wrong[0])}]; "
+            "the model diverged or the recording is broken"
+        )
+    return tensor
+
+
+def check_inside(space: AbstractSpace, points: Tensor) -> None:
+    """Refuse points (..., D) of a ball that lie outside; elsewhere there is no outside."""
+    if space.ball is not None:
+        space.ball.require_inside(points)
+
+
+def check_index(index: ArrayLike, count: int, name: str) -> NDArray[np.int64]:
+    """Return the rows (T,) that trials name, or refuse what is no row of ``count`` points."""
+    array = np.asarray(index)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InputError(
+            f"{name} must be a vector of whole numbers, one for each trial, got {array.dtype} of shape {array.shape}"
+        )
+    array = array.astype(np.int64, copy=False)
+    if array.size and (array.min() < 0 or array.max() >= count):
+        trial = np.flatnonzero((array < 0) | (array >= count))[0]
+        raise InputError(
+            f"{name} must lie between 0 and {count - 1}, the rows of the points; trial {trial} names row {array[trial]}"
+        )
+    return array
+
+
+def check_trials(
+    enrolment_index: ArrayLike, test_index: ArrayLike, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return both sides of all trials, or refuse sides of different lengths and rows that are not among ``count``."""
+    enrolment = check_index(enrolment_index, count, "enrolment_index")
+    test = check_index(test_index, count, "test_index")
+    if len(enrolment) != len(test):
+        raise InputError(f"a trial has two sides, got {len(enrolment)} enrolment and {len(test)} test indices")
+    return enrolment, test
+
+
+def check_speakers(speakers: ArrayLike, count: int) -> NDArray[Any]:
+    """Return the speakers (C,) of ``count`` points, text or whole numbers, or refuse another length or a gap."""
+    names = np.asarray(speakers)
+    if names.shape != (count,):
+        raise InputError(f"speakers must name one speaker for each of the {count} points, got shape {names.shape}")
+    missing = [i for i, name in enumerate(names.tolist()) if name is None or name == ""]
+    if missing:
+        raise InputError(f"every point needs its speaker; that of point {missing[0]} is missing")
+    if names.dtype.kind == "O" and all(isinstance(name, str) for name in names):
+        names = names.astype(str)
+    if names.dtype.kind not in "iuU":
+        raise InputError(f"speakers must be all text or all whole numbers, got {names.dtype}")
+    return names
+
+
+def check_models(rows: Sequence[ArrayLike], count: int) -> list[NDArray[np.int64]]:
+    """Return the rows of every model, or refuse a model without recordings and rows that are not among ``count``."""
+    models = [np.asarray(of_model) for of_model in rows]
+    for i, of_model in enumerate(models):
+        if of_model.ndim != 1 or of_model.size == 0 or of_model.dtype.kind not in "iu":
+            raise InputError(
+                f"every model needs the rows of at least one recording, as a vector of whole numbers; rows[{i}] is "
+                f"{of_model.dtype} of shape {of_model.shape}"
+            )
+        if of_model.min() < 0 or of_model.max() >= count:
+            wrong = of_model[(of_model < 0) | (of_model >= count)][0]
+            raise InputError(f"rows[{i}] names row {wrong}, but the points have the rows 0 to {count - 1}")
+    return [of_model.astype(np.int64, copy=False) for of_model in models]
+
+
+# Inner products of many pairs of rows: chosen pairs one by one, or all pairs of two sets in blocks.
+#
+# The pairs of a trial list are a sampled matrix product: of the matrix of all inner products, a few entries. PyTorch
+# computes such entries in place, without copying the rows of every trial beside each other first, which is what takes
+# the time otherwise. An entry is one dot product, added up in the same order whatever else is computed with it.
+
+# Rows gathered for the direct formula take about this many numbers a side (float64: 4 MiB).
+GATHERED_NUMBERS = 1 << 19
+
+
+def pair_products(rows: Tensor, first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
+    """Return the inner products (T,) of ``rows[first]`` and ``rows[second]``, rows (N, D) in float64.
+
+    On a CPU the products are equal to the last bit for any order and number of pairs and any number of threads. The
+    memory beside the result is about 60 bytes a pair; elsewhere the rows are gathered, in blocks.
+    """
+    if rows.device.type != "cpu":
+        return gathered_products(rows, first, second)
+    if len(first) > len(rows) ** 2:  # a sparse matrix has no more entries than places
+        every = np.arange(len(rows))
+        products = pair_products(rows, np.repeat(every, len(rows)), np.tile(every, len(rows)))
+        return products[torch.from_numpy(first * len(rows) + second)]
+    order = None if np.all(first[1:] >= first[:-1]) else np.argsort(first)
+    starts = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(first, minlength=len(rows)), out=starts[1:])
+    columns = torch.from_numpy(second if order is None else second[order])
+    with warnings.catch_warnings():  # CSR tensors call themselves a beta
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
+        wanted = torch.sparse_csr_tensor(
+            torch.from_numpy(starts),
+            columns,
+            torch.zeros(len(columns), dtype=rows.dtype),
+            size=(len(rows), len(rows)),
+            check_invariants=False,  # the same pair may come twice
+        )
+        products = torch.sparse.sampled_addmm(wanted, rows, rows.T, beta=0.0).values()
+    if order is None:
+        return products
+    return torch.empty_like(products).index_copy_(0, torch.from_numpy(order), products)
+
+
+def gathered_products(rows: Tensor, first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
+    """Return what `pair_products` returns in the plain way, the rows of a block of pairs copied beside each other."""
+    products = rows.new_empty(len(first))
+    for block in _blocks(len(first), rows.shape[1]):
+        products[block] = (_take(rows, first[block]) * _take(rows, second[block])).sum(-1)
+    return products
+
+
+def pair_scores(rule: AbstractScorer, rows: Tensor, first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
+    """Return the direct scores (T,) of prepared rows: exact for close pairs, and slow."""
+    scores = rows.new_empty(len(first))
+    for block in _blocks(len(first), rows.shape[1]):
+        scores[block] = rule.score(_take(rows, first[block]), _take(rows, second[block]))
+    return scores
+
+
+def top_score_blocks(
+    rule: AbstractScorer, x: Tensor, y: Tensor, top_k: int, block_rows: int
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield the ``top_k`` largest scores of prepared rows x (N, D) with y (S, D), ``block_rows`` rows of x at a time.
+
+    The scores (block_rows, top_k) come in no order. They are chosen by nearness: only the chosen are made scores of.
+    """
+    if not isinstance(rule, AbstractProductScorer):
+        yield from _top_score_rows(rule, x, y, top_k)
+        return
+    x_terms, y_terms = rule.terms(x), rule.terms(y)
+    memory = x.new_empty(min(block_rows, len(x)), len(y))
+    for start in range(0, len(x), block_rows):
+        block = slice(start, min(start + block_rows, len(x)))
+        of_block = tuple(term[block, None] for term in x_terms)
+        products = torch.mm(x[block], y.T, out=memory[: block.stop - start])
+        nearness, which = _largest(rule.nearness(products, of_block, y_terms), top_k)
+        of_chosen = y_terms if top_k == len(y) else tuple(term[which] for term in y_terms)
+        scores, good = rule.from_nearness(nearness, of_block, of_chosen)
+        if good is not None:
+            _score_close(rule, x[block], y, which, scores, good)
+        yield block, scores
+
+
+def _top_score_rows(rule: AbstractScorer, x: Tensor, y: Tensor, top_k: int) -> Iterator[tuple[slice, Tensor]]:
+    for row in range(len(x)):
+        scores = rule.score(x[row].expand_as(y), y)
+        yield slice(row, row + 1), scores.topk(top_k, sorted=False).values[None]
+
+
+def _largest(nearness: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    if count == nearness.shape[1]:
+        return nearness, torch.arange(count, device=nearness.device).expand_as(nearness)
+    values, which = nearness.topk(count, dim=1, sorted=False)
+    return values, which
+
+
+def _score_close(
+    rule: AbstractProductScorer, x: Tensor, y: Tensor, which: Tensor, scores: Tensor, good: Tensor
+) -> None:
+    i, j = torch.nonzero(~good, as_tuple=True)
+    for block in _blocks(len(i), x.shape[1]):
+        scores[i[block], j[block]] = rule.score(x[i[block]], y[which[i[block], j[block]]])
+
+
+def _take(rows: Tensor, index: NDArray[np.int64]) -> Tensor:
+    return rows[torch.from_numpy(index).to(rows.device)]
+
+
+def _blocks(count: int, dim: int) -> Iterator[slice]:
+    size = max(1, GATHERED_NUMBERS // max(1, dim))
+    return (slice(start, start + size) for start in range(0, count, size))
+
+
+# Scores of trials: which two recordings, by which scorer.
 
 SCORERS = Table(
     "scorer",

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvox.corpora import Corpus, TrialList, speakers_of
-from curvox.embedder.card.calibrated_scoring import CalibratedScoring
-from curvox.embedder.card.decision_card import DecisionCard, FittedOn, Seen, TailPoint
-from curvox.embedder.card_file import digest_of, state_bytes
-from curvox.embedder.recordings import EmbeddedRecordings, measures_of
+from curvox.embedder.card.decision_card import CalibratedScoring, DecisionCard, FittedOn, Seen, TailPoint
+from curvox.embedder.checkpoint import digest_of, state_bytes
+from curvox.embedder.decisions import EmbeddedRecordings, measures_of
 from curvox.errors import InputError, require_name
 from curvox.geometry import AbstractSpace
 from curvox.metrics import OPERATING_POINTS, OperatingPoint, cllr, equal_error_rate, frr_at_far, min_cllr

@@ -22,21 +22,24 @@ from curvox.tables import Entry, Table
 BACK_ENDS = Table(
     "back end",
     {
-        "plain": Entry("curvox.scoring.plain", "PlainBackEnd", "the scores of the space, or of a scorer"),
+        "plain": Entry("curvox.scoring.back_ends.plain", "PlainBackEnd", "the scores of the space, or of a scorer"),
         "mean_subtraction": Entry(
-            "curvox.scoring.mean_subtraction", "MeanSubtraction", "cosine of the angle seen from the cohort's mean"
+            "curvox.scoring.back_ends.plain", "MeanSubtraction", "cosine of the angle seen from the cohort's mean"
         ),
         "s_norm": Entry(
-            "curvox.scoring.score_norms", "SNorm", "scores measured against those with a whole cohort", "kenny2010snorm"
+            "curvox.scoring.back_ends.score_norms",
+            "SNorm",
+            "scores measured against those with a whole cohort",
+            "kenny2010snorm",
         ),
         "as_norm": Entry(
-            "curvox.scoring.score_norms",
+            "curvox.scoring.back_ends.score_norms",
             "ASNorm",
             "scores measured against those with the nearest of a cohort",
             "matejka2017asnorm",
         ),
         "plda": Entry(
-            "curvox.scoring.plda_back_end",
+            "curvox.scoring.back_ends.plda",
             "PLDABackEnd",
             "log-likelihood ratios of two-covariance PLDA",
             "brummer2010partitioning",
