@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from metric_oracles import whole_curve
 from scipy.special import ndtri
 
 from curvox.errors import InputError
-from curvox.metrics import det_curve, probit, roc_points
+from curvox.metrics import det_curve, probit
 
 LOWEST_RATE = 1e-4
 
@@ -15,7 +16,7 @@ LOWEST_RATE = 1e-4
 def gaussian_roc(count, decimals=12, seed=0):
     rng = np.random.default_rng(seed)
     labels = rng.random(count) < 0.2
-    return roc_points(np.round(rng.normal(size=count) + 2.5 * labels, decimals), labels)
+    return whole_curve(np.round(rng.normal(size=count) + 2.5 * labels, decimals), labels)
 
 
 def deviates(rate):
@@ -33,7 +34,7 @@ def distance_to_polyline(points, corners):
 
 
 def test_det_curve__of_few_vertices_keeps_them_all():
-    roc = roc_points([0.1, 0.4, 0.3, 0.9], [0, 0, 1, 1])
+    roc = whole_curve([0.1, 0.4, 0.3, 0.9], [0, 0, 1, 1])
     det = det_curve(roc)
     assert det.false_acceptance == tuple(roc.false_acceptance)
     assert det.false_rejection == tuple(roc.false_rejection)
@@ -63,7 +64,7 @@ def test_det_curve__thinning_is_invisible(count):
 
 
 def test_det_curve__of_a_constant_model_is_one_step():
-    det = det_curve(roc_points([1.0, 1.0, 1.0], [0, 1, 1]))
+    det = det_curve(whole_curve([1.0, 1.0, 1.0], [0, 1, 1]))
     assert (det.false_acceptance, det.false_rejection) == ((0.0, 1.0), (1.0, 0.0))
 
 

@@ -51,8 +51,9 @@ def test_draws__are_those_of_bootstrap_speakers(seed):
     whole = bootstrap_speakers(
         scores, labels, enrolment_speakers=enrolment, test_speakers=test, resamples=50, seed=seed
     )
-    assert estimate == whole.eer
-    np.testing.assert_array_equal(values, whole.eer_replicates)
+    row = whole.keys.index("eer")
+    assert estimate == whole.estimates[row]
+    np.testing.assert_array_equal(values, whole.values[row])
     assert draws.redrawn == whole.redrawn
 
 

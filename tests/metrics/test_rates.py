@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from metric_oracles import LAW, TRIALS, every_threshold, gaussian_llrs, rates_by_loop, split
+from metric_oracles import LAW, TRIALS, every_threshold, gaussian_llrs, rates_by_loop, split, whole_curve
 from scipy.spatial import ConvexHull
 from sklearn.metrics import roc_auc_score
 
@@ -25,7 +25,6 @@ from curvox.metrics import (
     frr_at_far,
     min_dcf,
     roc_corners,
-    roc_points,
 )
 
 RATES = st.one_of(st.sampled_from([0.0, 0.1, 0.25, 0.5]), st.floats(0, 0.999))
@@ -122,7 +121,7 @@ def test_auc__of_constant_scores_is_one_half_and_of_shuffled_ones_nearly():
 @given(TRIALS)
 def test_eer_of_hull__is_where_the_convex_hull_meets_the_diagonal(trials):
     scores, labels = split(trials)
-    roc = roc_points(scores, labels)
+    roc = whole_curve(scores, labels)
     # A far corner makes the hull closed, and a plane for Qhull.
     points = np.column_stack((np.append(roc.false_acceptance, 1), np.append(roc.false_rejection, 1)))
     hull = ConvexHull(points)
@@ -142,7 +141,7 @@ def test_eer_of_hull__of_constant_and_reversed_scores_is_one_half():
 @given(TRIALS)
 def test_roc_corners__are_the_vertices_where_the_curve_turns(trials):
     scores, labels = split(trials)
-    roc, corners = roc_points(scores, labels), roc_corners(scores, labels)
+    roc, corners = whole_curve(scores, labels), roc_corners(scores, labels)
     kept = [0]
     for i in range(1, len(roc.threshold) - 1):
         steps = [

@@ -1,4 +1,4 @@
-"""Intervals of detection metrics by bootstrap over speakers."""
+"""The bootstrap over speakers: intervals of figures, of rates at given thresholds, and of differences of systems."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from curvox.metrics.dcf import OperatingPoint, normalised_cost
 from curvox.metrics.figures import UNBOUNDED, Choice, choice_of_keys, figure_title
 from curvox.metrics.inputs import check_level, check_speakers, check_trials
 from curvox.metrics.intervals import Interval, logarithmic_interval, rate_interval, sum_interval
-from curvox.metrics.resamples import WeighedTrials, resample_speakers, weighed_trials
+from curvox.metrics.resamples import WeighedTrials, require_resamples, resample_speakers, weighed_trials
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,30 +41,6 @@ class Replicates:
     sizes: tuple[tuple[float, int], tuple[float, int]]
     redrawn: int
     speakers: int
-
-    @property
-    def eer(self) -> float:
-        """The equal error rate of the trials."""
-        return float(self.estimates[self.keys.index("eer")])
-
-    @property
-    def eer_replicates(self) -> NDArray[np.float64]:
-        """(R,) the equal error rate of every resample."""
-        return self.values[self.keys.index("eer")]
-
-    @property
-    def min_dcf(self) -> NDArray[np.float64]:
-        """(P,) the lowest normalised detection cost of the trials at every operating point."""
-        return self.estimates[self._min_dcf_rows]
-
-    @property
-    def min_dcf_replicates(self) -> NDArray[np.float64]:
-        """(P, R) likewise of every resample."""
-        return self.values[self._min_dcf_rows]
-
-    @property
-    def _min_dcf_rows(self) -> list[int]:
-        return [row for row, key in enumerate(self.keys) if key.startswith("min_dcf:")]
 
     def interval(self, key: str, level: float = 0.95) -> Interval:
         """Return the interval of a figure, by ``logarithmic_interval``; of the AUC it is that of 1 - AUC.
@@ -98,14 +74,6 @@ class Replicates:
             parts.append((weight, float(estimate), interval))
         return sum_interval(parts)
 
-    def eer_interval(self, level: float = 0.95) -> Interval:
-        """Return the interval of the equal error rate."""
-        return self.interval("eer", level)
-
-    def min_dcf_intervals(self, level: float = 0.95) -> tuple[Interval, ...]:
-        """Return the interval of the lowest detection cost at every operating point."""
-        return tuple(self.interval(self.keys[row], level) for row in self._min_dcf_rows)
-
 
 def bootstrap_speakers(
     scores: ArrayLike,
@@ -138,20 +106,10 @@ def bootstrap_speakers(
     The draws depend on the seed and the set of speakers alone, not on the scores or on the order of trials: two
     systems on the same trials are resampled alike and may be compared resample by resample.
 
-    Args:
-        scores: (N,) finite numbers, larger for the same speaker.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        enrolment_speakers: (N,) names or whole numbers, the speaker of the enrolment side.
-        test_speakers: (N,) likewise of the test side.
-        points: where to take the detection costs.
-        rates: false acceptance and false rejection rates, in [0, 1), at which the other one is taken.
-        llrs: whether the scores are natural-log likelihood ratios; only then have they a Cllr and actual costs.
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
-        resamples: how many resamples, at least 1.
-        seed: of the draws.
+    The arguments are those of ``evaluate``, ``resamples`` at least 1.
 
     Raises:
-        InputError: what ``roc_points`` refuses, labels that contradict the speakers, or ``resamples`` below 1.
+        InputError: what ``equal_error_rate`` refuses, labels that contradict the speakers, or ``resamples`` below 1.
     """
     scores_, labels_, weights_ = check_trials(scores, labels, weights)
     enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
@@ -162,8 +120,7 @@ def bootstrap_speakers(
 
 def replicate(trials: WeighedTrials, *, resamples: int, seed: int) -> Replicates:
     """Return the figures of trials and of their resamples, as ``bootstrap_speakers`` describes them."""
-    if resamples < 1:
-        raise InputError(f"resamples must be at least 1, got {resamples}; 1000 give a steady 95 % interval")
+    require_resamples(resamples)
     estimates = trials.figures_and_rates(np.ones(trials.speakers))
     assert estimates is not None  # both classes were checked to be there
     found, redrawn = resample_speakers(
@@ -181,7 +138,48 @@ def replicate(trials: WeighedTrials, *, resamples: int, seed: int) -> Replicates
     )
 
 
-# Two systems on the same trials: differences of their figures, and how sure one may be of them.
+@dataclass(frozen=True)
+class MeasuredRates:
+    """Both error rates at one threshold, and their intervals over speakers."""
+
+    false_acceptance: float
+    false_acceptance_interval: Interval
+    false_rejection: float
+    false_rejection_interval: Interval
+
+
+def rates_at_thresholds(
+    llrs: ArrayLike,
+    labels: ArrayLike,
+    thresholds: Sequence[float],
+    *,
+    enrolment_speakers: ArrayLike,
+    test_speakers: ArrayLike,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[MeasuredRates, ...]:
+    """Return both error rates at thresholds that stay where they are, with their intervals by ``rate_interval``.
+
+    Speakers are drawn as ``bootstrap_speakers`` draws them; the other arguments and what is refused are the same.
+    """
+    level = check_level(level)
+    require_resamples(resamples)
+    scores, labels_, _ = check_trials(llrs, labels)
+    enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
+    trials = weighed_trials(scores, labels_, None, enrolment, test, speakers, thresholds=thresholds)
+    estimates = trials.error_rates(np.ones(speakers))
+    assert estimates is not None  # both classes were checked to be there
+    drawn, _ = resample_speakers(trials.error_rates, speakers=speakers, resamples=resamples, seed=seed)
+    replicates = np.ascontiguousarray(np.stack(drawn, axis=-1))
+    measured = []
+    for far, frr, *rows in zip(*estimates.tolist(), *replicates, strict=True):
+        ends = [
+            rate_interval(rate, row, trials=count, speakers=named, level=level)
+            for rate, row, (count, named) in zip((far, frr), rows, trials.sizes, strict=True)
+        ]
+        measured.append(MeasuredRates(far, ends[0], frr, ends[1]))
+    return tuple(measured)
 
 
 @dataclass(frozen=True)
@@ -238,19 +236,15 @@ def compare_systems(
     p-value belongs to it: it is the lowest p for which the interval of level 1 - p leaves out 0, and with R resamples
     never below 2 / (R + 1). Several figures are several tests; it is not corrected for that.
 
+    The arguments are those of ``evaluate``, but for:
+
     Args:
         first_scores: (N,) scores of the first system, finite, larger for the same speaker.
         second_scores: (N,) those of the second on the same trials; the scales need have nothing in common.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        enrolment_speakers: (N,) names or whole numbers, the speaker of the enrolment side.
-        test_speakers: (N,) likewise of the test side.
         keys: which figures, as in ``Figure``.
         first_llrs: whether the first scores are natural-log likelihood ratios; "cllr" and "act_dcf" need both to be.
         second_llrs: likewise of the second.
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
         resamples: how many resamples, at least 1.
-        seed: of the draws.
-        level: of the intervals.
 
     Raises:
         InputError: what ``bootstrap_speakers`` refuses, a key that names no figure, or one that needs ratios.

@@ -1,4 +1,4 @@
-"""The equal error rate."""
+"""The equal error rate, and one error rate at a given value of the other."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.metrics.inputs import check_rate
-from curvox.metrics.roc import RocPoints
+from curvox.metrics.intervals import Interval
 from curvox.metrics.sorted_trials import (
     SortedTrials,
     equal_error_value,
     hull_of,
     last_before_crossing,
-    mass_below,
     sort_trials,
 )
 
@@ -27,10 +26,12 @@ class Eer:
     Attributes:
         value: the rate as a fraction in [0, 1]; 0.5 is chance.
         threshold: the score whose two error rates lie nearest to the crossing: accept scores of at least this.
+        interval: of the rate, by bootstrap over speakers; None without resamples.
     """
 
     value: float
     threshold: float
+    interval: Interval | None = None
 
 
 def equal_error_rate(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> Eer:
@@ -43,10 +44,11 @@ def equal_error_rate(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | 
     Args:
         scores: (N,) finite numbers, larger for the same speaker.
         labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
+        weights: (N,) how much each trial counts, at least 0; a whole number equals that many repetitions. 1 if None.
 
     Raises:
-        InputError: empty input, lengths that differ, NaN or infinite scores, other labels, one class only.
+        InputError: empty input, lengths that differ, NaN or infinite scores, other labels, one class only (also when
+            the weights leave only one).
     """
     return eer_of_sorted(sort_trials(scores, labels, weights))
 
@@ -68,17 +70,16 @@ def eer_of_sorted(trials: SortedTrials) -> Eer:
     corners = trials.corners()
     before = last_before_crossing(corners.false_rejection, corners.false_acceptance)
     # The nearest threshold may lie inside the straight part between the corners.
-    targets = trials.target_corners[before : before + 2]
-    non_targets = trials.non_target_corners[before : before + 2]
+    targets, non_targets = (side.corners[before : before + 2] for side in trials.sides)
     if targets[0] == targets[1]:
-        non_targets = _distinct(trials.non_targets, *non_targets)
+        non_targets = _distinct(trials.non_targets.scores, *non_targets)
         targets = np.full(non_targets.size, targets[0])
     elif non_targets[0] == non_targets[1]:
-        targets = _distinct(trials.targets, *targets)
+        targets = _distinct(trials.targets.scores, *targets)
         non_targets = np.full(targets.size, non_targets[0])
-    rejected = mass_below(trials.target_mass, targets) / corners.targets[-1]
+    rejected = trials.targets.mass_below(targets) / corners.targets[-1]
     whole = corners.non_targets[-1]
-    accepted = (whole - mass_below(trials.non_target_mass, non_targets)) / whole
+    accepted = (whole - trials.non_targets.mass_below(non_targets)) / whole
     # Of two equally near take the lower threshold: the last of all, +inf, is no score.
     nearest = int(np.argmin(np.abs(rejected - accepted)))
     threshold = trials.thresholds(targets[nearest], non_targets[nearest])
@@ -89,31 +90,6 @@ def _distinct(scores: NDArray[np.float64], first: np.intp, last: np.intp) -> NDA
     """Return the positions first … last of sorted scores that do not part a group of ties."""
     begins = np.flatnonzero(scores[first + 1 : last] != scores[first : last - 1]) + 1
     return first + np.concatenate(([0], begins, [last - first]))
-
-
-def eer_of_roc(roc: RocPoints) -> Eer:
-    """Return the equal error rate of a ROC curve already at hand."""
-    value = crossing(roc.false_acceptance[:, None], roc.false_rejection[:, None])[0]
-    gap = np.abs(roc.false_rejection - roc.false_acceptance)
-    # Of two vertices equally near take the lower threshold: the first one, +inf, is no score.
-    nearest = gap.size - 1 - int(np.argmin(gap[::-1]))
-    return Eer(value=float(value), threshold=float(roc.threshold[nearest]))
-
-
-def crossing(false_acceptance: NDArray[np.float64], false_rejection: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (B,) the rate at which each column's two curves (V, B) meet, by linear interpolation between vertices.
-
-    Each column rises from 0 to 1 in ``false_acceptance`` and falls from 1 to 0 in ``false_rejection``.
-    """
-    gap = false_rejection - false_acceptance
-    after = np.argmax(gap <= 0, axis=0)
-    column = np.arange(gap.shape[1])
-    gap_before, gap_after = gap[after - 1, column], gap[after, column]
-    rate_before, rate_after = false_acceptance[after - 1, column], false_acceptance[after, column]
-    return rate_before + gap_before / (gap_before - gap_after) * (rate_after - rate_before)
-
-
-# One error rate at a given value of the other.
 
 
 @dataclass(frozen=True)
@@ -135,16 +111,16 @@ def frr_at_far(scores: ArrayLike, labels: ArrayLike, far: float, weights: ArrayL
     """Return the false rejection rate at the lowest threshold whose false acceptance rate is at most ``far``.
 
     Thresholds are scores of the trials; tied scores are accepted or rejected together, so the rate that is given may
-    not be reached, and is never exceeded.
+    not be reached, and is never exceeded. The other arguments are those of ``equal_error_rate``.
 
     Args:
-        scores: (N,) finite numbers, larger for the same speaker.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
+        scores: (N,).
+        labels: (N,).
         far: the false acceptance rate to keep, in [0, 1).
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
+        weights: (N,) or None.
 
     Raises:
-        InputError: what ``roc_points`` refuses, or a rate outside [0, 1).
+        InputError: what ``equal_error_rate`` refuses, or a rate outside [0, 1).
     """
     return frr_at_far_of_sorted(sort_trials(scores, labels, weights), check_rate(far, "far"))
 
@@ -159,14 +135,14 @@ def far_at_frr(scores: ArrayLike, labels: ArrayLike, frr: float, weights: ArrayL
 
 def frr_at_far_of_sorted(trials: SortedTrials, far: float) -> RateAt:
     """Return what ``frr_at_far`` gives, of sorted trials."""
-    scores = trials.non_targets
+    scores = trials.non_targets.scores
     rejected = bisect_left(range(scores.size), -far, key=lambda k: -trials.share_of_non_targets(k))
     if rejected == 0:
         targets = non_targets = 0
     else:
         # What is tied with the highest that is rejected goes with it.
         targets, non_targets = (
-            int(np.searchsorted(side, scores[rejected - 1], side="right")) for side in (trials.targets, scores)
+            int(np.searchsorted(side, scores[rejected - 1], side="right")) for side in (trials.targets.scores, scores)
         )
     threshold = float(trials.thresholds(targets, non_targets))
     return RateAt(rate=far, value=trials.share_of_targets(targets), threshold=threshold)
@@ -174,8 +150,8 @@ def frr_at_far_of_sorted(trials: SortedTrials, far: float) -> RateAt:
 
 def far_at_frr_of_sorted(trials: SortedTrials, frr: float) -> RateAt:
     """Return what ``far_at_frr`` gives, of sorted trials."""
-    rejected = bisect_right(range(trials.targets.size), frr, key=trials.share_of_targets) - 1
+    rejected = bisect_right(range(trials.targets.scores.size), frr, key=trials.share_of_targets) - 1
     # The target at this position is accepted, and everything tied with it.
-    threshold = float(trials.targets[rejected])
-    non_targets = int(np.searchsorted(trials.non_targets, threshold))
+    threshold = float(trials.targets.scores[rejected])
+    non_targets = int(np.searchsorted(trials.non_targets.scores, threshold))
     return RateAt(rate=frr, value=trials.share_of_non_targets(non_targets), threshold=threshold)

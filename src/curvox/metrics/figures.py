@@ -87,18 +87,8 @@ def detection_figures(
 ) -> tuple[Figure, ...]:
     """Return every figure of scored trials, without intervals and without asking whose trials they are.
 
-    The scores are sorted once, each class for itself. Of ten million trials the whole takes some seconds.
-
-    Args:
-        scores: (N,) finite numbers, larger for the same speaker.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        points: where to take the detection costs.
-        rates: false acceptance and false rejection rates, in [0, 1), at which the other one is taken.
-        llrs: whether the scores are natural-log likelihood ratios; only then have they a Cllr and actual costs.
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
-
-    Raises:
-        InputError: empty input, lengths that differ, NaN or infinite scores, other labels, one class only.
+    The scores are sorted once, each class for itself. Of ten million trials the whole takes some seconds. The
+    arguments and what is refused are those of ``evaluate``.
     """
     choice = Choice(points=tuple(points), rates=tuple(rates), llrs=llrs)
     return figures_of_sorted(sort_trials(scores, labels, weights), choice)

@@ -1,8 +1,14 @@
-"""The figures of trials under any multiplicities of their speakers, after one sort."""
+"""Resampled speakers: how often each is drawn, and the figures of trials under any such draw, after one sort.
+
+Trials are not independent: one hard speaker spoils all of its trials at once. What is drawn with replacement is
+therefore the speaker, and every trial or pair follows from its speakers. All draws of curvox are made here, from one
+stream of random numbers for each seed, so that whatever is measured on the same speakers with the same seed is
+resampled alike and may be compared draw by draw.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -26,6 +32,14 @@ from curvox.metrics.sorted_trials import (
     sort_checked,
 )
 
+ONLY_EER = Choice(points=(), rates=())
+# Draws taken together: multiplicities of about this many bytes, and no more of them than are wanted as a rule.
+_BLOCK_BYTES = 1 << 24
+_MOST_IN_BLOCK = 1024
+
+T = TypeVar("T")
+Multiplicities = NDArray[np.integer] | NDArray[np.float64]
+
 
 @dataclass(frozen=True, eq=False)
 class _Side:
@@ -35,7 +49,7 @@ class _Side:
         speakers: one or two vectors (K,): the weight of a trial is the product of their speakers' multiplicities.
         weights: (K,) the trials' own weights; None if all are 1.
         corners: (V,) how many trials lie below each corner.
-        bayes: (P,) how many lie below the Bayes threshold of each operating point.
+        cuts: (K,) how many lie below each threshold at which rates are wanted.
         bits: (K,) what each trial costs as a log-likelihood ratio; None if the scores are none.
         named: how many speakers the trials name.
         below: (K + 1,) scratch for the summed weights, as fresh memory for each resample costs as much as the sums.
@@ -44,7 +58,7 @@ class _Side:
     speakers: tuple[NDArray[np.int32], ...]
     weights: NDArray[np.float64] | None
     corners: NDArray[np.intp]
-    bayes: NDArray[np.intp]
+    cuts: NDArray[np.intp]
     bits: NDArray[np.float64] | None
     named: int
     below: NDArray[np.float64]
@@ -55,7 +69,7 @@ class _Side:
         return float(self.below.size - 1 if self.weights is None else self.weights.sum())
 
     def weigh(self, multiplicities: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-        """Return the weight below each corner (V,), that below each Bayes threshold (P,) and the summed bits."""
+        """Return the weight below each corner (V,), that below each threshold (K,) and the summed bits."""
         weights = multiplicities[self.speakers[0]]
         for speakers in self.speakers[1:]:
             weights *= multiplicities[speakers]
@@ -63,7 +77,7 @@ class _Side:
             weights *= self.weights
         np.cumsum(weights, out=self.below[1:])
         cost = 0.0 if self.bits is None else float(self.bits @ weights)
-        return self.below[self.corners], self.below[self.bayes], cost
+        return self.below[self.corners], self.below[self.cuts], cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,22 +99,24 @@ class WeighedTrials:
         """How many non-targets there are and how many speakers they name, and the same of targets."""
         return (self._non_targets.size, self._non_targets.named), (self._targets.size, self._targets.named)
 
-    def figures(self, multiplicities: NDArray[np.integer] | NDArray[np.float64]) -> list[float] | None:
-        """Return the figures of ``figures_and_rates`` alone."""
-        found = self.figures_and_rates(multiplicities)
-        return None if found is None else found[0]
-
-    def equal_error_rate(self, multiplicities: NDArray[np.integer] | NDArray[np.float64]) -> float | None:
-        """Return the equal error rate alone, the same as among ``figures`` at a fraction of their cost."""
+    def equal_error_rate(self, multiplicities: Multiplicities) -> float | None:
+        """Return the equal error rate alone, the same as among all figures at a fraction of their cost."""
         multiplicities = multiplicities.astype(np.float64)
         targets, non_targets = (side.weigh(multiplicities)[0] for side in (self._targets, self._non_targets))
         if targets[-1] <= 0 or non_targets[-1] <= 0:
             return None
         return equal_error_value(Corners(targets, non_targets))
 
-    def figures_and_rates(
-        self, multiplicities: NDArray[np.integer] | NDArray[np.float64]
-    ) -> tuple[list[float], NDArray[np.float64]] | None:
+    def error_rates(self, multiplicities: Multiplicities) -> NDArray[np.float64] | None:
+        """Return false acceptance and false rejection at every threshold (2, K); None as `figures_and_rates` does."""
+        multiplicities = multiplicities.astype(np.float64)
+        targets, rejected, _ = self._targets.weigh(multiplicities)
+        non_targets, passed, _ = self._non_targets.weigh(multiplicities)
+        if targets[-1] <= 0 or non_targets[-1] <= 0:
+            return None
+        return np.array([(non_targets[-1] - passed) / non_targets[-1], rejected / targets[-1]])
+
+    def figures_and_rates(self, multiplicities: Multiplicities) -> tuple[list[float], NDArray[np.float64]] | None:
         """Return the figures, in the order of ``choice.keys``, and the rates behind the actual costs.
 
         The rates (2, P) are false acceptance and false rejection at the Bayes threshold of every point; P is 0 where
@@ -138,43 +154,32 @@ def weighed_trials(
     enrolment: NDArray[np.intp],
     test: NDArray[np.intp],
     speakers: int,
-    choice: Choice,
+    choice: Choice = ONLY_EER,
+    *,
+    thresholds: Sequence[float] | None = None,
 ) -> WeighedTrials:
-    """Sort trials that were checked for any number of resamples; ``enrolment`` and ``test`` are 0 … speakers - 1."""
+    """Sort trials that were checked for any number of resamples.
+
+    ``enrolment`` and ``test`` are numbers 0 … speakers - 1. Rates are taken at ``thresholds``, if None at the Bayes
+    thresholds of the chosen points where the scores are likelihood ratios.
+    """
     trials = sort_checked(scores, labels, weights, keep_trials=True)
-    thresholds = [bayes_threshold(point) for point in choice.points if choice.llrs]
+    if thresholds is None:
+        thresholds = [bayes_threshold(point) for point in choice.points if choice.llrs]
     sides = []
-    for values, places, corners, sign in (
-        (trials.targets, trials.target_trials, trials.target_corners, -1),
-        (trials.non_targets, trials.non_target_trials, trials.non_target_corners, 1),
-    ):
-        of_trial = (enrolment,) if sign < 0 else (enrolment, test)
+    for of_class, sign, of_trial in ((trials.targets, -1, (enrolment,)), (trials.non_targets, 1, (enrolment, test))):
+        places = of_class.trials
         side = _Side(
             speakers=tuple(numbers[places].astype(np.int32) for numbers in of_trial),
             weights=None if weights is None else weights[places],
-            corners=corners,
-            bayes=np.searchsorted(values, thresholds),
-            bits=bits(sign * values) if choice.llrs else None,
+            corners=of_class.corners,
+            cuts=np.searchsorted(of_class.scores, thresholds),
+            bits=bits(sign * of_class.scores) if choice.llrs else None,
             named=np.unique(np.concatenate([numbers[places] for numbers in of_trial])).size,
-            below=np.zeros(values.size + 1),
+            below=np.zeros(of_class.scores.size + 1),
         )
         sides.append(side)
     return WeighedTrials(choice=choice, speakers=speakers, _targets=sides[0], _non_targets=sides[1])
-
-
-# The bootstrap over speakers: how often each is drawn, and any measure on the same draws.
-#
-# Trials are not independent: one hard speaker spoils all of its trials at once. What is drawn with replacement is
-# therefore the speaker, and every trial or pair follows from its speakers. All draws of curvox are made here, from one
-# stream of random numbers for each seed, so that whatever is measured on the same speakers with the same seed is
-# resampled alike and may be compared draw by draw.
-
-# Draws taken together: multiplicities of about this many bytes, and no more of them than are wanted as a rule.
-_BLOCK_BYTES = 1 << 24
-_MOST_IN_BLOCK = 1024
-_ONLY_EER = Choice(points=(), rates=())
-
-T = TypeVar("T")
 
 
 def speaker_draws(speakers: int, *, seed: int) -> Iterator[NDArray[np.int64]]:
@@ -259,11 +264,17 @@ class SpeakerDraws:
         if np.shape(scores) != self.labels.shape:
             raise InputError(f"expected {self.labels.size} scores, one for each trial, got shape {np.shape(scores)}")
         checked, labels, _ = check_trials(scores, self.labels)
-        trials = weighed_trials(checked, labels, None, self.enrolment, self.test, self.speakers, _ONLY_EER)
+        trials = weighed_trials(checked, labels, None, self.enrolment, self.test, self.speakers)
         estimate = trials.equal_error_rate(np.ones(self.speakers))
         values = [trials.equal_error_rate(row) for row in self.multiplicities]
         # Both classes are in every draw: it was drawn again until they were.
         return float(estimate or 0.0), np.array([value or 0.0 for value in values])
+
+
+def require_resamples(resamples: int) -> None:
+    """Refuse a number of resamples below 1."""
+    if resamples < 1:
+        raise InputError(f"resamples must be at least 1, got {resamples}; 1000 give a steady 95 % interval")
 
 
 def draw_speakers(
@@ -289,8 +300,7 @@ def draw_speakers(
     Raises:
         InputError: trials of one class only, labels that contradict the speakers, or no resample.
     """
-    if resamples < 1:
-        raise InputError(f"resamples must be at least 1, got {resamples}; 1000 give a steady 95 % interval")
+    require_resamples(resamples)
     _, labels_, _ = check_trials(np.zeros(np.size(labels)), labels)
     enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
     targets = np.unique(enrolment[labels_])

@@ -1,8 +1,8 @@
-"""The corners of a ROC curve and its convex hull, as weights of rejected trials.
+"""Trials sorted once, the corners of their ROC curve, and what the corners and their convex hull say.
 
 Between neighbouring corners only targets or only non-targets are rejected, or a group of tied scores of both. The
 vertices in between lie on a straight line whatever the trials weigh, so the corners carry the whole curve; of ten
-million trials they are a small part.
+million trials they are a small part. Every figure is taken from one sort of each class, for any weights.
 """
 
 from __future__ import annotations
@@ -152,71 +152,69 @@ def _times_its_log(share: NDArray[np.float64]) -> NDArray[np.float64]:
     return share * np.log(np.where(share > 0, share, 1.0))
 
 
-# Trials sorted once, each class for itself: all that the figures need, for any weights, without another sort.
+@dataclass(frozen=True, eq=False)
+class SortedClass:
+    """The trials of one class in order of rising scores; position k stands for a threshold that rejects the first k.
+
+    Attributes:
+        scores: (K,) rising.
+        mass: (K + 1,) the weight of the first k trials; None where every trial weighs 1 and it is k.
+        trials: (K,) which of the trials given each one is; None if that was not asked for.
+        corners: (V,) position of every corner of the ROC curve, rising from 0 to K.
+    """
+
+    scores: NDArray[np.float64]
+    mass: NDArray[np.float64] | None
+    trials: NDArray[np.intp] | None
+    corners: NDArray[np.intp]
+
+    def mass_below(self, positions: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the weight of the trials below positions (any one shape)."""
+        return positions.astype(np.float64) if self.mass is None else self.mass[positions]
 
 
 @dataclass(frozen=True, eq=False)
 class SortedTrials:
-    """Scores of both classes in rising order, and where the corners of their ROC curve are.
+    """Both classes of trials, each in order of rising scores."""
 
-    A position k in the scores of a class stands for a threshold that rejects the first k of them.
+    targets: SortedClass
+    non_targets: SortedClass
 
-    Attributes:
-        targets: (T,) scores of the target trials, rising.
-        non_targets: (N,) scores of the non-target trials, rising.
-        target_mass: (T + 1,) the weight of the first k targets; None where every trial weighs 1 and it is k.
-        non_target_mass: (N + 1,) likewise.
-        target_trials: (T,) which of the trials given each one is; None if that was not asked for.
-        non_target_trials: (N,) likewise.
-        target_corners: (V,) position in ``targets`` of every corner, rising from 0 to T.
-        non_target_corners: (V,) position in ``non_targets`` of the same, rising from 0 to N.
-    """
+    @property
+    def sides(self) -> tuple[SortedClass, SortedClass]:
+        """Targets and non-targets."""
+        return self.targets, self.non_targets
 
-    targets: NDArray[np.float64]
-    non_targets: NDArray[np.float64]
-    target_mass: NDArray[np.float64] | None
-    non_target_mass: NDArray[np.float64] | None
-    target_trials: NDArray[np.intp] | None
-    non_target_trials: NDArray[np.intp] | None
-    target_corners: NDArray[np.intp]
-    non_target_corners: NDArray[np.intp]
+    @property
+    def size(self) -> int:
+        """How many trials there are."""
+        return self.targets.scores.size + self.non_targets.scores.size
 
     def corners(self) -> Corners:
         """Return the corners of the ROC curve under the trials' own weights."""
-        return Corners(
-            mass_below(self.target_mass, self.target_corners), mass_below(self.non_target_mass, self.non_target_corners)
-        )
+        return Corners(*(side.mass_below(side.corners) for side in self.sides))
 
     def thresholds(self, target_positions: ArrayLike, non_target_positions: ArrayLike) -> NDArray[np.float64]:
         """Return the lowest score that is not rejected at pairs of positions (any one shape); +inf if all are."""
         lowest = np.full(np.shape(target_positions), np.inf)
-        for scores, positions in ((self.targets, target_positions), (self.non_targets, non_target_positions)):
-            at = np.asarray(positions)
-            here = np.where(at < scores.size, scores[np.minimum(at, scores.size - 1)], np.inf)
-            lowest = np.minimum(lowest, here)
+        for side, positions in zip(self.sides, (target_positions, non_target_positions), strict=True):
+            at, last = np.asarray(positions), side.scores.size - 1
+            lowest = np.minimum(lowest, np.where(at <= last, side.scores[np.minimum(at, last)], np.inf))
         return lowest
 
     def share_of_targets(self, position: int) -> float:
         """Return the share of target trials below a position, in [0, 1]."""
-        return _share_below(self.target_mass, self.targets.size, position)
+        count, mass = self.targets.scores.size, self.targets.mass
+        return position / count if mass is None else float(mass[position] / mass[-1])
 
     def share_of_non_targets(self, position: int) -> float:
         """Return the share of non-target trials at or above a position, in [0, 1]."""
-        count, mass = self.non_targets.size, self.non_target_mass
+        count, mass = self.non_targets.scores.size, self.non_targets.mass
         return (count - position) / count if mass is None else float((mass[-1] - mass[position]) / mass[-1])
 
 
 def sort_trials(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> SortedTrials:
-    """Check trials and sort them.
-
-    Args:
-        scores: (N,) finite numbers, larger for the same speaker.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
-
-    Raises:
-        InputError: what ``roc_points`` refuses.
-    """
+    """Check trials and sort them; arguments and refusals are those of ``equal_error_rate``."""
     return sort_checked(*check_trials(scores, labels, weights))
 
 
@@ -238,24 +236,5 @@ def sort_checked(
         trials = trials[np.argsort(scores[trials], kind="stable")]
         mass = None if weights is None else np.concatenate(([0.0], np.cumsum(weights[trials])))
         sides.append((scores[trials], mass, trials))
-    (targets, target_mass, target_trials), (non_targets, non_target_mass, non_target_trials) = sides
-    target_corners, non_target_corners = corner_positions(targets, non_targets)
-    return SortedTrials(
-        targets=targets,
-        non_targets=non_targets,
-        target_mass=target_mass,
-        non_target_mass=non_target_mass,
-        target_trials=target_trials,
-        non_target_trials=non_target_trials,
-        target_corners=target_corners,
-        non_target_corners=non_target_corners,
-    )
-
-
-def mass_below(mass: NDArray[np.float64] | None, positions: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the weight of the scores below positions (any one shape)."""
-    return positions.astype(np.float64) if mass is None else mass[positions]
-
-
-def _share_below(mass: NDArray[np.float64] | None, count: int, position: int) -> float:
-    return position / count if mass is None else float(mass[position] / mass[-1])
+    corners = corner_positions(sides[0][0], sides[1][0])
+    return SortedTrials(*(SortedClass(*side, corners=at) for side, at in zip(sides, corners, strict=True)))

@@ -28,7 +28,7 @@ from curvox.scoring.calibration.quality import (
     hyperbolic_radius,
     trial_quality,
 )
-from curvox.scoring.calibration.thresholds import NamedThreshold, bayes_decisions, find_thresholds, measurable_rates
+from curvox.scoring.calibration.thresholds import NamedThreshold, find_thresholds, measurable_rates
 from curvox.scoring.enrolment import (
     ENROLMENTS,
     SCORE_MEAN,
@@ -70,8 +70,8 @@ __all__ = [
     "RecordingTrials",
     "TrialQuality",
     "TwoCovariancePLDA",
+    "",
     "average_scores",
-    "bayes_decisions",
     "calibration_from",
     "cohort_means",
     "cohort_statistics",

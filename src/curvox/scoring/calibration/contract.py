@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from curvox.errors import InputError, nearest, require_name
-from curvox.metrics.inputs import check_speakers, check_trials
+from curvox.metrics import check_speakers, check_trials
 from curvox.tables import Entry, Table
 
 CALIBRATIONS = Table(
@@ -146,10 +146,15 @@ def posterior(llrs: ArrayLike, p_target: float) -> NDArray[np.float64]:
     Raises:
         InputError: a NaN, or a prior outside (0, 1).
     """
+    return np.asarray(expit(check_llrs(llrs) + prior_log_odds(p_target, "p_target")), dtype=np.float64)
+
+
+def check_llrs(llrs: ArrayLike) -> NDArray[np.float64]:
+    """Return log-likelihood ratios of any one shape in float64, or refuse a NaN among them."""
     llrs_ = np.asarray(llrs, dtype=np.float64)
     if np.isnan(llrs_).any():
         raise InputError(f"{int(np.isnan(llrs_).sum())} of {llrs_.size} log-likelihood ratios are NaN")
-    return np.asarray(expit(llrs_ + prior_log_odds(p_target, "p_target")), dtype=np.float64)
+    return llrs_
 
 
 def prior_log_odds(prior: float, name: str = "prior") -> float:

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from curvox.errors import InputError
-from curvox.metrics import pav_llrs
-from curvox.metrics.inputs import check_trials
+from curvox.metrics import check_trials, pav_llrs
 from curvox.scoring.calibration.contract import (
     AbstractCalibration,
     check_quality,
