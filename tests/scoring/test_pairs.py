@@ -8,7 +8,7 @@ import torch
 from scoring_draws import draw_points, draw_rows
 
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall, lorentz_inner, to_lorentz
-from curvox.scoring import SCORERS, default_scorer, score_pairs
+from curvox.scoring import SCORERS, score_pairs
 from curvox.scoring.pairs import gathered_products, pair_products
 from curvox.scoring.scorers import PRODUCT_BOUND
 
@@ -78,7 +78,7 @@ def test_score_pairs__equals_the_direct_formula_within_its_bound_from_coincident
     points = torch.cat([first, second])
     trials = np.arange(len(first)), np.arange(len(first)) + len(first)
     scores = score_pairs(space, points, *trials)
-    rule = SCORERS.load(default_scorer(space))(space)
+    rule = SCORERS.load(space.default_scorer)(space)
     rows = rule.prepare(points)
     direct = rule.score(rows[: len(first)], rows[len(first) :]).numpy()
     bound = np.full(len(first), PRODUCT_BOUND)
@@ -92,7 +92,7 @@ def test_score_pairs__equals_the_direct_formula_within_its_bound_from_coincident
 @pytest.mark.parametrize("space", [Euclidean(), PoincareBall(), PoincareBall(c=0.1)], ids=["flat", "ball", "wide ball"])
 def test_scorers__know_which_inner_products_have_lost_their_digits(space):
     first, second = draw_pairs_at_all_distances(space)
-    rule = SCORERS.load(default_scorer(space))(space)
+    rule = SCORERS.load(space.default_scorer)(space)
     terms = rule.terms(first), rule.terms(second)
     scores, good = rule.from_nearness(rule.nearness((first * second).sum(1), *terms), *terms)
     error = (scores - rule.score(first, second)).abs()

@@ -20,7 +20,7 @@ from curvox.embedder.card.decision_card import (
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
 from curvox.records import to_plain
-from curvox.scoring import RecordingMeasures, default_scorer, enrol, hyperbolic_radius, posterior, score_pairs
+from curvox.scoring import RecordingMeasures, enrol, hyperbolic_radius, posterior, score_pairs
 
 LARGEST_SNR_DB = 40.0
 """Noise below this is not told apart by a calibration: what lies there depends on the codec more than on the room."""
@@ -194,7 +194,7 @@ def decide(
     enrolled = enrol_models(space, recordings, [np.arange(sources), np.array([sources])])
     warnings = _same_recording(recordings.points, names)
     if rule.calibrated is None or rule.point is None:
-        name = rule.scorer or default_scorer(space)
+        name = rule.scorer or space.default_scorer
         score = float(score_pairs(space, enrolled.points, [0], [1], scorer=name)[0])
         return Verification(score, name, undecided=rule.undecided, warnings=warnings, qualities=recordings.qualities)
     scores = rule.calibrated.scores(enrolled.points, [0], [1])

@@ -18,7 +18,7 @@ from curvox.embedder.decisions import NOT_CALIBRATED, EmbeddedRecordings, Enroll
 from curvox.embedder.embedder import Embedder, Source
 from curvox.errors import InputError
 from curvox.records import to_plain
-from curvox.scoring import default_scorer, score_pairs
+from curvox.scoring import score_pairs
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def identify(
     names, count = list(gallery), len(gallery)
     trials = np.arange(count), np.full(count, count)
     if calibrated is None:
-        scoring = default_scorer(model.space)
+        scoring = model.space.default_scorer
         scores = score_pairs(model.space, enrolled.points, *trials, scorer=scoring)
         ranked = _ranked(names, scores, None)
         return Identification(ranked, None, None, scoring, NOT_CALIBRATED, (), recordings.qualities[-1])

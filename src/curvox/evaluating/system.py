@@ -27,7 +27,6 @@ from curvox.scoring import (
     AbstractFittedBackEnd,
     RecordingMeasures,
     average_scores,
-    default_scorer,
     enrol,
     recording_trials,
 )
@@ -145,7 +144,7 @@ class System:
         calibrated, wanted = self.model.calibrated, read_back_end(text, scorer).describe()
         if calibrated is None:
             return None
-        own, card = default_scorer(self.model.space), calibrated.card.back_end
+        own, card = self.model.space.default_scorer, calibrated.card.back_end
         scorers = (wanted.pop("scorer", None) or own, card.get("scorer") or own)
         fits = scorers[0] == scorers[1] and all(card.get(key) == value for key, value in wanted.items())
         return calibrated if fits else None
@@ -199,7 +198,7 @@ class System:
         loss = title_of(self.model.description.get("training", {}).get("loss", {}).get("name", ""))
         own = loss or "model" if self.run is None else run_folder(self.run).absolute().name
         settings = {key: value for key, value in back_end.describe().items() if key != "name"}
-        used = settings.pop("scorer", None) or scorer or default_scorer(self.model.space)
+        used = settings.pop("scorer", None) or scorer or self.model.space.default_scorer
         name = str(back_end.describe()["name"])
         return ScoringFacts(
             name=own,

@@ -1,4 +1,4 @@
-"""From distances to scores, and from scores to decisions: the only room where the sign turns."""
+"""From distances to scores, and from scores to decisions: the only package in which a distance turns into a score."""
 
 from curvox.scoring.back_ends.contract import (
     BACK_ENDS,
@@ -37,14 +37,16 @@ from curvox.scoring.enrolment import (
     enrol,
     recording_trials,
 )
-from curvox.scoring.pairs import SCORERS, create_scorer, default_scorer, score_pairs
+from curvox.scoring.pairs import score_pairs
 from curvox.scoring.scorers import (
+    SCORERS,
     AbstractProductScorer,
     AbstractScorer,
     CosineScorer,
     DistanceScorer,
     EuclideanScorer,
     HyperbolicScorer,
+    create_scorer,
 )
 
 __all__ = [
@@ -78,7 +80,6 @@ __all__ = [
     "create_back_end",
     "create_scorer",
     "cross_fit",
-    "default_scorer",
     "embedding_magnitude",
     "enrol",
     "find_thresholds",

@@ -1,9 +1,14 @@
-"""What scoring refuses: points of a wrong shape or place, and rows that are not there."""
+"""Scores of trials, which are pairs of rows of points: what is refused, their inner products, their scores.
+
+The pairs of a trial list are a sampled matrix product: of the matrix of all inner products, a few entries. PyTorch
+computes such entries in place, without copying the rows of every trial beside each other first, which is what takes
+the time otherwise. An entry is one dot product, added up in the same order whatever else is computed with it.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,11 +18,17 @@ from torch import Tensor
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.scoring.scorers import AbstractProductScorer, AbstractScorer
-from curvox.tables import Entry, Table
+from curvox.scoring.scorers import AbstractProductScorer, AbstractScorer, create_scorer
+
+Points = Tensor | ArrayLike
+"""(N, D), one row a recording."""
+
+# Rows gathered for the direct formula take about this many numbers a side (float64: 4 MiB).
+_GATHERED_NUMBERS = 1 << 19
+_BLOCK_TRIALS = 1 << 20
 
 
-def check_points(points: Tensor | ArrayLike, name: str = "points") -> Tensor:
+def check_points(points: Points, name: str = "points") -> Tensor:
     """Return points (N, D) in float64, or refuse another shape, other numbers, and NaN or infinite rows by index."""
     tensor = points.detach() if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
     if tensor.ndim != 2 or tensor.is_complex():
@@ -83,31 +94,6 @@ def check_speakers(speakers: ArrayLike, count: int) -> NDArray[Any]:
     return names
 
 
-def check_models(rows: Sequence[ArrayLike], count: int) -> list[NDArray[np.int64]]:
-    """Return the rows of every model, or refuse a model without recordings and rows that are not among ``count``."""
-    models = [np.asarray(of_model) for of_model in rows]
-    for i, of_model in enumerate(models):
-        if of_model.ndim != 1 or of_model.size == 0 or of_model.dtype.kind not in "iu":
-            raise InputError(
-                f"every model needs the rows of at least one recording, as a vector of whole numbers; rows[{i}] is "
-                f"{of_model.dtype} of shape {of_model.shape}"
-            )
-        if of_model.min() < 0 or of_model.max() >= count:
-            wrong = of_model[(of_model < 0) | (of_model >= count)][0]
-            raise InputError(f"rows[{i}] names row {wrong}, but the points have the rows 0 to {count - 1}")
-    return [of_model.astype(np.int64, copy=False) for of_model in models]
-
-
-# Inner products of many pairs of rows: chosen pairs one by one, or all pairs of two sets in blocks.
-#
-# The pairs of a trial list are a sampled matrix product: of the matrix of all inner products, a few entries. PyTorch
-# computes such entries in place, without copying the rows of every trial beside each other first, which is what takes
-# the time otherwise. An entry is one dot product, added up in the same order whatever else is computed with it.
-
-# Rows gathered for the direct formula take about this many numbers a side (float64: 4 MiB).
-GATHERED_NUMBERS = 1 << 19
-
-
 def pair_products(rows: Tensor, first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
     """Return the inner products (T,) of ``rows[first]`` and ``rows[second]``, rows (N, D) in float64.
 
@@ -142,7 +128,7 @@ def pair_products(rows: Tensor, first: NDArray[np.int64], second: NDArray[np.int
 def gathered_products(rows: Tensor, first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
     """Return what `pair_products` returns in the plain way, the rows of a block of pairs copied beside each other."""
     products = rows.new_empty(len(first))
-    for block in _blocks(len(first), rows.shape[1]):
+    for block in gathering_blocks(len(first), rows.shape[1]):
         products[block] = (_take(rows, first[block]) * _take(rows, second[block])).sum(-1)
     return products
 
@@ -150,100 +136,24 @@ def gathered_products(rows: Tensor, first: NDArray[np.int64], second: NDArray[np
 def pair_scores(rule: AbstractScorer, rows: Tensor, first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
     """Return the direct scores (T,) of prepared rows: exact for close pairs, and slow."""
     scores = rows.new_empty(len(first))
-    for block in _blocks(len(first), rows.shape[1]):
+    for block in gathering_blocks(len(first), rows.shape[1]):
         scores[block] = rule.score(_take(rows, first[block]), _take(rows, second[block]))
     return scores
-
-
-def top_score_blocks(
-    rule: AbstractScorer, x: Tensor, y: Tensor, top_k: int, block_rows: int
-) -> Iterator[tuple[slice, Tensor]]:
-    """Yield the ``top_k`` largest scores of prepared rows x (N, D) with y (S, D), ``block_rows`` rows of x at a time.
-
-    The scores (block_rows, top_k) come in no order. They are chosen by nearness: only the chosen are made scores of.
-    """
-    if not isinstance(rule, AbstractProductScorer):
-        yield from _top_score_rows(rule, x, y, top_k)
-        return
-    x_terms, y_terms = rule.terms(x), rule.terms(y)
-    memory = x.new_empty(min(block_rows, len(x)), len(y))
-    for start in range(0, len(x), block_rows):
-        block = slice(start, min(start + block_rows, len(x)))
-        of_block = tuple(term[block, None] for term in x_terms)
-        products = torch.mm(x[block], y.T, out=memory[: block.stop - start])
-        nearness, which = _largest(rule.nearness(products, of_block, y_terms), top_k)
-        of_chosen = y_terms if top_k == len(y) else tuple(term[which] for term in y_terms)
-        scores, good = rule.from_nearness(nearness, of_block, of_chosen)
-        if good is not None:
-            _score_close(rule, x[block], y, which, scores, good)
-        yield block, scores
-
-
-def _top_score_rows(rule: AbstractScorer, x: Tensor, y: Tensor, top_k: int) -> Iterator[tuple[slice, Tensor]]:
-    for row in range(len(x)):
-        scores = rule.score(x[row].expand_as(y), y)
-        yield slice(row, row + 1), scores.topk(top_k, sorted=False).values[None]
-
-
-def _largest(nearness: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    if count == nearness.shape[1]:
-        return nearness, torch.arange(count, device=nearness.device).expand_as(nearness)
-    values, which = nearness.topk(count, dim=1, sorted=False)
-    return values, which
-
-
-def _score_close(
-    rule: AbstractProductScorer, x: Tensor, y: Tensor, which: Tensor, scores: Tensor, good: Tensor
-) -> None:
-    i, j = torch.nonzero(~good, as_tuple=True)
-    for block in _blocks(len(i), x.shape[1]):
-        scores[i[block], j[block]] = rule.score(x[i[block]], y[which[i[block], j[block]]])
 
 
 def _take(rows: Tensor, index: NDArray[np.int64]) -> Tensor:
     return rows[torch.from_numpy(index).to(rows.device)]
 
 
-def _blocks(count: int, dim: int) -> Iterator[slice]:
-    size = max(1, GATHERED_NUMBERS // max(1, dim))
+def gathering_blocks(count: int, dim: int) -> Iterator[slice]:
+    """Cut so many pairs into blocks whose rows of ``dim`` numbers may be gathered at once."""
+    size = max(1, _GATHERED_NUMBERS // max(1, dim))
     return (slice(start, start + size) for start in range(0, count, size))
-
-
-# Scores of trials: which two recordings, by which scorer.
-
-SCORERS = Table(
-    "scorer",
-    {
-        "cosine": Entry("curvox.scoring.scorers", "CosineScorer", "cosine of the angle between two points"),
-        "euclidean": Entry("curvox.scoring.scorers", "EuclideanScorer", "minus the Euclidean distance"),
-        "hyperbolic": Entry(
-            "curvox.scoring.scorers", "HyperbolicScorer", "minus the hyperbolic distance in the Poincaré ball"
-        ),
-        "distance": Entry("curvox.scoring.scorers", "DistanceScorer", "minus the distance of any space"),
-    },
-)
-
-_BLOCK_TRIALS = 1 << 20
-
-
-def default_scorer(space: AbstractSpace) -> str:
-    """Return the name of the scorer that belongs to a space."""
-    return space.default_scorer
-
-
-def create_scorer(space: AbstractSpace, name: str | None = None) -> AbstractScorer:
-    """Return the scorer of that name, made for a space; that which belongs to the space if None.
-
-    Raises:
-        UnknownNameError: no such scorer.
-        InputError: a scorer that does not fit the space.
-    """
-    return SCORERS.load(default_scorer(space) if name is None else name)(space)
 
 
 def score_pairs(
     space: AbstractSpace,
-    points: Tensor | ArrayLike,
+    points: Points,
     enrolment_index: ArrayLike,
     test_index: ArrayLike,
     *,

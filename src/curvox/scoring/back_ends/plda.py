@@ -63,7 +63,7 @@ class TwoCovariancePLDA:
     @classmethod
     def fit(
         cls,
-        points: Tensor | ArrayLike,
+        points: Points,
         speakers: ArrayLike,
         *,
         lda_dimension: int | None = None,
@@ -124,7 +124,7 @@ class TwoCovariancePLDA:
 
     def llrs(
         self,
-        points: Tensor | ArrayLike,
+        points: Points,
         enrolment_index: ArrayLike,
         test_index: ArrayLike,
         *,
@@ -157,7 +157,7 @@ class TwoCovariancePLDA:
             llrs[first : first + block_size] = np.einsum("td,td->t", vectors[x], vectors[y]) + own[x] + own[y]
         return llrs
 
-    def pairwise_llrs(self, enrolment: Tensor | ArrayLike, test: Tensor | ArrayLike) -> NDArray[np.float64]:
+    def pairwise_llrs(self, enrolment: Points, test: Points) -> NDArray[np.float64]:
         """Return the ratios (M, N) of all pairs of points (M, D) and (N, D), from one matrix product."""
         x, own_x = self._prepare(check_points(enrolment, "enrolment").cpu().numpy())
         y, own_y = self._prepare(check_points(test, "test").cpu().numpy())
@@ -282,10 +282,7 @@ class PLDABackEnd(AbstractBackEnd):
         self._lda_dimension, self._length_norm, self._shrinkage = lda_dimension, length_norm, shrinkage
 
     def fit(
-        self,
-        space: AbstractSpace,
-        cohort_points: Tensor | ArrayLike | None = None,
-        cohort_speakers: ArrayLike | None = None,
+        self, space: AbstractSpace, cohort_points: Points | None = None, cohort_speakers: ArrayLike | None = None
     ) -> FittedPLDA:
         points, speakers = require_cohort(cohort_points, cohort_speakers, "plda")
         plda = TwoCovariancePLDA.fit(
@@ -297,9 +294,7 @@ class PLDABackEnd(AbstractBackEnd):
         )
         return FittedPLDA(space, plda)
 
-    def restore(
-        self, space: AbstractSpace, description: Mapping[str, Any], state: Mapping[str, NDArray[Any]]
-    ) -> FittedPLDA:
+    def restore(self, space: AbstractSpace, description: Mapping[str, Any], state: State) -> FittedPLDA:
         if not isinstance(description.get("fitted"), Mapping):
             raise InputError('the description of a fitted back end "plda" lacks the part "fitted"')
         return FittedPLDA(space, TwoCovariancePLDA.from_state(description["fitted"], state))
@@ -315,9 +310,7 @@ class FittedPLDA(AbstractFittedBackEnd):
     space: AbstractSpace
     plda: TwoCovariancePLDA
 
-    def scores(
-        self, points: Tensor | ArrayLike, enrolment_index: ArrayLike, test_index: ArrayLike
-    ) -> NDArray[np.float64]:
+    def scores(self, points: Points, enrolment_index: ArrayLike, test_index: ArrayLike) -> NDArray[np.float64]:
         return self.plda.llrs(_flat(self.space, points), enrolment_index, test_index)
 
     def describe(self) -> dict[str, Any]:
@@ -334,7 +327,7 @@ def _describe(lda_dimension: int | None, length_norm: bool, shrinkage: float) ->
     return {"name": "plda", **settings}
 
 
-def _flat(space: AbstractSpace, points: Tensor | ArrayLike) -> Tensor:
+def _flat(space: AbstractSpace, points: Points) -> Tensor:
     """The points as vectors of flat space."""
     points_ = check_points(points)
     check_inside(space, points_)

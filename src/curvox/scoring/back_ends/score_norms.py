@@ -1,8 +1,8 @@
-"""Score normalisation: a score is measured against the scores of both its sides with a cohort of other speakers."""
+"""S-norm and AS-norm: a score is measured against the scores of both its sides with a cohort of other speakers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,20 +11,26 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from curvox.errors import InputError, require_name
+from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
-from curvox.scoring.back_ends.contract import AbstractBackEnd, AbstractFittedBackEnd, require_cohort, require_state
-from curvox.scoring.back_ends.plain import resolve_scorer
+from curvox.scoring.back_ends.contract import (
+    AbstractBackEnd,
+    AbstractFittedBackEnd,
+    State,
+    require_cohort,
+    require_state,
+)
+from curvox.scoring.back_ends.plain import check_scorer, resolve_scorer
 from curvox.scoring.pairs import (
-    SCORERS,
+    Points,
     check_inside,
     check_points,
     check_speakers,
     check_trials,
-    create_scorer,
+    gathering_blocks,
     score_pairs,
-    top_score_blocks,
 )
+from curvox.scoring.scorers import AbstractProductScorer, AbstractScorer, create_scorer
 
 # A block of scores with the cohort takes about this many numbers (float64: 8 MiB).
 _BLOCK_NUMBERS = 1 << 20
@@ -42,7 +48,7 @@ class CohortStatistics:
     top_k: int | None = None
 
 
-def cohort_means(space: AbstractSpace, points: Tensor | ArrayLike, speakers: ArrayLike) -> NDArray[np.float64]:
+def cohort_means(space: AbstractSpace, points: Points, speakers: ArrayLike) -> NDArray[np.float64]:
     """Return one point for each speaker, the space's mean of the speaker's points, in the order of the sorted names.
 
     Args:
@@ -70,8 +76,8 @@ def cohort_means(space: AbstractSpace, points: Tensor | ArrayLike, speakers: Arr
 
 def cohort_statistics(
     space: AbstractSpace,
-    points: Tensor | ArrayLike,
-    cohort: Tensor | ArrayLike,
+    points: Points,
+    cohort: Points,
     *,
     scorer: str | None = None,
     top_k: int | None = None,
@@ -104,7 +110,7 @@ def cohort_statistics(
     with torch.no_grad():
         rows, cohort_rows = rule.prepare(points_), _prepare_cohort(rule.prepare, cohort_.to(points_.device))
         block_rows = max(1, _BLOCK_NUMBERS // len(cohort_))
-        for block, largest in top_score_blocks(rule, rows, cohort_rows, kept, block_rows):
+        for block, largest in _top_score_blocks(rule, rows, cohort_rows, kept, block_rows):
             moments[0, block] = largest.mean(dim=1)
             moments[1, block] = largest.std(dim=1, correction=0)
             spread[block] = moments[1, block] > 1e-12 * largest.abs().amax(dim=1)
@@ -147,13 +153,57 @@ def check_top_k(top_k: int | None, speakers: int) -> int:
         raise InputError(f"a cohort needs at least two speakers, who are not in the trials; got {speakers}")
     if top_k is None:
         return speakers
-    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 2:
-        raise InputError(f"top_k must be a whole number of at least 2, got {top_k!r}")
+    _require_top_k(top_k)
     if top_k > speakers:
         raise InputError(
             f"top_k is {top_k}, but the cohort has {speakers} speakers; take a smaller top_k or a larger cohort"
         )
     return top_k
+
+
+def _top_score_blocks(
+    rule: AbstractScorer, x: Tensor, y: Tensor, top_k: int, block_rows: int
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield the ``top_k`` largest scores of prepared rows x (N, D) with y (S, D), ``block_rows`` rows of x at a time.
+
+    The scores (block_rows, top_k) come in no order. They are chosen by nearness: only the chosen are made scores of.
+    """
+    if not isinstance(rule, AbstractProductScorer):
+        yield from _top_score_rows(rule, x, y, top_k)
+        return
+    x_terms, y_terms = rule.terms(x), rule.terms(y)
+    memory = x.new_empty(min(block_rows, len(x)), len(y))
+    for start in range(0, len(x), block_rows):
+        block = slice(start, min(start + block_rows, len(x)))
+        of_block = tuple(term[block, None] for term in x_terms)
+        products = torch.mm(x[block], y.T, out=memory[: block.stop - start])
+        nearness, which = _largest(rule.nearness(products, of_block, y_terms), top_k)
+        of_chosen = y_terms if top_k == len(y) else tuple(term[which] for term in y_terms)
+        scores, good = rule.from_nearness(nearness, of_block, of_chosen)
+        if good is not None:
+            _score_close(rule, x[block], y, which, scores, good)
+        yield block, scores
+
+
+def _top_score_rows(rule: AbstractScorer, x: Tensor, y: Tensor, top_k: int) -> Iterator[tuple[slice, Tensor]]:
+    for row in range(len(x)):
+        scores = rule.score(x[row].expand_as(y), y)
+        yield slice(row, row + 1), scores.topk(top_k, sorted=False).values[None]
+
+
+def _largest(nearness: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    if count == nearness.shape[1]:
+        return nearness, torch.arange(count, device=nearness.device).expand_as(nearness)
+    values, which = nearness.topk(count, dim=1, sorted=False)
+    return values, which
+
+
+def _score_close(
+    rule: AbstractProductScorer, x: Tensor, y: Tensor, which: Tensor, scores: Tensor, good: Tensor
+) -> None:
+    i, j = torch.nonzero(~good, as_tuple=True)
+    for block in gathering_blocks(len(i), x.shape[1]):
+        scores[i[block], j[block]] = rule.score(x[i[block]], y[which[i[block], j[block]]])
 
 
 def _prepare_cohort(prepare: Callable[[Tensor], Tensor], cohort: Tensor) -> Tensor:
@@ -173,10 +223,33 @@ def _refuse_constant(spread: Tensor, kept: int) -> None:
         )
 
 
-# The back ends that normalise scores by a cohort: S-norm and its adaptive kind, AS-norm.
+class _ScoreNorm(AbstractBackEnd):
+    """A score norm under its name, with the settings that its kinds take."""
+
+    needs_cohort: ClassVar[bool] = True
+    _name: ClassVar[str]
+    _scorer: str | None
+    _top_k: int | None
+
+    def fit(
+        self, space: AbstractSpace, cohort_points: Points | None = None, cohort_speakers: ArrayLike | None = None
+    ) -> FittedNorm:
+        points, speakers = require_cohort(cohort_points, cohort_speakers, self._name)
+        return self._fitted(space, cohort_means(space, points, speakers))
+
+    def restore(self, space: AbstractSpace, description: Mapping[str, Any], state: State) -> FittedNorm:
+        require_state(state, ("cohort",), self._name)
+        return self._fitted(space, check_points(state["cohort"], "cohort").numpy())
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self._name, **_top_k(self._top_k), "scorer": self._scorer}
+
+    def _fitted(self, space: AbstractSpace, cohort: NDArray[np.float64]) -> FittedNorm:
+        check_top_k(self._top_k, len(cohort))
+        return FittedNorm(self._name, space, resolve_scorer(space, self._scorer), self._top_k, cohort)
 
 
-class SNorm(AbstractBackEnd):
+class SNorm(_ScoreNorm):
     """S-norm: scores against mean and standard deviation of both sides' scores with the whole cohort.
 
     Kenny, "Bayesian speaker verification with heavy-tailed priors" (Odyssey 2010).
@@ -187,31 +260,13 @@ class SNorm(AbstractBackEnd):
         scorer: a name in ``SCORERS``; that of the space if None.
     """
 
-    needs_cohort: ClassVar[bool] = True
+    _name = "s_norm"
 
     def __init__(self, *, scorer: str | None = None) -> None:
-        if scorer is not None:
-            require_name(scorer, SCORERS, "scorer")
-        self._scorer = scorer
-
-    def fit(
-        self,
-        space: AbstractSpace,
-        cohort_points: Tensor | ArrayLike | None = None,
-        cohort_speakers: ArrayLike | None = None,
-    ) -> FittedNorm:
-        return _fit("s_norm", space, self._scorer, None, cohort_points, cohort_speakers)
-
-    def restore(
-        self, space: AbstractSpace, description: Mapping[str, Any], state: Mapping[str, NDArray[Any]]
-    ) -> FittedNorm:
-        return _restore("s_norm", space, self._scorer, None, state)
-
-    def describe(self) -> dict[str, Any]:
-        return {"name": "s_norm", "scorer": self._scorer}
+        self._top_k, self._scorer = None, check_scorer(scorer)
 
 
-class ASNorm(AbstractBackEnd):
+class ASNorm(_ScoreNorm):
     """AS-norm: like `SNorm`, but each side is measured against the cohort speakers it scores highest with.
 
     This is AS-norm1 of Matějka et al. 2017 (Interspeech, "Analysis of score normalization in multilingual speaker
@@ -222,30 +277,11 @@ class ASNorm(AbstractBackEnd):
         scorer: a name in ``SCORERS``; that of the space if None.
     """
 
-    needs_cohort: ClassVar[bool] = True
+    _name = "as_norm"
 
     def __init__(self, *, top_k: int = 300, scorer: str | None = None) -> None:
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 2:
-            raise InputError(f"top_k must be a whole number of at least 2, got {top_k!r}")
-        if scorer is not None:
-            require_name(scorer, SCORERS, "scorer")
-        self._top_k, self._scorer = top_k, scorer
-
-    def fit(
-        self,
-        space: AbstractSpace,
-        cohort_points: Tensor | ArrayLike | None = None,
-        cohort_speakers: ArrayLike | None = None,
-    ) -> FittedNorm:
-        return _fit("as_norm", space, self._scorer, self._top_k, cohort_points, cohort_speakers)
-
-    def restore(
-        self, space: AbstractSpace, description: Mapping[str, Any], state: Mapping[str, NDArray[Any]]
-    ) -> FittedNorm:
-        return _restore("as_norm", space, self._scorer, self._top_k, state)
-
-    def describe(self) -> dict[str, Any]:
-        return {"name": "as_norm", "top_k": self._top_k, "scorer": self._scorer}
+        _require_top_k(top_k)
+        self._top_k, self._scorer = top_k, check_scorer(scorer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,44 +294,27 @@ class FittedNorm(AbstractFittedBackEnd):
     top_k: int | None
     cohort: NDArray[np.float64]
 
-    def scores(
-        self, points: Tensor | ArrayLike, enrolment_index: ArrayLike, test_index: ArrayLike
-    ) -> NDArray[np.float64]:
+    def scores(self, points: Points, enrolment_index: ArrayLike, test_index: ArrayLike) -> NDArray[np.float64]:
         points_ = check_points(points)
         enrolment, test = check_trials(enrolment_index, test_index, len(points_))
         raw = score_pairs(self.space, points_, enrolment, test, scorer=self.scorer)
         return normalise(raw, enrolment, test, self.statistics(points_))
 
-    def statistics(self, points: Tensor | ArrayLike) -> CohortStatistics:
+    def statistics(self, points: Points) -> CohortStatistics:
         """Return the `cohort_statistics` of points (N, D)."""
         return cohort_statistics(self.space, points, self.cohort, scorer=self.scorer, top_k=self.top_k)
 
     def describe(self) -> dict[str, Any]:
-        top_k = {} if self.top_k is None else {"top_k": self.top_k}
-        return {"name": self.name, **top_k, "scorer": self.scorer, "cohort_speakers": len(self.cohort)}
+        return {"name": self.name, **_top_k(self.top_k), "scorer": self.scorer, "cohort_speakers": len(self.cohort)}
 
     def state(self) -> dict[str, NDArray[np.float64]]:
         return {"cohort": self.cohort}
 
 
-def _fit(
-    name: str,
-    space: AbstractSpace,
-    scorer: str | None,
-    top_k: int | None,
-    cohort_points: Tensor | ArrayLike | None,
-    cohort_speakers: ArrayLike | None,
-) -> FittedNorm:
-    points, speakers = require_cohort(cohort_points, cohort_speakers, name)
-    cohort = cohort_means(space, points, speakers)
-    check_top_k(top_k, len(cohort))
-    return FittedNorm(name, space, resolve_scorer(space, scorer), top_k, cohort)
+def _top_k(top_k: int | None) -> dict[str, int]:
+    return {} if top_k is None else {"top_k": top_k}
 
 
-def _restore(
-    name: str, space: AbstractSpace, scorer: str | None, top_k: int | None, state: Mapping[str, NDArray[Any]]
-) -> FittedNorm:
-    require_state(state, ("cohort",), name)
-    cohort = check_points(state["cohort"], "cohort").numpy()
-    check_top_k(top_k, len(cohort))
-    return FittedNorm(name, space, resolve_scorer(space, scorer), top_k, cohort)
+def _require_top_k(top_k: Any) -> None:
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 2:
+        raise InputError(f"top_k must be a whole number of at least 2, got {top_k!r}")
