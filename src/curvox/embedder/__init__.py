@@ -27,7 +27,7 @@ from curvox.embedder.checkpoint import (
     write_card,
     write_embedder,
 )
-from curvox.embedder.decisions import EmbeddedRecordings, EnrolledModels, Verification, enrol_models, measures_of
+from curvox.embedder.decisions import EmbeddedRecordings, Verification, measures_of_sides
 from curvox.embedder.embedder import DevResult, Embedder, batches_by_length
 from curvox.embedder.identification import (
     Candidate,
@@ -49,7 +49,6 @@ __all__ = [
     "DevResult",
     "EmbeddedRecordings",
     "Embedder",
-    "EnrolledModels",
     "FittedOn",
     "Identification",
     "ModelDescription",
@@ -60,12 +59,11 @@ __all__ = [
     "Verification",
     "batches_by_length",
     "choose_point",
-    "enrol_models",
     "find_recordings",
     "fit_card",
     "identify",
     "load_embedder",
-    "measures_of",
+    "measures_of_sides",
     "model_fingerprint",
     "model_folder",
     "outside_of_card",

@@ -1,4 +1,4 @@
-"""Embedded recordings with what was measured of them, and the models of speakers that they make together."""
+"""The answer to "same speaker?": embedded recordings, and what is decided of them and to be wary of."""
 
 from __future__ import annotations
 
@@ -48,14 +48,6 @@ class EmbeddedRecordings:
         return EmbeddedRecordings(self.points[chosen], self.norms[chosen], qualities)
 
 
-@dataclass(frozen=True, eq=False)
-class EnrolledModels:
-    """M models: points (M, D) of the space, and measures (M,) for a quality-aware calibration."""
-
-    points: NDArray[np.float64]
-    measures: RecordingMeasures
-
-
 def measures_of(space: AbstractSpace, recordings: EmbeddedRecordings) -> RecordingMeasures:
     """Return what a quality-aware calibration is given of N recordings.
 
@@ -79,27 +71,65 @@ def measures_of(space: AbstractSpace, recordings: EmbeddedRecordings) -> Recordi
     )
 
 
-def enrol_models(
-    space: AbstractSpace, recordings: EmbeddedRecordings, rows: Sequence[ArrayLike], *, way: str | None = None
-) -> EnrolledModels:
-    """Return a point and measures for each of M models, from the rows of its measured recordings.
+def measures_of_models(
+    space: AbstractSpace, recordings: EmbeddedRecordings, rows: Sequence[ArrayLike]
+) -> RecordingMeasures:
+    """Return the measures of M models of measured recordings, from the rows of each.
 
-    The point is that of ``curvox.scoring.enrol``, by the way of the space if ``way`` is None. Seconds of speech are
-    added up; of the other measures the mean is taken.
-
-    Raises:
-        InputError: recordings without measures, and what ``curvox.scoring.enrol`` refuses.
+    Seconds of speech are added up; of the other measures the mean is taken.
     """
-    points = enrol(space, recordings.points, rows, way=way or space.default_enrolment)
     single = measures_of(space, recordings)
     columns: dict[str, NDArray[np.float64] | None] = {}
     for field in fields(single):
         values, of_rows = getattr(single, field.name), np.sum if field.name == "duration_s" else np.mean
         columns[field.name] = None if values is None else np.array([of_rows(values[np.asarray(own)]) for own in rows])
-    return EnrolledModels(points, RecordingMeasures(**columns))
+    return RecordingMeasures(**columns)
 
 
-# The answer to "same speaker?": score, log-likelihood ratio, posterior, decision, and what to be wary of.
+def measures_of_sides(
+    calibrated: CalibratedScoring,
+    space: AbstractSpace,
+    recordings: EmbeddedRecordings,
+    rows: Sequence[ArrayLike],
+    enrolment_index: ArrayLike,
+    test_index: ArrayLike,
+) -> tuple[RecordingMeasures, RecordingMeasures]:
+    """Return the measures of both sides of T trials of models that a calibration wants; none if it takes no quality.
+
+    Args:
+        calibrated: with the calibration.
+        space: where the points live.
+        recordings: measured.
+        rows: for each of M models, the rows of its recordings.
+        enrolment_index: (T,) the model of the enrolment side, 0 … M-1.
+        test_index: (T,) that of the test side.
+
+    Raises:
+        InputError: the recordings were embedded without being measured.
+    """
+    if not calibrated.calibration.quality_names:
+        return RecordingMeasures(), RecordingMeasures()
+    measures = measures_of_models(space, recordings, rows)
+    return measures.rows(enrolment_index), measures.rows(test_index)
+
+
+def scores_and_llrs(
+    calibrated: CalibratedScoring,
+    space: AbstractSpace,
+    recordings: EmbeddedRecordings,
+    rows: Sequence[ArrayLike],
+    enrolment_index: ArrayLike,
+    test_index: ArrayLike,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return scores (T,) and log-likelihood ratios (T,) of trials of models; arguments as `measures_of_sides` has them.
+
+    A model of several recordings becomes one point, by the way of the space (``curvox.scoring.enrol``).
+    """
+    points = enrol(space, recordings.points, rows, way=space.default_enrolment)
+    scores = calibrated.back_end.scores(points, enrolment_index, test_index)
+    sides = measures_of_sides(calibrated, space, recordings, rows, enrolment_index, test_index)
+    return scores, calibrated.llrs(scores, *sides)
+
 
 NOT_CALIBRATED = (
     "this model has no decision card, so its scores are not calibrated and nothing is decided; "
@@ -191,14 +221,15 @@ def decide(
 ) -> Verification:
     """Answer whether the last of N measured recordings is of the speaker of the others, which ``names`` (N,) name."""
     sources = len(recordings) - 1
-    enrolled = enrol_models(space, recordings, [np.arange(sources), np.array([sources])])
+    rows = [np.arange(sources), np.array([sources])]
     warnings = _same_recording(recordings.points, names)
     if rule.calibrated is None or rule.point is None:
         name = rule.scorer or space.default_scorer
-        score = float(score_pairs(space, enrolled.points, [0], [1], scorer=name)[0])
+        points = enrol(space, recordings.points, rows, way=space.default_enrolment)
+        score = float(score_pairs(space, points, [0], [1], scorer=name)[0])
         return Verification(score, name, undecided=rule.undecided, warnings=warnings, qualities=recordings.qualities)
-    scores = rule.calibrated.scores(enrolled.points, [0], [1])
-    llr = float(rule.calibrated.llrs(scores, enrolled.measures.rows([0]), enrolled.measures.rows([1]))[0])
+    scores, llrs = scores_and_llrs(rule.calibrated, space, recordings, rows, [0], [1])
+    llr = float(llrs[0])
     return Verification(
         score=float(scores[0]),
         scoring=rule.calibrated.name,

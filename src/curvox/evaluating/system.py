@@ -14,8 +14,8 @@ from curvox.embedder import (
     CalibratedScoring,
     EmbeddedRecordings,
     Embedder,
-    enrol_models,
     load_embedder,
+    measures_of_sides,
 )
 from curvox.errors import InputError
 from curvox.evaluating.back_ends import COHORT_RECORDINGS, back_end_words, fit_back_end, read_back_end
@@ -25,7 +25,6 @@ from curvox.geometry import AbstractSpace
 from curvox.scoring import (
     SCORE_MEAN,
     AbstractFittedBackEnd,
-    RecordingMeasures,
     average_scores,
     enrol,
     recording_trials,
@@ -182,15 +181,16 @@ class System:
     def _llrs(
         self, calibrated: CalibratedScoring, scores: NDArray[np.float64], plan: TrialPlan, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        if not calibrated.calibration.quality_names:
-            nothing = RecordingMeasures()
-            return calibrated.llrs(scores, nothing, nothing)
         single = [np.array([row]) for row in range(len(rows))]
-        named = self.recordings.rows(rows)
-        measures = enrol_models(self.model.space, named, [*plan.rows, *single]).measures
-        return calibrated.llrs(
-            scores, measures.rows(plan.enrolment_index), measures.rows(len(plan.rows) + plan.test_index)
+        sides = measures_of_sides(
+            calibrated,
+            self.model.space,
+            self.recordings.rows(rows),
+            [*plan.rows, *single],
+            plan.enrolment_index,
+            len(plan.rows) + plan.test_index,
         )
+        return calibrated.llrs(scores, *sides)
 
     def _facts(
         self, back_end: AbstractFittedBackEnd, scorer: str | None, cohort: str, calibration: str, way: str

@@ -72,7 +72,6 @@ __all__ = [
     "RecordingTrials",
     "TrialQuality",
     "TwoCovariancePLDA",
-    "",
     "average_scores",
     "calibration_from",
     "cohort_means",

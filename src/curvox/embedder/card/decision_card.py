@@ -307,10 +307,6 @@ class CalibratedScoring:
         name, scorer = str(self.card.back_end["name"]), self.card.back_end.get("scorer")
         return str(scorer) if name == "plain" else name if scorer is None else f"{name} ({scorer})"
 
-    def scores(self, points: ArrayLike, enrolment_index: ArrayLike, test_index: ArrayLike) -> NDArray[np.float64]:
-        """Return the scores (T,) of trials between rows of points (N, D)."""
-        return self.back_end.scores(points, enrolment_index, test_index)
-
     def llrs(self, scores: ArrayLike, enrolment: RecordingMeasures, test: RecordingMeasures) -> NDArray[np.float64]:
         """Return the natural-log likelihood ratios (T,) of scores (T,), given the measures of both sides."""
         names = self.calibration.quality_names

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from curvox.errors import InputError, require_positive
 from curvox.geometry import AbstractSpace
-from curvox.scoring.back_ends.contract import AbstractBackEnd, AbstractFittedBackEnd, require_cohort
+from curvox.scoring.back_ends.contract import AbstractBackEnd, AbstractFittedBackEnd, State, require_cohort
 from curvox.scoring.back_ends.two_covariance import (
     PLDAPreprocessing,
     estimate_two_covariances,
@@ -23,7 +23,7 @@ from curvox.scoring.back_ends.two_covariance import (
     speaker_statistics,
 )
 from curvox.scoring.calibration.contract import is_number, require_keys
-from curvox.scoring.pairs import check_inside, check_points, check_speakers, check_trials
+from curvox.scoring.pairs import Points, check_inside, check_points, check_speakers, check_trials
 
 # One side of a block of trials takes about this many numbers (float64: 4 MiB).
 _BLOCK_NUMBERS = 1 << 19
@@ -157,12 +157,6 @@ class TwoCovariancePLDA:
             llrs[first : first + block_size] = np.einsum("td,td->t", vectors[x], vectors[y]) + own[x] + own[y]
         return llrs
 
-    def pairwise_llrs(self, enrolment: Points, test: Points) -> NDArray[np.float64]:
-        """Return the ratios (M, N) of all pairs of points (M, D) and (N, D), from one matrix product."""
-        x, own_x = self._prepare(check_points(enrolment, "enrolment").cpu().numpy())
-        y, own_y = self._prepare(check_points(test, "test").cpu().numpy())
-        return x @ y.T + own_x[:, None] + own_y
-
     def describe(self) -> dict[str, Any]:
         """Return settings and counts as plain values for JSON; the numbers themselves are the ``state``."""
         return {
@@ -260,9 +254,6 @@ def _check_arrays(state: Mapping[str, NDArray[Any]], dimension: int, kept: int) 
         if np.abs(matrix - matrix.T).max(initial=0.0) > 1e-9 * largest or not valid.all():
             raise InputError(f'"{name}" must be a covariance: symmetric, without negative eigenvalues')
     return arrays
-
-
-# PLDA as a back end: two covariances, fitted to the cohort.
 
 
 class PLDABackEnd(AbstractBackEnd):
