@@ -1,4 +1,7 @@
-"""Which folder a model lies in, the names of its files, and what tells one model from another."""
+"""The model folder: ``model.safetensors`` and ``model.yaml``, and beside them the decision card and its arrays.
+
+Nothing in it is ever executed or unpickled.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,7 @@ CHECKPOINTS = ("averaged", "best", "last")
 
 FORMAT = 1
 _AGAIN = "copy the whole folder, or use the curvox that wrote it"
+_CALIBRATE = "calibrate again (curvox calibrate --overwrite), or delete the card"
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,6 @@ def read_description(folder: Path) -> ModelDescription:
     return read_record(folder / CARD, ModelDescription, what=what, again=_AGAIN, optional=True)
 
 
-# The decision card on disk: ``decision.json`` in the model folder, and beside it what its back end learnt.
-
 DECISION, STATE = "decision.json", "back_end.safetensors"
 
 State = Mapping[str, NDArray[np.float64]]
@@ -178,7 +180,7 @@ def read_card(folder: str | Path) -> DecisionCard | None:
     path = folder / DECISION
     if not path.exists():
         return None
-    card = read_record(path, DecisionCard, what="a decision card", again=_CARD_FILE_AGAIN)
+    card = read_record(path, DecisionCard, what="a decision card", again=_CALIBRATE)
     _require_own(card, folder)
     return card
 
@@ -195,31 +197,21 @@ def read_state(folder: str | Path, card: DecisionCard) -> dict[str, NDArray[np.f
     try:
         content = read_bytes(path)
     except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read: {error}; copy the whole folder, or {_CARD_FILE_AGAIN}"
-        ) from error
+        raise CheckpointError(f"{path} cannot be read: {error}; copy the whole folder, or {_CALIBRATE}") from error
     if digest_of(content) != card.back_end_state:
-        raise CheckpointError(
-            f"{path} does not belong to {DECISION} beside it; copy the whole folder, or {_CARD_FILE_AGAIN}"
-        )
+        raise CheckpointError(f"{path} does not belong to {DECISION} beside it; copy the whole folder, or {_CALIBRATE}")
     try:
         return load(content)
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is not a whole safetensors file ({error}); {_CARD_FILE_AGAIN}") from error
-
-
-_CARD_FILE_AGAIN = "calibrate again (curvox calibrate --overwrite), or delete the card"
+        raise CheckpointError(f"{path} is not a whole safetensors file ({error}); {_CALIBRATE}") from error
 
 
 def _require_own(card: DecisionCard, folder: Path) -> None:
     if card.model != (own := model_fingerprint(folder)):
         raise CheckpointError(
             f"the decision card in {folder} belongs to another model (fingerprint {card.model[:12]}, this model has "
-            f"{own[:12]}): its calibration and thresholds say nothing about this one; {_CARD_FILE_AGAIN}"
+            f"{own[:12]}): its calibration and thresholds say nothing about this one; {_CALIBRATE}"
         )
-
-
-# The model folder: ``model.safetensors`` and ``model.yaml``. Nothing in it is ever executed or unpickled.
 
 
 def save_embedder(model: Embedder, folder: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Scored trials against the labels of a corpus: every figure, pooled and for parts of the trials."""
+"""Evaluating, comparing and calibrating: a model and labelled trials become figures, differences, a decision card."""
 
 from __future__ import annotations
 
@@ -281,9 +281,6 @@ def _facts(trials: TrialList, corpus: Corpus) -> TrialFacts:
     pairs = set(zip(trials.enrolments, trials.tests, strict=True))
     swapped = len(pairs) - len({frozenset(pair) for pair in pairs})
     return TrialFacts(trials.source, corpus.name, len(trials.utterances), trials.duplicates, swapped)
-
-
-# Calibration: from a model and labelled trials to its decision card.
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What a run folder says beside its model: its corpus, its training speakers, its names for people."""
+"""A run folder beside its model: its corpus, its training speakers, its names, and the folders of its evaluations."""
 
 from __future__ import annotations
 
@@ -111,8 +111,6 @@ def title_of(loss: str) -> str:
 
     return re.sub(r"(?<=.)Softmax$", "-Softmax", LOSSES[loss].attribute) if loss in LOSSES else ""
 
-
-# The folder of an evaluation: scores and speakers to go on with, the figures as JSON, and the page.
 
 SCORES, LLRS, SPEAKERS, FIGURES, PAGE = "scores.txt", "llrs.txt", "speakers.txt", "evaluation.json", "report.html"
 EVALUATION_FILES = frozenset({SCORES, LLRS, SPEAKERS, FIGURES, PAGE})

@@ -290,9 +290,6 @@ def _other_bandwidth(bandwidth_hz: float, seen: Range) -> str | None:
     )
 
 
-# From points to log-likelihood ratios, by the rule of a decision card.
-
-
 @dataclass(frozen=True, eq=False)
 class CalibratedScoring:
     """A decision card made ready: its fitted back end and its calibration."""

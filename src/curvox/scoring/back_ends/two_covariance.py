@@ -191,9 +191,6 @@ def _symmetric(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return (matrix + matrix.T) / 2
 
 
-# What is done to embeddings before PLDA, which takes them for Gaussian: centre, LDA, whiten, unit length.
-
-
 @dataclass(frozen=True, eq=False)
 class PLDAPreprocessing:
     """``y = (x - centre) @ transform``, then, with ``length_norm``, ``y · sqrt(d) / |y|``.

@@ -1,10 +1,10 @@
-"""From a score to a natural-log likelihood ratio: the calibrations by name, and the posterior that follows."""
+"""From a score to a natural-log likelihood ratio: calibrations, their check on other speakers, posteriors."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import Any, Self
 
@@ -33,6 +33,40 @@ CALIBRATIONS = Table(
         ),
     },
 )
+ACROSS_FOLDS = ("drop", "fit")
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationTrials:
+    """Checked trials: scores (T,), labels (T,), weights (T,) or None, quality (T, Q) and the names of its columns."""
+
+    scores: NDArray[np.float64]
+    labels: NDArray[np.bool_]
+    weights: NDArray[np.float64] | None
+    quality: NDArray[np.float64]
+    quality_names: tuple[str, ...]
+
+    @classmethod
+    def checked(
+        cls,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None,
+        quality: ArrayLike | None,
+        quality_names: Sequence[str],
+    ) -> Self:
+        """Take trials, or refuse them; ``fit_calibration`` says what the arguments are."""
+        scores_, labels_, weights_ = check_trials(scores, labels, weights)
+        names = check_names(quality_names)
+        return cls(scores_, labels_, weights_, check_quality(quality, names, scores_.size), names)
+
+    def where(self, rows: NDArray[np.bool_]) -> Self:
+        """Return some of the trials."""
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(
+            self, scores=self.scores[rows], labels=self.labels[rows], weights=weights, quality=self.quality[rows]
+        )
 
 
 class AbstractCalibration(ABC):
@@ -46,17 +80,7 @@ class AbstractCalibration(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(
-        cls,
-        scores: ArrayLike,
-        labels: ArrayLike,
-        *,
-        quality: ArrayLike | None,
-        quality_names: Sequence[str],
-        prior: float,
-        weights: ArrayLike | None,
-        smoothing: bool,
-    ) -> Self:
+    def fit(cls, trials: CalibrationTrials, *, prior: float, smoothing: bool) -> Self:
         """Fit to labelled trials; ``fit_calibration`` says what the arguments are."""
 
     @abstractmethod
@@ -112,15 +136,8 @@ def fit_calibration(
             columns, scores that look reversed or useless, or (logistic, without smoothing) separable ones.
     """
     cls: type[AbstractCalibration] = CALIBRATIONS.load(kind)
-    return cls.fit(
-        scores,
-        labels,
-        quality=quality,
-        quality_names=quality_names,
-        prior=prior,
-        weights=weights,
-        smoothing=smoothing,
-    )
+    trials = CalibrationTrials.checked(scores, labels, weights=weights, quality=quality, quality_names=quality_names)
+    return cls.fit(trials, prior=prior, smoothing=smoothing)
 
 
 def calibration_from(description: Mapping[str, Any]) -> AbstractCalibration:
@@ -176,6 +193,15 @@ def check_scores(scores: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of columns of quality, or refuse what is none or comes twice."""
+    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+        raise InputError(f"quality_names must be a sequence of names, got {names!r}")
+    if len(set(names)) != len(names):
+        raise InputError(f"quality_names must differ from each other, got {', '.join(names)}")
+    return tuple(names)
+
+
 def check_quality(quality: ArrayLike | None, names: Sequence[str], trials: int) -> NDArray[np.float64]:
     """Return quality as a matrix (T, Q) of finite float64 with a column for every name, or refuse it."""
     if quality is None:
@@ -222,11 +248,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
-# Calibration checked on speakers it has not met.
-
-ACROSS_FOLDS = ("drop", "fit")
-
-
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """Log-likelihood ratios of trials none of whose speakers was in the fit that gave them.
@@ -269,17 +290,11 @@ def held_out_llrs(
     Speakers are dealt into folds. The trials within a fold get their ratios from the calibration that is fitted to the
     trials without any speaker of that fold.
 
+    The arguments are those of ``fit_calibration``, and:
+
     Args:
-        scores: (T,) finite numbers, larger for the same speaker.
-        labels: (T,) 1 or True for a target trial, 0 or False for a non-target trial.
         enrolment_speakers: (T,) names or whole numbers, the speaker of the enrolment side.
         test_speakers: (T,) likewise of the test side.
-        kind: a name in ``CALIBRATIONS``; this and the next five as in ``fit_calibration``.
-        quality: (T, Q) finite numbers or None.
-        quality_names: the names of its columns.
-        prior: of a target.
-        weights: (T,) how much each trial counts in the fits.
-        smoothing: whether one extra trial of each class is counted in each fit.
         folds: how many, at least 2.
         seed: of the dealing, which depends on the set of speakers and not on the order of trials.
         across_folds: what becomes of non-target trials whose speakers are in different folds, about ``1 - 1 / folds``
@@ -291,27 +306,17 @@ def held_out_llrs(
         InputError: what ``fit_calibration`` refuses, labels that contradict the speakers, fewer than two speakers for
             each fold, or a fold whose fit or whose check would be without targets or non-targets.
     """
-    scores_, labels_, weights_ = check_trials(scores, labels, weights)
-    require_name(kind, CALIBRATIONS, "calibration")
-    columns = None if quality is None else check_quality(quality, quality_names, scores_.size)
+    trials = CalibrationTrials.checked(scores, labels, weights=weights, quality=quality, quality_names=quality_names)
+    cls: type[AbstractCalibration] = CALIBRATIONS.load(kind)
 
     def fit(rows: NDArray[np.bool_]) -> AbstractCalibration:
-        return fit_calibration(
-            scores_[rows],
-            labels_[rows],
-            kind=kind,
-            quality=None if columns is None else columns[rows],
-            quality_names=quality_names,
-            prior=prior,
-            weights=None if weights_ is None else weights_[rows],
-            smoothing=smoothing,
-        )
+        return cls.fit(trials.where(rows), prior=prior, smoothing=smoothing)
 
     def apply(calibration: AbstractCalibration, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return calibration.llrs(scores_[rows], None if columns is None else columns[rows])
+        return calibration.llrs(trials.scores[rows], trials.quality[rows])
 
     return cross_fit(
-        labels_, enrolment_speakers, test_speakers, fit, apply, folds=folds, seed=seed, across_folds=across_folds
+        trials.labels, enrolment_speakers, test_speakers, fit, apply, folds=folds, seed=seed, across_folds=across_folds
     )
 
 
@@ -326,17 +331,9 @@ def cross_fit(
     seed: int = 0,
     across_folds: str = "drop",
 ) -> HeldOut:
-    """Fit and apply anything by the plan of ``held_out_llrs``.
+    """Fit and apply anything by the plan of ``held_out_llrs``, whose arguments these are.
 
-    Args:
-        labels: (T,) whether the trial is a target.
-        enrolment_speakers: (T,) the speaker of the enrolment side.
-        test_speakers: (T,) of the test side.
-        fit: from a mask of trials (T,) to a calibration.
-        apply: from a calibration and a mask of trials to their log-likelihood ratios.
-        folds: as in ``held_out_llrs``, also the next two.
-        seed: of the dealing.
-        across_folds: "drop" or "fit".
+    ``fit`` goes from a mask of trials (T,) to a calibration, ``apply`` from that and a mask to likelihood ratios.
     """
     require_name(across_folds, ACROSS_FOLDS, "way with trials across folds")
     if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:

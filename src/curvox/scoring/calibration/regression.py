@@ -1,4 +1,4 @@
-"""Prior-weighted logistic regression of a score, and of quality, to log-likelihood ratios."""
+"""Logistic and isotonic regression of scores to log-likelihood ratios."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from curvox.errors import InputError
-from curvox.metrics import check_trials, pav_llrs
+from curvox.metrics import pav_llrs
 from curvox.scoring.calibration.contract import (
     AbstractCalibration,
+    CalibrationTrials,
+    check_names,
     check_quality,
     check_scores,
     prior_log_odds,
@@ -58,24 +60,14 @@ class LogisticCalibration(AbstractCalibration):
         prior_log_odds(self.prior)
         if not isinstance(self.smoothing, bool):
             raise InputError(f"smoothing must be true or false, got {self.smoothing!r}")
-        object.__setattr__(self, "quality_names", _check_names(self.quality_names))
+        object.__setattr__(self, "quality_names", check_names(self.quality_names))
         slopes = tuple(require_number(value, "a slope of quality") for value in self.quality_slopes)
         object.__setattr__(self, "quality_slopes", slopes)
         if len(slopes) != len(self.quality_names):
             raise InputError(f"quality has {len(self.quality_names)} names and {len(slopes)} slopes; give one each")
 
     @classmethod
-    def fit(
-        cls,
-        scores: ArrayLike,
-        labels: ArrayLike,
-        *,
-        quality: ArrayLike | None = None,
-        quality_names: Sequence[str] = (),
-        prior: float = 0.5,
-        weights: ArrayLike | None = None,
-        smoothing: bool = False,
-    ) -> Self:
+    def fit(cls, trials: CalibrationTrials, *, prior: float, smoothing: bool) -> Self:
         """Minimise the prior-weighted cross-entropy of the trials by Newton's method.
 
         With z = llr + log(prior / (1 - prior)) the cost is ``prior · mean(log(1 + exp(-z)))`` over targets plus
@@ -85,17 +77,16 @@ class LogisticCalibration(AbstractCalibration):
 
         The arguments and what is refused are those of ``fit_calibration``.
         """
-        scores_, labels_, weights_ = check_trials(scores, labels, weights)
-        names = _check_names(quality_names)
-        columns = np.column_stack((scores_, check_quality(quality, names, scores_.size)))
+        scores, labels, names = trials.scores, trials.labels, trials.quality_names
+        columns = np.column_stack((scores, trials.quality))
         if not isinstance(smoothing, bool):
             raise InputError(f"smoothing must be true or false, got {smoothing!r}")
         log_odds = prior_log_odds(prior)
-        as_target, as_non_target = _class_weights(labels_, weights_, prior, smoothing=smoothing)
+        as_target, as_non_target = _class_weights(labels, trials.weights, prior, smoothing=smoothing)
         trial_weights = as_target + as_non_target
-        targets, non_targets = (of_class & (trial_weights > 0) for of_class in (labels_, ~labels_))
+        targets, non_targets = (of_class & (trial_weights > 0) for of_class in (labels, ~labels))
         if not smoothing:
-            _refuse_separable(scores_[targets], scores_[non_targets], "scores")
+            _refuse_separable(scores[targets], scores[non_targets], "scores")
         standardised, centres, scales = _standardise(columns, trial_weights, ("scores", *names))
         intercept, slopes = _minimise(standardised, as_target, as_non_target, log_odds)
         if slopes[0] <= 0:
@@ -149,14 +140,6 @@ class LogisticCalibration(AbstractCalibration):
             prior=description["prior"],
             smoothing=description["smoothing"],
         )
-
-
-def _check_names(names: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
-        raise InputError(f"quality_names must be a sequence of names, got {names!r}")
-    if len(set(names)) != len(names):
-        raise InputError(f"quality_names must differ from each other, got {', '.join(names)}")
-    return tuple(names)
 
 
 def _class_weights(
@@ -239,9 +222,6 @@ def _minimise(
     )
 
 
-# Isotonic regression of a score to log-likelihood ratios: any function that never falls.
-
-
 @dataclass(frozen=True)
 class IsotonicCalibration(AbstractCalibration):
     """A function of the score that never falls: straight lines between knots, level beyond the outer ones.
@@ -274,17 +254,7 @@ class IsotonicCalibration(AbstractCalibration):
             raise InputError('isotonic regression takes no quality; kind="logistic" does')
 
     @classmethod
-    def fit(
-        cls,
-        scores: ArrayLike,
-        labels: ArrayLike,
-        *,
-        quality: ArrayLike | None = None,
-        quality_names: Sequence[str] = (),
-        prior: float = 0.5,
-        weights: ArrayLike | None = None,
-        smoothing: bool = False,
-    ) -> Self:
+    def fit(cls, trials: CalibrationTrials, *, prior: float, smoothing: bool) -> Self:
         """Pool adjacent violators, which is best for every prior at once (Zadrozny & Elkan 2002; Brümmer 2010).
 
         To keep the ends finite one target and one non-target are added below all scores and one of each above, as the
@@ -294,14 +264,13 @@ class IsotonicCalibration(AbstractCalibration):
 
         The arguments and what is refused are those of ``fit_calibration``; ``prior`` and ``smoothing`` change nothing.
         """
-        scores_, labels_, weights_ = check_trials(scores, labels, weights)
         prior_log_odds(prior)
-        if quality is not None or len(quality_names):
+        if trials.quality_names:
             raise InputError('isotonic regression takes no quality; kind="logistic" does')
-        weights_ = np.ones(scores_.size) if weights_ is None else weights_
-        counted = weights_ > 0
-        distinct, rank = np.unique(scores_[counted], return_inverse=True)
-        values = _pool(rank, labels_[counted], weights_[counted], distinct.size)
+        weights = np.ones(trials.scores.size) if trials.weights is None else trials.weights
+        counted = weights > 0
+        distinct, rank = np.unique(trials.scores[counted], return_inverse=True)
+        values = _pool(rank, trials.labels[counted], weights[counted], distinct.size)
         if values[0] == values[-1]:
             raise InputError(
                 "scores look reversed or useless: no rising function of them is better than a constant; check the "
