@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from curvox.errors import InputError
 from curvox.metrics.dcf import OperatingPoint, normalised_cost
 from curvox.metrics.figures import UNBOUNDED, Choice, choice_of_keys, figure_title
-from curvox.metrics.inputs import check_level, check_speakers, check_trials
+from curvox.metrics.inputs import check_level
 from curvox.metrics.intervals import Interval, logarithmic_interval, rate_interval, sum_interval
-from curvox.metrics.resamples import WeighedTrials, require_resamples, resample_speakers, weighed_trials
+from curvox.metrics.resamples import WeighedTrials, check_and_weigh, require_resamples, resample_speakers
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,6 @@ class Replicates:
     """The figures of the trials themselves and of every resample, in the order they were drawn.
 
     Attributes:
-        keys: (K,) the keys of the figures, as ``Figure`` explains them.
         estimates: (K,) the figures of the trials.
         values: (K, R) the same of every resample.
         choice: which figures they are.
@@ -33,7 +32,6 @@ class Replicates:
         speakers: how many speakers were drawn from.
     """
 
-    keys: tuple[str, ...]
     estimates: NDArray[np.float64]
     values: NDArray[np.float64]
     choice: Choice
@@ -41,6 +39,11 @@ class Replicates:
     sizes: tuple[tuple[float, int], tuple[float, int]]
     redrawn: int
     speakers: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys (K,) of the figures, as ``Figure`` explains them."""
+        return self.choice.keys
 
     def interval(self, key: str, level: float = 0.95) -> Interval:
         """Return the interval of a figure, by ``logarithmic_interval``; of the AUC it is that of 1 - AUC.
@@ -61,17 +64,14 @@ class Replicates:
         return logarithmic_interval(estimate, values, speakers=self.speakers, level=level, highest=highest)
 
     def _actual_cost(self, key: str, level: float) -> Interval:
-        actual = [name for name in self.keys if name.startswith("act_dcf:")]
-        number = actual.index(key)
+        number = [name for name in self.keys if name.startswith("act_dcf:")].index(key)
         point = self.choice.points[number]
         none, all_ = np.array(0.0), np.array(1.0)
         weights = float(normalised_cost(all_, none, point)), float(normalised_cost(none, all_, point))
         parts = []
-        for weight, (estimate, *values), (trials, speakers) in zip(
-            weights, self.rates[:, number], self.sizes, strict=True
-        ):
-            interval = rate_interval(estimate, np.array(values), trials=trials, speakers=speakers, level=level)
-            parts.append((weight, float(estimate), interval))
+        for weight, rates, (trials, speakers) in zip(weights, self.rates[:, number], self.sizes, strict=True):
+            interval = rate_interval(rates[0], rates[1:].copy(), trials=trials, speakers=speakers, level=level)
+            parts.append((weight, float(rates[0]), interval))
         return sum_interval(parts)
 
 
@@ -111,10 +111,8 @@ def bootstrap_speakers(
     Raises:
         InputError: what ``equal_error_rate`` refuses, labels that contradict the speakers, or ``resamples`` below 1.
     """
-    scores_, labels_, weights_ = check_trials(scores, labels, weights)
-    enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
     choice = Choice(points=tuple(points), rates=tuple(rates), llrs=llrs)
-    trials = weighed_trials(scores_, labels_, weights_, enrolment, test, speakers, choice)
+    trials = check_and_weigh(scores, labels, (enrolment_speakers, test_speakers), choice, weights=weights)
     return replicate(trials, resamples=resamples, seed=seed)
 
 
@@ -127,7 +125,6 @@ def replicate(trials: WeighedTrials, *, resamples: int, seed: int) -> Replicates
         trials.figures_and_rates, speakers=trials.speakers, resamples=resamples, seed=seed
     )
     return Replicates(
-        keys=trials.choice.keys,
         estimates=np.array(estimates[0]),
         values=np.ascontiguousarray(np.array([figures for figures, _ in found]).T),
         choice=trials.choice,
@@ -165,12 +162,10 @@ def rates_at_thresholds(
     """
     level = check_level(level)
     require_resamples(resamples)
-    scores, labels_, _ = check_trials(llrs, labels)
-    enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
-    trials = weighed_trials(scores, labels_, None, enrolment, test, speakers, thresholds=thresholds)
-    estimates = trials.error_rates(np.ones(speakers))
+    trials = check_and_weigh(llrs, labels, (enrolment_speakers, test_speakers), thresholds=thresholds)
+    estimates = trials.error_rates(np.ones(trials.speakers))
     assert estimates is not None  # both classes were checked to be there
-    drawn, _ = resample_speakers(trials.error_rates, speakers=speakers, resamples=resamples, seed=seed)
+    drawn, _ = resample_speakers(trials.error_rates, speakers=trials.speakers, resamples=resamples, seed=seed)
     replicates = np.ascontiguousarray(np.stack(drawn, axis=-1))
     measured = []
     for far, frr, *rows in zip(*estimates.tolist(), *replicates, strict=True):
@@ -258,9 +253,7 @@ def compare_systems(
         )
     systems = []
     for scores in (first_scores, second_scores):
-        scores_, labels_, weights_ = check_trials(scores, labels, weights)
-        enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
-        trials = weighed_trials(scores_, labels_, weights_, enrolment, test, speakers, choice)
+        trials = check_and_weigh(scores, labels, (enrolment_speakers, test_speakers), choice, weights=weights)
         systems.append(replicate(trials, resamples=resamples, seed=seed))
     first, second = systems
     return tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,8 +88,7 @@ class Evaluation:
         return tuple(cost.interval for cost in self.min_dcf if cost.interval is not None)
 
 
-@dataclass(frozen=True)
-class _Settings:
+class _Settings(NamedTuple):
     choice: Choice
     resamples: int
     seed: int
@@ -118,15 +117,7 @@ class _Part:
 
     def where(self, kept: NDArray[np.bool_]) -> _Part:
         """Return the part of the trials that ``kept`` marks."""
-        return _Part(
-            scores=self.scores[kept],
-            labels=self.labels[kept],
-            weights=None if self.weights is None else self.weights[kept],
-            enrolment=self.enrolment[kept],
-            test=self.test[kept],
-            same=None if self.same is None else self.same[kept],
-            repeated=None if self.repeated is None else self.repeated[kept],
-        )
+        return _Part(*(None if column is None else column[kept] for column in vars(self).values()))
 
 
 def evaluate(

@@ -132,19 +132,19 @@ def health_of_sorted(
     """
     count = trials.size
     repeated = None if distinct is None else count - distinct.size
-    tied, saturated = _ties_among(distinct) if distinct is not None and repeated else _ties(trials)
-    lowest, highest = _lowest_and_highest(trials)
+    sides = [side.scores for side in trials.sides]
+    tied, saturated = _ties_among(np.concatenate(sides) if distinct is None else distinct)
     found = ScoreHealth(
         trials=count,
         tied_share=tied,
-        constant=lowest == highest,
+        constant=bool(min(scores[0] for scores in sides) == max(scores[-1] for scores in sides)),
         saturated_share=saturated,
         overlap=min(float(np.minimum(histogram.targets, histogram.non_targets).sum()), 1.0),
         same_recording=same_recording,
         warnings=(),
         repeated=repeated,
     )
-    middles = [side.scores[side.scores.size // 2] for side in trials.sides]
+    middles = [scores[scores.size // 2] for scores in sides]
     return replace(found, warnings=tuple(_warnings(found, reversed_=bool(middles[0] < middles[1]))))
 
 
@@ -184,38 +184,10 @@ def _edges(trials: SortedTrials, bins: int) -> NDArray[np.float64]:
     return low * (1 - along) + high * along
 
 
-def _lowest_and_highest(trials: SortedTrials) -> tuple[float, float]:
-    sides = [side.scores for side in trials.sides]
-    return min(float(scores[0]) for scores in sides), max(float(scores[-1]) for scores in sides)
-
-
-def _ties(trials: SortedTrials) -> tuple[float, float]:
-    """Return the share of trials whose score another has, and the share at an end where several are."""
-    sides = [side.scores for side in trials.sides]
-    at_ends = [
-        sum(int(np.searchsorted(side, score, "right") - np.searchsorted(side, score)) for side in sides)
-        for score in set(_lowest_and_highest(trials))
-    ]
-    return _tied(trials) / trials.size, sum(number for number in at_ends if number > 1) / trials.size
-
-
 def _ties_among(scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the same shares of scores of both classes in any order; 0 and 0 where there are none."""
+    """Return the share of scores that another one equals, and the share at an end where several are; 0 of none."""
     if not scores.size:
         return 0.0, 0.0
     counts = np.unique(scores, return_counts=True)[1]
     ends = counts[[0, -1]] if counts.size > 1 else counts
     return float(counts[counts > 1].sum() / scores.size), float(ends[ends > 1].sum() / scores.size)
-
-
-def _tied(trials: SortedTrials) -> int:
-    """Return how many trials have a score that another trial has."""
-    tied = 0
-    steps = [np.diff(side.corners) for side in trials.sides]
-    of_both = (steps[0] > 0) & (steps[1] > 0)
-    for side, step in zip(trials.sides, steps, strict=True):
-        same = side.scores[1:] == side.scores[:-1]
-        tied += int(np.count_nonzero(np.append(same, False) | np.append(False, same)))
-        # The only one of its class, tied with the other class.
-        tied += int(np.count_nonzero(of_both & (step == 1)))
-    return tied

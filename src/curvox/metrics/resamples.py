@@ -39,6 +39,7 @@ _MOST_IN_BLOCK = 1024
 
 T = TypeVar("T")
 Multiplicities = NDArray[np.integer] | NDArray[np.float64]
+_Weights = tuple[NDArray[np.float64], NDArray[np.float64], float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class _Side:
         """How many trials there are; a weight counts for so many of them."""
         return float(self.below.size - 1 if self.weights is None else self.weights.sum())
 
-    def weigh(self, multiplicities: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    def weigh(self, multiplicities: NDArray[np.float64]) -> _Weights:
         """Return the weight below each corner (V,), that below each threshold (K,) and the summed bits."""
         weights = multiplicities[self.speakers[0]]
         for speakers in self.speakers[1:]:
@@ -101,19 +102,15 @@ class WeighedTrials:
 
     def equal_error_rate(self, multiplicities: Multiplicities) -> float | None:
         """Return the equal error rate alone, the same as among all figures at a fraction of their cost."""
-        multiplicities = multiplicities.astype(np.float64)
-        targets, non_targets = (side.weigh(multiplicities)[0] for side in (self._targets, self._non_targets))
-        if targets[-1] <= 0 or non_targets[-1] <= 0:
-            return None
-        return equal_error_value(Corners(targets, non_targets))
+        sides = self._weigh(multiplicities)
+        return None if sides is None else equal_error_value(Corners(sides[0][0], sides[1][0]))
 
     def error_rates(self, multiplicities: Multiplicities) -> NDArray[np.float64] | None:
         """Return false acceptance and false rejection at every threshold (2, K); None as `figures_and_rates` does."""
-        multiplicities = multiplicities.astype(np.float64)
-        targets, rejected, _ = self._targets.weigh(multiplicities)
-        non_targets, passed, _ = self._non_targets.weigh(multiplicities)
-        if targets[-1] <= 0 or non_targets[-1] <= 0:
+        sides = self._weigh(multiplicities)
+        if sides is None:
             return None
+        (targets, rejected, _), (non_targets, passed, _) = sides
         return np.array([(non_targets[-1] - passed) / non_targets[-1], rejected / targets[-1]])
 
     def figures_and_rates(self, multiplicities: Multiplicities) -> tuple[list[float], NDArray[np.float64]] | None:
@@ -126,11 +123,10 @@ class WeighedTrials:
             multiplicities: (S,) how often each speaker occurs, at least 0. A target trial of speaker s weighs n_s, a
                 non-target trial of s and t weighs n_s · n_t, each times the trial's own weight.
         """
-        multiplicities = multiplicities.astype(np.float64)
-        targets, rejected, missed_bits = self._targets.weigh(multiplicities)
-        non_targets, passed, accepted_bits = self._non_targets.weigh(multiplicities)
-        if targets[-1] <= 0 or non_targets[-1] <= 0:
+        sides = self._weigh(multiplicities)
+        if sides is None:
             return None
+        (targets, rejected, missed_bits), (non_targets, passed, accepted_bits) = sides
         corners = Corners(targets, non_targets)
         hull = hull_of(corners)
         choice = self.choice
@@ -145,6 +141,13 @@ class WeighedTrials:
             found += [float(normalised_cost(far, frr, point)) for far, frr, point in costs]
         found += [rejection_at(corners, rate) for rate in choice.rates]
         return found + [acceptance_at(corners, rate) for rate in choice.rates], rates
+
+    def _weigh(self, multiplicities: Multiplicities) -> tuple[_Weights, _Weights] | None:
+        """Return the weights of targets and of non-targets; None where one of them weighs nothing."""
+        targets, non_targets = (
+            side.weigh(multiplicities.astype(np.float64)) for side in (self._targets, self._non_targets)
+        )
+        return None if targets[0][-1] <= 0 or non_targets[0][-1] <= 0 else (targets, non_targets)
 
 
 def weighed_trials(
@@ -182,13 +185,23 @@ def weighed_trials(
     return WeighedTrials(choice=choice, speakers=speakers, _targets=sides[0], _non_targets=sides[1])
 
 
-def speaker_draws(speakers: int, *, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield without end how often each speaker (S,) is drawn when as many as there are are drawn with replacement.
+def check_and_weigh(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    sides: tuple[ArrayLike, ArrayLike],
+    choice: Choice = ONLY_EER,
+    *,
+    weights: ArrayLike | None = None,
+    thresholds: Sequence[float] | None = None,
+) -> WeighedTrials:
+    """Check trials and the speakers of their enrolment and test sides, and sort them as `weighed_trials` does."""
+    scores_, labels_, weights_ = check_trials(scores, labels, weights)
+    numbers = check_speakers(labels_, *sides)
+    return weighed_trials(scores_, labels_, weights_, *numbers, choice, thresholds=thresholds)
 
-    Args:
-        speakers: S; without any there are no draws.
-        seed: of the draws.
-    """
+
+def speaker_draws(speakers: int, *, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield without end how often each of S speakers (S,) is drawn when S are drawn with replacement."""
     if not speakers:
         return
     rng = np.random.default_rng(seed)
@@ -209,15 +222,9 @@ def resample_speakers(
 ) -> tuple[list[T], int]:
     """Return a measure of each resample of speakers, and how many draws were thrown away.
 
-    A draw without what the measure needs, for which it is None, is thrown away and the next takes its place, so the
-    values are conditional on its being there.
-
-    Args:
-        measure: from multiplicities (S,) to a value, or None.
-        speakers: S.
-        resamples: R, how many values.
-        seed: of the draws.
-        most_draws: after as many draws the rest of the values is left out; None draws until there are enough.
+    The measure goes from multiplicities (S,) to a value. A draw without what it needs, for which it is None, is thrown
+    away and the next takes its place, so the values are conditional on its being there. After ``most_draws`` draws the
+    rest of the values is left out; None draws until there are enough.
     """
     values: list[T] = []
     drawn = 0
@@ -288,14 +295,7 @@ def draw_speakers(
     """Draw the speakers of trials with replacement, ``resamples`` times, for any number of systems on these trials.
 
     The draws are those of ``bootstrap_speakers`` for the same seed: they depend on the trials and not on any score
-    (Bisani & Ney, ICASSP 2004).
-
-    Args:
-        labels: (T,) 1 or True for a target trial, 0 or False for a non-target trial.
-        enrolment_speakers: (T,) names or whole numbers, the speaker of the enrolment side.
-        test_speakers: (T,) likewise of the test side.
-        resamples: how many draws, at least 1.
-        seed: of the draws.
+    (Bisani & Ney, ICASSP 2004). The arguments are those of ``evaluate``.
 
     Raises:
         InputError: trials of one class only, labels that contradict the speakers, or no resample.
