@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curvox.corpora import Corpus, EnrolmentMap, TrialList, Utterance
 from curvox.errors import InputError
-from curvox.evaluating import worst_trials
+from curvox.evaluating.trial_parts import worst_trials
 
 NAMES = ("a1", "a2", "a3", "b1", "b2", "c1")
 CORPUS = Corpus(

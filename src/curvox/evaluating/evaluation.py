@@ -126,19 +126,16 @@ def compare(
 ) -> Comparison:
     """Compare systems on the same trials, each with the first: ``compare(["runs/a", "runs/b"], "trials/test.txt")``.
 
+    The arguments are those of `evaluate`, but for:
+
     Args:
         systems: two or more. An evaluation that `evaluate` gave is taken as it is, and so is one that ``curvox eval``
             left: in a folder that is named itself, or in a run, on these trials by this back end. Other runs and
             models are evaluated first.
         trials: labelled trials or the path of a list; needed where something is to be evaluated, and where a run holds
             several evaluations.
-        corpus: of the trials, or its path; see `evaluate`.
-        back_end: of the runs; see `evaluate`.
         figures: keys of the figures to compare, such as "eer" or "min_dcf:0.01"; those that fit in a table if empty.
         resamples: of the speakers behind intervals and p-values, the same for both systems of a pair.
-        seed: of the resamples.
-        device: where models given by their path compute.
-        progress: told what is being done, how much of it is done, and of how much.
 
     Raises:
         InputError: fewer than two systems, evaluations of different trials or of trials whose speakers differ; the
@@ -179,15 +176,13 @@ def evaluate_scored(
 ) -> FinishedEvaluation:
     """Return every figure of scored trials, of their LLRs where they have some, and the trials on the wrong end.
 
+    The arguments are those of `evaluate`, but for:
+
     Args:
         scored: labelled trials and their scores, from a `System` or from anywhere.
-        by: manifest columns, or pairs of them, whose values part the trials; see `breakdowns_of`.
         points: operating points of the detection costs.
         rates: error rates at which the other one is stated.
-        resamples: of the bootstrap over speakers; 0 leaves intervals out.
-        seed: of the bootstrap.
         command: the command line that makes this evaluation again.
-        progress: told that the speakers are being resampled.
 
     Raises:
         InputError: trials without labels, or what ``curvox.metrics.evaluate`` refuses.
@@ -306,23 +301,17 @@ def calibrate(
 ) -> Calibrated:
     """Fit a calibration to labelled trials, check it on speakers it has not met, and store the decision card.
 
+    The arguments are those of `evaluate`, but for:
+
     Args:
         run: the path of a run or of a model folder; the card is written beside the model.
         trials: labelled trials of speakers the model was not trained on, or the path of a list in VoxCeleb's style.
-        corpus: of the trials, or its path; for a run the corpus it was trained on, if None.
-        back_end: how scores are made, as in `evaluate`.
-        scorer: a name in ``curvox.scoring.SCORERS``; that of the model's space if None.
         settings: of the calibration and its thresholds; the defaults if None.
-        per_speaker: recordings of each training speaker that the back end is fitted on, at most.
         overwrite: replace an earlier card.
-        device: where the model computes, such as ``cpu`` or ``cuda``.
-        progress: told what is being done, how much of it is done, and of how much.
 
     Raises:
         OutputExistsError: there is a card, and ``overwrite`` is not set.
-        InputError: trials without labels, or too few of them for a card; an unknown back end.
-        CorpusError: the corpus or the list cannot be read, or do not fit each other.
-        AudioError: recordings cannot be used; all of them are counted, the first 20 named.
+        InputError: too few trials for a card, and what `evaluate` refuses, as the other errors.
     """
     run, settings = Path(run), settings or CardSettings()
     chosen, folder = read_back_end(back_end, scorer), model_folder(run)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curvox.corpora import ScoreList, read_scores, write_scores
+from curvox.corpora import Corpus, ScoreList, read_corpus, read_scores, write_scores
 from curvox.errors import CheckpointError, InputError
 from curvox.evaluating.report import EvaluationReport, read_report
 from curvox.files import replace_folder, replace_text
 from curvox.metrics import Evaluation
 from curvox.records import to_json
-
-if TYPE_CHECKING:
-    from curvox.corpora import Corpus
 
 
 def run_folder(folder: Path) -> Path:
@@ -31,25 +28,20 @@ def run_folder(folder: Path) -> Path:
 
 def corpus_of(folder: Path, data: Path | None) -> Corpus:
     """Read the corpus given, or the one the run was trained on."""
-    from curvox.corpora import read_corpus
     from curvox.training import read_recipe
 
     recipe_path = run_folder(folder) / "recipe.yaml"
-    if not recipe_path.is_file():
-        if data is None:
-            raise InputError(
-                f"{folder} is a bare model without a run's recipe; name the corpus of the trials with --data"
-            )
+    recipe = read_recipe(recipe_path).data if recipe_path.is_file() else None
+    # Files are not checked here: scoring names those that a trial needs and cannot use.
+    if data is not None and (recipe is None or data.exists()):
         return read_corpus(data, check_files=False)
-    recipe = read_recipe(recipe_path).data
+    if recipe is None:
+        raise InputError(f"{folder} is a bare model without a run's recipe; name the corpus of the trials with --data")
     if data is None:
         _refuse_shards(recipe.path)
     path = data or Path(recipe.path or "")
     if not path.exists():
         raise InputError(f"the corpus of this run, {path}, is not here; name its folder with --data")
-    # Files are not checked here: scoring names those that a trial needs and cannot use.
-    if data is not None:
-        return read_corpus(data, check_files=False)
     return read_corpus(path, format=recipe.format, audio_root=recipe.audio_root, check_files=False)
 
 

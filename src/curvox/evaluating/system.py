@@ -94,15 +94,7 @@ class System:
     ) -> ScoredTrials:
         """Score one of the lists by a back end; calibrated where the decision card is of that very scoring.
 
-        Args:
-            trials: one of ``lists``.
-            back_end: as text, such as "plain" or "as_norm:top_k=100"; see `read_back_end`.
-            scorer: a name in ``curvox.scoring.SCORERS``; that of the space if None.
-            enrol_with: how a model of several recordings becomes one point, or "score_mean"; the way of the space if
-                None.
-            llrs: whether the scores must be likelihood ratios.
-            per_speaker: recordings of each training speaker that the back end is fitted on, at most.
-            progress: told how far the embedding of a cohort is.
+        The arguments are those of `evaluate`.
 
         Raises:
             InputError: scores that are no likelihood ratios where they must be, and what the back end refuses.
