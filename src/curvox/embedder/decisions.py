@@ -96,13 +96,7 @@ def measures_of_sides(
 ) -> tuple[RecordingMeasures, RecordingMeasures]:
     """Return the measures of both sides of T trials of models that a calibration wants; none if it takes no quality.
 
-    Args:
-        calibrated: with the calibration.
-        space: where the points live.
-        recordings: measured.
-        rows: for each of M models, the rows of its recordings.
-        enrolment_index: (T,) the model of the enrolment side, 0 … M-1.
-        test_index: (T,) that of the test side.
+    Each of M models has the rows of its recordings in ``rows``; both indices (T,) say which models are compared.
 
     Raises:
         InputError: the recordings were embedded without being measured.

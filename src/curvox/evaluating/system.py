@@ -223,7 +223,7 @@ def open_system(
         lists: trial lists, checked against the corpus here.
         enrolments: the models of the trials, where they name models.
         data: where the recordings of the training speakers are, if they are not where the run found them.
-        device: where the model computes, such as ``cpu`` or ``cuda``; a model that is given stays where it is.
+        device: where a model given by its path computes.
         progress: told how far the embedding is.
 
     Raises:

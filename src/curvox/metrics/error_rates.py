@@ -111,16 +111,8 @@ def frr_at_far(scores: ArrayLike, labels: ArrayLike, far: float, weights: ArrayL
     """Return the false rejection rate at the lowest threshold whose false acceptance rate is at most ``far``.
 
     Thresholds are scores of the trials; tied scores are accepted or rejected together, so the rate that is given may
-    not be reached, and is never exceeded. The other arguments are those of ``equal_error_rate``.
-
-    Args:
-        scores: (N,).
-        labels: (N,).
-        far: the false acceptance rate to keep, in [0, 1).
-        weights: (N,) or None.
-
-    Raises:
-        InputError: what ``equal_error_rate`` refuses, or a rate outside [0, 1).
+    not be reached, and is never exceeded. ``far`` is the false acceptance rate to keep, in [0, 1); the other arguments
+    and what is refused are those of ``equal_error_rate``.
     """
     return frr_at_far_of_sorted(sort_trials(scores, labels, weights), check_rate(far, "far"))
 

@@ -70,18 +70,7 @@ def score_health(
     same_recording: ArrayLike | None = None,
     repeated: ArrayLike | None = None,
 ) -> ScoreHealth:
-    """Look for what working verifiers do not do.
-
-    Args:
-        scores: (N,), as ``labels`` those of ``equal_error_rate``.
-        labels: (N,).
-        same_recording: (N,) booleans, whether both sides of a trial are the same recording; unknown if None.
-        repeated: (N,) booleans, whether a trial repeats an earlier one, perhaps with its sides swapped, so that its
-            score says nothing new; unknown if None.
-
-    Raises:
-        InputError: what ``equal_error_rate`` refuses, or a ``same_recording`` or ``repeated`` that is no mask.
-    """
+    """Look for what working verifiers do not do; the arguments and what is refused are those of ``evaluate``."""
     scores_, labels_, _ = check_trials(scores, labels)
     same = 0 if same_recording is None else int(check_mask(same_recording, scores_.size, "same_recording").sum())
     distinct = None if repeated is None else scores_[~check_mask(repeated, scores_.size, "repeated")]
@@ -124,11 +113,8 @@ def health_of_sorted(
 ) -> ScoreHealth:
     """Return the health of sorted trials, as ``score_health`` gives it; weights do not matter for it.
 
-    Args:
-        trials: N of them.
-        histogram: of the same.
-        same_recording: how many compare a recording with itself.
-        distinct: scores of those that repeat no earlier one; None if nobody looked.
+    ``same_recording`` is how many trials compare a recording with itself, ``distinct`` the scores of those that repeat
+    no earlier one; None if nobody looked.
     """
     count = trials.size
     repeated = None if distinct is None else count - distinct.size

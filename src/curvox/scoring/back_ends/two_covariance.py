@@ -116,11 +116,7 @@ def estimate_two_covariances(
     α / (1 - α) times the recordings there are and says: a sphere, with the variance of the pooled estimate. The
     estimate is then ``(1 - α) · EM + α · sphere``, and ``objective`` includes the prior.
 
-    Args:
-        statistics: of at least two speakers, one of them with two recordings.
-        shrinkage: α in [0, 1).
-        tolerance: stop when a step gains less, in nats per recording.
-        max_iterations: stop after so many steps.
+    It stops when a step gains less than ``tolerance``, in nats per recording, or after ``max_iterations`` steps.
     """
     within, sphere = pooled_within(statistics, shrinkage)
     between = moment_between(statistics, within)
@@ -238,14 +234,8 @@ def fit_preprocessing(
 
     Points are centred at their mean. ``lda_dimension`` keeps the directions in which speakers differ most, relative
     to their recordings. With ``length_norm`` the total covariance then becomes the unit matrix, and every vector gets
-    one length; without it, and without LDA, the points are only centred.
-
-    Args:
-        points: (N, D) checked.
-        statistics: of these points.
-        lda_dimension: at most D and one less than there are speakers; None for no LDA.
-        length_norm: whether to whiten and to normalise lengths.
-        shrinkage: of the covariances inverted here, towards a sphere, in [0, 1).
+    one length; without it, and without LDA, the points are only centred. The covariances inverted here are shrunk
+    towards a sphere. ``statistics`` are those of the points (N, D).
     """
     dimension = points.shape[1]
     centre = points.mean(axis=0)

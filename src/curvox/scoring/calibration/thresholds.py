@@ -115,18 +115,14 @@ def find_thresholds(
     operating point comes from its prior and costs alone (Bayes) and owes nothing to these trials. The intervals hold
     the threshold where it is and draw the speakers anew, see ``curvox.metrics.rates_at_thresholds``.
 
+    The arguments are those of ``curvox.metrics.evaluate``, and:
+
     Args:
-        llrs: (T,) finite natural-log likelihood ratios.
-        labels: (T,) 1 or True for a target trial, 0 or False for a non-target trial.
-        enrolment_speakers: (T,) names or whole numbers, the speaker of the enrolment side.
-        test_speakers: (T,) likewise of the test side.
         fars: false acceptance rates to keep, in (0, 1); see ``measurable_rates``.
         frrs: false rejection rates to keep.
         points: operating points.
         eer: whether to add the equal error rate.
         resamples: of the speakers, at least 1.
-        seed: of the resamples.
-        level: of the intervals, in (0, 1).
 
     Raises:
         InputError: what the metrics refuse, and a rate that so few trials cannot show: less than one error.
