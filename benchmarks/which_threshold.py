@@ -29,11 +29,9 @@ from curvox.metrics import (
     equal_error_rate,
     min_cllr,
     min_dcf,
+    rates_at_thresholds,
 )
-from curvox.metrics.inputs import check_speakers
-from curvox.scoring import score_pairs
-from curvox.scoring.calibration import fit_calibration
-from curvox.scoring.threshold_intervals import rate_intervals
+from curvox.scoring import fit_calibration, score_pairs
 
 RESULTS = Path(__file__).parent / "results" / "which_threshold.md"
 DEV = ("alnum", "arabic", "dsp", "msc", "wuw")
@@ -138,17 +136,15 @@ def _figures(test: Scored, calibration: Callable[[np.ndarray], np.ndarray]) -> l
 
 
 def _rates(trials: Scored, threshold: float) -> tuple[float, Interval, float, Interval]:
-    enrolment, test, _ = check_speakers(trials.labels, trials.enrolment_speakers, trials.test_speakers)
-    return rate_intervals(
+    (found,) = rates_at_thresholds(
         trials.scores,
         trials.labels,
-        enrolment,
-        test,
-        np.array([threshold]),
-        resamples=1000,
-        seed=0,
-        level=0.95,
-    )[0]
+        [threshold],
+        enrolment_speakers=trials.enrolment_speakers,
+        test_speakers=trials.test_speakers,
+    )
+    rates = found.false_acceptance, found.false_rejection
+    return rates[0], found.false_acceptance_interval, rates[1], found.false_rejection_interval
 
 
 def _table(head: list[str], rows: Rows) -> str:

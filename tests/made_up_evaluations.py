@@ -35,7 +35,7 @@ def made_up_evaluation(separation: float, resamples: int = 20, llrs: bool = Fals
 
 
 def worst_trial(number: int, target: bool) -> WorstTrial:
-    enrolment = TrialSide(f"enrolment {number}", f"speaker {number}", (("gender", "f"), ("duration", "2.0 s")))
+    enrolment = TrialSide(f"enrolment {number}", f"speaker {number}", {"gender": "f", "duration": "2.0 s"})
     test = TrialSide(f"test {number}", f"speaker {number if target else number + 1}")
     return WorstTrial(target=target, score=number / 7, wrong=number % 2 == 0, enrolment=enrolment, test=test)
 

@@ -26,7 +26,7 @@ from curvox.embedder import (
     read_state,
     write_card,
 )
-from curvox.embedder.card_file import digest_of, state_bytes
+from curvox.embedder.checkpoint import digest_of, state_bytes
 from curvox.errors import CheckpointError, InputError, OutputExistsError
 
 

@@ -14,11 +14,10 @@ from curvox.evaluating import (
     FinishedEvaluation,
     ScoringFacts,
     compare,
-    compare_finished,
     evaluate,
-    same_trials,
     write_evaluation_folder,
 )
+from curvox.evaluating.comparison import compare_finished, same_trials
 from curvox.metrics import compare_systems
 
 

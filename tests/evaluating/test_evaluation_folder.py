@@ -9,7 +9,7 @@ import pytest
 from curvox.corpora import TrialList
 from curvox.errors import CheckpointError, InputError
 from curvox.evaluating import EVALUATION_FILES, FinishedEvaluation, read_evaluation_folder, write_evaluation_folder
-from curvox.evaluating.folder import read_speakers
+from curvox.evaluating.folders import read_speakers
 
 TRIALS = TrialList(("a1", "a1", "b/1"), ("a2", "b/1", "a2"), np.array([True, False, False]), "test.txt")
 SCORES = np.array([1 / 3, -1e-17, 5e300])
@@ -68,7 +68,7 @@ def test_folder__stays_as_it_was_when_writing_fails(tmp_path, plain, monkeypatch
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("curvox.evaluating.folder.to_json", full)
+    monkeypatch.setattr("curvox.evaluating.folders.to_json", full)
     with pytest.raises(CheckpointError, match="No space"):
         write(tmp_path / "test", replace(plain, notes=("another",)))
     assert {path.name: path.read_bytes() for path in (tmp_path / "test").iterdir()} == before

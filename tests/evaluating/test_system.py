@@ -6,7 +6,9 @@ import pytest
 from curvox.corpora import EnrolmentMap, TrialList, plan_trials, read_corpus, read_trials
 from curvox.embedder import Embedder, load_embedder
 from curvox.errors import InputError
-from curvox.evaluating import choose_cohort, embed_cohort, open_system, score_plan
+from curvox.evaluating import open_system
+from curvox.evaluating.back_ends import choose_cohort, embed_cohort
+from curvox.evaluating.system import score_plan
 from curvox.geometry import Hypersphere
 from curvox.scoring import SCORE_MEAN, create_back_end, enrol, score_pairs
 

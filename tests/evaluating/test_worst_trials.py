@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curvox.corpora import Corpus, EnrolmentMap, TrialList, Utterance
 from curvox.errors import InputError
-from curvox.evaluating import worst_trials
+from curvox.evaluating.trial_parts import worst_trials
 
 NAMES = ("a1", "a2", "a3", "b1", "b2", "c1")
 CORPUS = Corpus(
@@ -47,7 +47,7 @@ def test_worst_trials__are_those_a_plain_loop_finds(pairs, data, count):
 def test_worst_trials__name_speakers_and_what_the_manifest_knows():
     (worst,) = worst_trials(listed([("a1", "b1")]), [1.5], CORPUS, threshold=2.0)
     assert worst.enrolment.speaker == "a"
-    assert worst.test.facts == (("gender", "f"), ("channel", "cell"), ("duration", "2.0 s"))
+    assert worst.test.facts == {"gender": "f", "channel": "cell", "duration": "2.0 s"}
     assert not worst.wrong
 
 

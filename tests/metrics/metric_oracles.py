@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from curvox.metrics import RocPoints
+
 LAW = settings(max_examples=50, deadline=None)
 TRIALS = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=40).filter(
     lambda trials: len({label for _, label in trials}) == 2
@@ -33,3 +35,18 @@ def rates_by_loop(scores, labels, threshold):
 
 def every_threshold(scores):
     return [*sorted(set(np.asarray(scores).tolist())), math.inf]
+
+
+def whole_curve(scores, labels, weights=None):
+    """The ROC curve with a vertex at every distinct score of positive weight, from "reject all" on."""
+    scores, labels = np.asarray(scores, dtype=float), np.asarray(labels, dtype=bool)
+    weights = np.ones(scores.size) if weights is None else np.asarray(weights, dtype=float)
+    thresholds = np.append(np.inf, np.unique(scores[weights > 0])[::-1])
+
+    def below(side):
+        order = np.argsort(scores[side])
+        mass = np.append(0.0, np.cumsum(weights[side][order]))
+        return mass[np.searchsorted(scores[side][order], thresholds)], mass[-1]
+
+    (rejected, targets), (passed, others) = below(labels), below(~labels)
+    return RocPoints((others - passed) / others, rejected / targets, thresholds)

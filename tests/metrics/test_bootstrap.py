@@ -1,7 +1,6 @@
 """Laws of the bootstrap over speakers."""
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from curvox.metrics import (
     equal_error_rate,
     logarithmic_interval,
     min_dcf,
-    reflected_interval,
+    point_key,
 )
 from curvox.metrics.figures import Choice, detection_figures
 from curvox.metrics.inputs import check_speakers, check_trials
@@ -37,6 +36,11 @@ def draw_scores(rng, *, speakers, trials, decimals=12, spread=1.0, separation=2.
     effect = rng.normal(size=speakers) * spread
     scores = rng.normal(size=trials) + separation * labels + effect[enrolment] + effect[test]
     return np.round(scores, decimals), labels, enrolment, test
+
+
+def values_of(found, key):
+    """The values (R,) of a figure in all resamples."""
+    return found.values[found.keys.index(key)]
 
 
 def trial_weights(labels, enrolment, test, multiplicity):
@@ -70,17 +74,19 @@ def test_figures_of_a_resample__are_those_of_weighted_trials(seed, decimals, wei
         multiplicity = dict(zip(present.tolist(), row.tolist(), strict=True))
         weights = own * trial_weights(labels, enrolment.tolist(), test.tolist(), multiplicity)
         both = {bool(y) for y, w in zip(labels, weights, strict=True) if w > 0} == {True, False}
-        found = trials.figures(row)
+        found = trials.figures_and_rates(row)
         assert (found is not None) == both
-        if both:
-            assert found == pytest.approx(values(scores, labels, weights), abs=1e-12)
+        if found is not None:
+            assert found[0] == pytest.approx(values(scores, labels, weights), abs=1e-12)
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
 def test_figures_of_a_resample__with_every_multiplicity_one_are_those_of_the_trials(decimals):
     scores, labels, enrolment, test = draw_scores(np.random.default_rng(4), speakers=40, trials=6000, decimals=decimals)
     trials = weigh(scores, labels, enrolment, test)
-    assert trials.figures(np.ones(trials.speakers)) == pytest.approx(values(scores, labels), abs=1e-13)
+    found = trials.figures_and_rates(np.ones(trials.speakers))
+    assert found is not None
+    assert found[0] == pytest.approx(values(scores, labels), abs=1e-13)
 
 
 def test_bootstrap_speakers__is_the_plain_loop_over_redrawn_speakers():
@@ -94,8 +100,9 @@ def test_bootstrap_speakers__is_the_plain_loop_over_redrawn_speakers():
         # Repeat every trial instead of weighing it.
         times = np.array(trial_weights(labels, enrolment, test, multiplicity))
         repeated, repeated_labels = np.repeat(scores, times), np.repeat(labels, times)
-        assert found.eer_replicates[i] == pytest.approx(equal_error_rate(repeated, repeated_labels).value, abs=1e-12)
-        for row, point in zip(found.min_dcf_replicates, POINTS, strict=True):
+        assert values_of(found, "eer")[i] == pytest.approx(equal_error_rate(repeated, repeated_labels).value, abs=1e-12)
+        for point in POINTS:
+            row = values_of(found, f"min_dcf:{point_key(point)}")
             assert row[i] == pytest.approx(min_dcf(repeated, repeated_labels, point).value, abs=1e-12)
 
 
@@ -106,14 +113,15 @@ def test_bootstrap_speakers__follows_its_seed_and_nothing_else():
 
     def replicates(seed, chosen: Any = slice(None), named=False):
         sides = [names[side] if named else side for side in (enrolment, test)]
-        return bootstrap_speakers(
+        found = bootstrap_speakers(
             scores[chosen],
             labels[chosen],
             enrolment_speakers=sides[0][chosen],
             test_speakers=sides[1][chosen],
             resamples=70,
             seed=seed,
-        ).eer_replicates
+        )
+        return values_of(found, "eer")
 
     first = replicates(1)
     np.testing.assert_array_equal(first, replicates(1))
@@ -126,11 +134,11 @@ def test_bootstrap_speakers__does_not_depend_on_the_block_size(monkeypatch):
     scores, labels, enrolment, test = draw_scores(np.random.default_rng(9), speakers=3, trials=40)
     found = []
     for block_bytes in (1, 100, 10_000):
-        monkeypatch.setattr("curvox.metrics.draws._BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr("curvox.metrics.resamples._BLOCK_BYTES", block_bytes)
         found.append(bootstrap_speakers(scores, labels, enrolment_speakers=enrolment, test_speakers=test, resamples=50))
     assert found[0].redrawn > 0
     for other in found[1:]:
-        np.testing.assert_array_equal(found[0].eer_replicates, other.eer_replicates)
+        np.testing.assert_array_equal(found[0].values, other.values)
         assert found[0].redrawn == other.redrawn
 
 
@@ -139,8 +147,8 @@ def test_bootstrap_speakers__draws_again_when_a_class_is_missing():
     found = bootstrap_speakers(
         [0.9, 0.8, 0.1], [1, 1, 0], enrolment_speakers=list("aba"), test_speakers=list("abb"), resamples=400
     )
-    assert found.eer_replicates.shape == (400,)
-    assert np.isfinite(found.eer_replicates).all()
+    assert values_of(found, "eer").shape == (400,)
+    assert np.isfinite(values_of(found, "eer")).all()
     assert found.redrawn == pytest.approx(400, abs=120)
 
 
@@ -149,8 +157,8 @@ def test_bootstrap_speakers__of_a_constant_model_is_one_half():
     found = bootstrap_speakers(
         np.zeros(100), labels, enrolment_speakers=enrolment, test_speakers=test, points=POINTS, resamples=20
     )
-    assert (found.eer_replicates == 0.5).all()
-    assert (found.min_dcf_replicates == 1).all()
+    assert (values_of(found, "eer") == 0.5).all()
+    assert all((values_of(found, f"min_dcf:{point_key(point)}") == 1).all() for point in POINTS)
 
 
 def test_intervals__cover_the_truth_about_as_often_as_they_say():
@@ -173,8 +181,10 @@ def test_intervals__cover_the_truth_about_as_often_as_they_say():
             covered[key] += interval.low <= truth[key] <= interval.high
         # As if every target trial had a speaker of its own.
         eer = truth["eer"]
-        by_trials += abs(found.eer - eer) <= 1.96 * np.sqrt(eer * (1 - eer) / labels.sum())
-        low, high = np.quantile(found.min_dcf_replicates[0], [0.025, 0.975])
+        by_trials += abs(found.estimates[found.keys.index("eer")] - eer) <= 1.96 * np.sqrt(
+            eer * (1 - eer) / labels.sum()
+        )
+        low, high = np.quantile(values_of(found, "min_dcf:0.05"), [0.025, 0.975])
         by_percentiles += low <= truth["min_dcf:0.05"] <= high
     assert min(covered.values()) >= 0.86 * draws
     # What the two simpler ways would give.
@@ -187,28 +197,11 @@ def test_replicates__hold_the_point_estimates():
     found = bootstrap_speakers(
         scores, labels, enrolment_speakers=enrolment, test_speakers=test, points=POINTS, resamples=2
     )
-    assert found.eer == pytest.approx(equal_error_rate(scores, labels).value, abs=1e-14)
-    assert found.min_dcf == pytest.approx([min_dcf(scores, labels, point).value for point in POINTS], abs=1e-14)
-
-
-def test_reflected_interval__reflects_the_percentiles_at_the_estimate():
-    angles = np.linspace(0.2, 0.6, 1001)
-    interval = reflected_interval(np.sin(0.45) ** 2, np.sin(angles[::-1]) ** 2, 0.9)
-    assert np.arcsin(np.sqrt([interval.low, interval.high])) == pytest.approx([0.9 - 0.58, 0.9 - 0.22])
-    assert interval.level == 0.9
-
-
-@LAW
-@given(st.floats(0, 1), st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0.01, 0.99))
-def test_reflected_interval__holds_the_estimate_and_stays_in_range(estimate, values, level):
-    interval = reflected_interval(estimate, np.array(values), level)
-    assert 0 <= interval.low <= estimate <= interval.high <= 1
-
-
-def test_reflected_interval__of_no_spread_is_the_estimate():
-    for rate in (0.0, 0.5, 1.0):
-        interval = reflected_interval(rate, np.full(10, rate))
-        assert (interval.low, interval.high) == pytest.approx((rate, rate))
+    by_key = dict(zip(found.keys, found.estimates, strict=True))
+    assert by_key["eer"] == pytest.approx(equal_error_rate(scores, labels).value, abs=1e-14)
+    for point in POINTS:
+        expected = min_dcf(scores, labels, point).value
+        assert by_key[f"min_dcf:{point_key(point)}"] == pytest.approx(expected, abs=1e-14)
 
 
 def test_logarithmic_interval__is_symmetric_in_the_logarithm_around_the_estimate_less_its_bias():
@@ -244,10 +237,9 @@ def test_interval_of_the_auc__is_that_of_what_it_lacks():
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
-@pytest.mark.parametrize("interval", [partial(logarithmic_interval, speakers=9), reflected_interval])
-def test_intervals__refuse_a_level_outside_zero_and_one(level, interval):
+def test_intervals__refuse_a_level_outside_zero_and_one(level):
     with pytest.raises(InputError, match="level"):
-        interval(0.1, np.array([0.1]), level=level)
+        logarithmic_interval(0.1, np.array([0.1]), speakers=9, level=level)
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from metric_oracles import LAW, TRIALS, split, whole_curve
 
 from curvox.errors import InputError
-from curvox.metrics import OperatingPoint, min_dcf, min_dcf_of_roc, roc_points
+from curvox.metrics import OperatingPoint, min_dcf
 
-LAW = settings(max_examples=50, deadline=None)
-TRIALS = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=40).filter(
-    lambda trials: len({label for _, label in trials}) == 2
-)
 POINTS = st.builds(
     OperatingPoint, st.floats(0.001, 0.999), cost_miss=st.floats(0.1, 10), cost_false_alarm=st.floats(0.1, 10)
 )
-
-
-def split(trials):
-    return np.array([float(s) for s, _ in trials]), np.array([label for _, label in trials])
 
 
 def expected_cost(scores, labels, point, threshold):
@@ -100,7 +93,11 @@ def test_min_dcf__from_the_corners_is_that_of_the_whole_curve(trials, point, dat
     scores, labels = split(trials)
     times = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(trials), max_size=len(trials))))
     for weights in (None, times):
-        assert min_dcf(scores, labels, point, weights) == min_dcf_of_roc(roc_points(scores, labels, weights), point)
+        roc, found = whole_curve(scores, labels, weights), min_dcf(scores, labels, point, weights)
+        miss, false_alarm = point.cost_miss * point.p_target, point.cost_false_alarm * (1 - point.p_target)
+        costs = (miss * roc.false_rejection + false_alarm * roc.false_acceptance) / min(miss, false_alarm)
+        assert found.value == pytest.approx(costs.min(), abs=1e-12)
+        assert costs[roc.threshold == found.threshold] == pytest.approx(costs.min(), abs=1e-12)
 
 
 @pytest.mark.parametrize("p_target", [0.0, 1.0, -0.1, 1.5, math.nan])

@@ -1,5 +1,6 @@
 """Laws of the record of all figures."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,14 @@ def test_evaluate__holds_what_the_single_functions_give():
     scores, labels, speakers = draw_scores()
     found = evaluate(scores, labels, **speakers, resamples=60, seed=3)
     assert (found.targets, found.non_targets, found.speakers) == (100, 300, 12)
-    assert found.eer == equal_error_rate(scores, labels)
-    assert found.min_dcf == tuple(min_dcf(scores, labels, point) for point in POINTS)
+    assert found.eer is not None
+    assert replace(found.eer, interval=None) == equal_error_rate(scores, labels)
+    costs = tuple(replace(cost, interval=None) for cost in found.min_dcf)
+    assert costs == tuple(min_dcf(scores, labels, point) for point in POINTS)
     assert found.det == det_curve(roc_corners(scores, labels))
     replicates = bootstrap_speakers(scores, labels, **speakers, points=POINTS, resamples=60, seed=3)
-    assert found.eer_interval == replicates.eer_interval()
-    assert found.min_dcf_intervals == replicates.min_dcf_intervals()
+    assert found.eer_interval == replicates.interval("eer")
+    assert found.min_dcf_intervals == tuple(replicates.interval(f"min_dcf:{point.p_target}") for point in POINTS)
     assert (found.resamples, found.redrawn, found.seed, found.why_no_figures) == (60, 0, 3, None)
 
 

@@ -20,7 +20,7 @@ from curvox.audio.sources.shard_index import Shard, ShardHead, read_head
 from curvox.bench import RunRecord, ScoredList, read_record, write_record
 from curvox.diagnosis import Death, diagnosis_from_tree, diagnosis_tree
 from curvox.embedder import DecisionCard, DevResult, ModelDescription, read_description
-from curvox.embedder.model_folder import write_description
+from curvox.embedder.checkpoint import write_description
 from curvox.errors import CheckpointError, CorpusError, CurvoxError, InputError
 from curvox.evaluating import (
     Breakdown,
@@ -65,7 +65,7 @@ class Kind:
 def report() -> EvaluationReport:
     speakers: dict[str, Any] = {"enrolment_speakers": ["a", "a", "b", "b"], "test_speakers": ["a", "b", "b", "c"]}
     found = evaluate([2, 1, 3, 0.5], [1, 0, 1, 0], **speakers, groups={"g": [True] * 4}, llrs=True, resamples=5)
-    side = TrialSide("u", "s", (("gender", "f"),))
+    side = TrialSide("u", "s", {"gender": "f"})
     return EvaluationReport(
         scoring=ScoringFacts("x", "X", settings={"top_k": 3}),
         trials=TrialFacts("test.txt"),

@@ -72,7 +72,7 @@ def test_page__says_why_figures_are_missing(page, systems, without_figures):
 
 def test_page__shows_one_missing_cost_without_hiding_the_rest(systems):
     evaluation = systems[0].evaluation
-    less = replace(evaluation, min_dcf=evaluation.min_dcf[:1], min_dcf_intervals=evaluation.min_dcf_intervals[:1])
+    less = replace(evaluation, min_dcf=evaluation.min_dcf[:1])
     page = Page(render_page(Report("t", "s", (replace(systems[0], name="less", evaluation=less), systems[1]))))
     assert "– minDCF(0.05) was not evaluated" in page.text
     assert f"{percent(evaluation.eer.value)} {percent_interval(evaluation.eer_interval)}" in page.text

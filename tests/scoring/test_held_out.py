@@ -8,10 +8,9 @@ import pytest
 from builders import draw_llrs, draw_trials
 
 from curvox.errors import InputError, UnknownNameError
-from curvox.scoring.calibration import fit_calibration
-from curvox.scoring.held_out import cross_fit, held_out_llrs
-from curvox.scoring.logistic_calibration import LogisticCalibration
-from curvox.scoring.quality import RecordingMeasures, trial_quality
+from curvox.scoring.calibration.contract import cross_fit, fit_calibration, held_out_llrs
+from curvox.scoring.calibration.quality import RecordingMeasures, trial_quality
+from curvox.scoring.calibration.regression import LogisticCalibration
 
 
 def draw_ratios(seed=0, speakers=20, trials=2000, spread=4.0):

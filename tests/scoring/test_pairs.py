@@ -1,4 +1,4 @@
-"""Laws of scoring trials."""
+"""Scores of trials against slow loops, and what they refuse."""
 
 import math
 
@@ -7,9 +7,10 @@ import pytest
 import torch
 from scoring_draws import draw_points, draw_rows
 
+from curvox.errors import InputError, UnknownNameError
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall, lorentz_inner, to_lorentz
-from curvox.scoring import SCORERS, default_scorer, score_pairs
-from curvox.scoring.products import gathered_products, pair_products
+from curvox.scoring import SCORERS, AbstractScorer, score_pairs
+from curvox.scoring.pairs import gathered_products, pair_products
 from curvox.scoring.scorers import PRODUCT_BOUND
 
 SPACES = [Euclidean(), Hypersphere(), PoincareBall(c=1.0), PoincareBall(c=0.1), PoincareBall(c=4.0)]
@@ -78,7 +79,7 @@ def test_score_pairs__equals_the_direct_formula_within_its_bound_from_coincident
     points = torch.cat([first, second])
     trials = np.arange(len(first)), np.arange(len(first)) + len(first)
     scores = score_pairs(space, points, *trials)
-    rule = SCORERS.load(default_scorer(space))(space)
+    rule = SCORERS.load(space.default_scorer)(space)
     rows = rule.prepare(points)
     direct = rule.score(rows[: len(first)], rows[len(first) :]).numpy()
     bound = np.full(len(first), PRODUCT_BOUND)
@@ -92,7 +93,7 @@ def test_score_pairs__equals_the_direct_formula_within_its_bound_from_coincident
 @pytest.mark.parametrize("space", [Euclidean(), PoincareBall(), PoincareBall(c=0.1)], ids=["flat", "ball", "wide ball"])
 def test_scorers__know_which_inner_products_have_lost_their_digits(space):
     first, second = draw_pairs_at_all_distances(space)
-    rule = SCORERS.load(default_scorer(space))(space)
+    rule = SCORERS.load(space.default_scorer)(space)
     terms = rule.terms(first), rule.terms(second)
     scores, good = rule.from_nearness(rule.nearness((first * second).sum(1), *terms), *terms)
     error = (scores - rule.score(first, second)).abs()
@@ -226,3 +227,61 @@ def test_score_pairs__gives_a_trial_that_comes_twice_the_same_score_twice():
 
 def test_score_pairs__of_no_trials_is_empty():
     assert score_pairs(Hypersphere(), draw_points(Hypersphere()), [], []).shape == (0,)
+
+
+@pytest.mark.parametrize("space", [Euclidean(), Hypersphere()], ids=["euclidean", "hypersphere"])
+def test_score_pairs__refuses_hyperbolic_scores_outside_a_ball(space):
+    with pytest.raises(InputError, match=f"needs points of a PoincareBall, these live in {type(space).__name__}"):
+        score_pairs(space, draw_points(space), [0], [1], scorer="hyperbolic")
+
+
+def test_score_pairs__refuses_a_point_outside_the_ball_by_index():
+    points = draw_points(PoincareBall(c=4.0))
+    points[4] = torch.tensor([0.5, 0, 0, 0, 0])
+    with pytest.raises(InputError, match=r"points\[4\] lies outside the Poincaré ball of radius 0.5"):
+        score_pairs(PoincareBall(c=4.0), points, [0], [1])
+
+
+@pytest.mark.parametrize("space", [Hypersphere(), PoincareBall()], ids=["hypersphere", "ball"])
+def test_score_pairs__refuses_a_zero_vector_under_cosine_by_index(space):
+    points = draw_points(space)
+    points[17] = 0
+    with pytest.raises(InputError, match=r"points\[17\] is a zero vector"):
+        score_pairs(space, points, [0], [17], scorer="cosine")
+
+
+def test_score_pairs__refuses_an_unknown_scorer_with_the_nearest_name():
+    with pytest.raises(UnknownNameError, match='unknown scorer "cosin": did you mean "cosine"'):
+        score_pairs(Euclidean(), draw_points(Euclidean()), [0], [1], scorer="cosin")
+
+
+@pytest.mark.parametrize(
+    ("points", "enrolment", "test", "message"),
+    [
+        (np.ones(4), [0], [1], "of shape .4,."),
+        (np.ones((4, 2), dtype=complex), [0], [1], "complex128"),
+        (np.array([[1.0, 0], [np.nan, 0], [np.inf, 0]]), [0], [0], r"2 of 3 are not, the first is points\[1\]"),
+        (np.ones((4, 2)), [0, 4], [1, 1], "enrolment_index must lie between 0 and 3.*trial 1 names row 4"),
+        (np.ones((4, 2)), [0, 0], [1, -1], "test_index must lie between 0 and 3.*trial 1 names row -1"),
+        (np.ones((4, 2)), [0.0], [1], "enrolment_index must be a vector of whole numbers.*float64"),
+        (np.ones((4, 2)), [[0]], [1], "enrolment_index must be a vector"),
+        (np.ones((4, 2)), [True], [1], "whole numbers.*bool"),
+        (np.ones((4, 2)), [0, 1], [1], "two sides, got 2 enrolment and 1 test"),
+    ],
+)
+def test_score_pairs__refuses_bad_input_by_name(points, enrolment, test, message):
+    with pytest.raises(InputError, match=message):
+        score_pairs(Euclidean(), points, enrolment, test)
+
+
+def test_score_pairs__refuses_an_empty_block():
+    with pytest.raises(InputError, match="block_size must be at least 1"):
+        score_pairs(Euclidean(), np.ones((2, 2)), [0], [1], block_size=0)
+
+
+@pytest.mark.parametrize("name", sorted(SCORERS))
+def test_scorers__every_entry_is_a_scorer(name):
+    scorer = SCORERS.load(name)
+    assert issubclass(scorer, AbstractScorer)
+    assert SCORERS.name_of(scorer) == name
+    assert SCORERS[name].summary

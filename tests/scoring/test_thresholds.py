@@ -14,9 +14,9 @@ from scipy.stats import binomtest, norm
 from scipy.stats import t as student
 
 from curvox.errors import InputError, UnknownNameError
-from curvox.metrics import OperatingPoint, equal_error_rate
+from curvox.metrics import OperatingPoint, bayes_threshold, equal_error_rate
 from curvox.records import from_plain, to_json, to_plain
-from curvox.scoring.thresholds import NamedThreshold, bayes_decisions, find_thresholds, measurable_rates
+from curvox.scoring.calibration.thresholds import NamedThreshold, find_thresholds, measurable_rates
 
 LAW = settings(max_examples=30, deadline=None)
 POINTS = (OperatingPoint(0.01), OperatingPoint(0.05, cost_miss=10.0))
@@ -262,14 +262,12 @@ def test_accepts__at_the_threshold_and_above():
 
 @LAW
 @given(st.floats(0.01, 0.99), st.floats(0.1, 10), st.floats(0.1, 10), st.floats(-8, 8))
-def test_bayes_decisions__cost_the_least_that_is_expected(p_target, cost_miss, cost_false_alarm, llr):
+def test_bayes_threshold__decides_at_the_least_cost_that_is_expected(p_target, cost_miss, cost_false_alarm, llr):
     point = OperatingPoint(p_target, cost_miss, cost_false_alarm)
     odds = math.exp(llr) * p_target / (1 - p_target)
     accepting, rejecting = cost_false_alarm / (1 + odds), cost_miss * odds / (1 + odds)
     if not math.isclose(accepting, rejecting, rel_tol=1e-9):
-        assert bayes_decisions(llr, point) == (accepting < rejecting)
-    with pytest.raises(InputError, match="NaN"):
-        bayes_decisions([math.nan], point)
+        assert (llr >= bayes_threshold(point)) == (accepting < rejecting)
 
 
 def test_named_threshold__of_an_unknown_kind_is_refused_with_the_nearest():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curvox.errors import InputError, UnknownNameError
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall
-from curvox.scoring.quality import (
+from curvox.scoring.calibration.quality import (
     TRIAL_MEASURES,
     RecordingMeasures,
     embedding_magnitude,

@@ -1,7 +1,7 @@
 """The embedder: waveform in, embedding out, with the space the embedding lives in; and its folder on disk."""
 
-from curvox.embedder.card.calibrated_scoring import CalibratedScoring, restore_scoring
 from curvox.embedder.card.decision_card import (
+    CalibratedScoring,
     ChosenPoint,
     DecisionCard,
     FittedOn,
@@ -10,11 +10,24 @@ from curvox.embedder.card.decision_card import (
     TailPoint,
     choose_point,
     outside_of_card,
+    restore_scoring,
 )
 from curvox.embedder.card.fitting import CardSettings, fit_card
-from curvox.embedder.card_file import read_card, read_state, require_new_card, write_card
-from curvox.embedder.checkpoint import load_embedder, save_embedder, write_embedder
-from curvox.embedder.decisions import Verification
+from curvox.embedder.checkpoint import (
+    CHECKPOINTS,
+    ModelDescription,
+    load_embedder,
+    model_fingerprint,
+    model_folder,
+    read_card,
+    read_description,
+    read_state,
+    require_new_card,
+    save_embedder,
+    write_card,
+    write_embedder,
+)
+from curvox.embedder.decisions import EmbeddedRecordings, Verification, measures_of_sides
 from curvox.embedder.embedder import DevResult, Embedder, batches_by_length
 from curvox.embedder.identification import (
     Candidate,
@@ -25,14 +38,6 @@ from curvox.embedder.identification import (
     read_gallery,
     search_threshold,
 )
-from curvox.embedder.model_folder import (
-    CHECKPOINTS,
-    ModelDescription,
-    model_fingerprint,
-    model_folder,
-    read_description,
-)
-from curvox.embedder.recordings import EmbeddedRecordings, EnrolledModels, enrol_models, measures_of
 
 __all__ = [
     "CHECKPOINTS",
@@ -44,7 +49,6 @@ __all__ = [
     "DevResult",
     "EmbeddedRecordings",
     "Embedder",
-    "EnrolledModels",
     "FittedOn",
     "Identification",
     "ModelDescription",
@@ -55,12 +59,11 @@ __all__ = [
     "Verification",
     "batches_by_length",
     "choose_point",
-    "enrol_models",
     "find_recordings",
     "fit_card",
     "identify",
     "load_embedder",
-    "measures_of",
+    "measures_of_sides",
     "model_fingerprint",
     "model_folder",
     "outside_of_card",

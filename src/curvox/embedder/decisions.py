@@ -1,21 +1,129 @@
-"""The answer to "same speaker?": score, log-likelihood ratio, posterior, decision, and what to be wary of."""
+"""The answer to "same speaker?": embedded recordings, and what is decided of them and to be wary of."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from curvox.audio import RecordingQuality
-from curvox.embedder.card.calibrated_scoring import CalibratedScoring
-from curvox.embedder.card.decision_card import DEFAULT_PRIOR, ChosenPoint, choose_point, outside_of_card
-from curvox.embedder.recordings import EmbeddedRecordings, enrol_models
+from curvox.embedder.card.decision_card import (
+    DEFAULT_PRIOR,
+    CalibratedScoring,
+    ChosenPoint,
+    choose_point,
+    outside_of_card,
+)
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
 from curvox.records import to_plain
-from curvox.scoring import default_scorer, posterior, score_pairs
+from curvox.scoring import RecordingMeasures, enrol, hyperbolic_radius, posterior, score_pairs
+
+LARGEST_SNR_DB = 40.0
+"""Noise below this is not told apart by a calibration: what lies there depends on the codec more than on the room."""
+LEAST_SPEECH_S = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedRecordings:
+    """N recordings: points (N, D) of the model's space, norms (N,) of the raw embeddings, and N measured qualities.
+
+    ``qualities`` is empty where nobody asked for them.
+    """
+
+    points: NDArray[np.float32]
+    norms: NDArray[np.float64]
+    qualities: tuple[RecordingQuality, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def rows(self, index: ArrayLike) -> EmbeddedRecordings:
+        """Return some of the recordings, by their rows."""
+        chosen = np.asarray(index)
+        qualities = tuple(self.qualities[i] for i in chosen.tolist()) if self.qualities else ()
+        return EmbeddedRecordings(self.points[chosen], self.norms[chosen], qualities)
+
+
+def measures_of(space: AbstractSpace, recordings: EmbeddedRecordings) -> RecordingMeasures:
+    """Return what a quality-aware calibration is given of N recordings.
+
+    Seconds of speech, of which 0.1 s is the least; the signal-to-noise ratio, of which 40 dB is the most; and how far
+    out the embedding lies: the hyperbolic radius in a Poincaré ball, elsewhere the norm of the raw embedding.
+
+    Raises:
+        InputError: the recordings were embedded without being measured.
+    """
+    if len(recordings.qualities) != len(recordings):
+        raise InputError(
+            f"{len(recordings)} recordings were embedded and {len(recordings.qualities)} of them measured; "
+            "embed them with measure=True"
+        )
+    in_ball = space.ball is not None
+    return RecordingMeasures(
+        duration_s=np.array([max(quality.speech_s, LEAST_SPEECH_S) for quality in recordings.qualities]),
+        snr_db=np.array([min(quality.snr_db, LARGEST_SNR_DB) for quality in recordings.qualities]),
+        magnitude=None if in_ball else recordings.norms,
+        radius=hyperbolic_radius(space, recordings.points) if in_ball else None,
+    )
+
+
+def measures_of_models(
+    space: AbstractSpace, recordings: EmbeddedRecordings, rows: Sequence[ArrayLike]
+) -> RecordingMeasures:
+    """Return the measures of M models of measured recordings, from the rows of each.
+
+    Seconds of speech are added up; of the other measures the mean is taken.
+    """
+    single = measures_of(space, recordings)
+    columns: dict[str, NDArray[np.float64] | None] = {}
+    for field in fields(single):
+        values, of_rows = getattr(single, field.name), np.sum if field.name == "duration_s" else np.mean
+        columns[field.name] = None if values is None else np.array([of_rows(values[np.asarray(own)]) for own in rows])
+    return RecordingMeasures(**columns)
+
+
+def measures_of_sides(
+    calibrated: CalibratedScoring,
+    space: AbstractSpace,
+    recordings: EmbeddedRecordings,
+    rows: Sequence[ArrayLike],
+    enrolment_index: ArrayLike,
+    test_index: ArrayLike,
+) -> tuple[RecordingMeasures, RecordingMeasures]:
+    """Return the measures of both sides of T trials of models that a calibration wants; none if it takes no quality.
+
+    Each of M models has the rows of its recordings in ``rows``; both indices (T,) say which models are compared.
+
+    Raises:
+        InputError: the recordings were embedded without being measured.
+    """
+    if not calibrated.calibration.quality_names:
+        return RecordingMeasures(), RecordingMeasures()
+    measures = measures_of_models(space, recordings, rows)
+    return measures.rows(enrolment_index), measures.rows(test_index)
+
+
+def scores_and_llrs(
+    calibrated: CalibratedScoring,
+    space: AbstractSpace,
+    recordings: EmbeddedRecordings,
+    rows: Sequence[ArrayLike],
+    enrolment_index: ArrayLike,
+    test_index: ArrayLike,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return scores (T,) and log-likelihood ratios (T,) of trials of models; arguments as `measures_of_sides` has them.
+
+    A model of several recordings becomes one point, by the way of the space (``curvox.scoring.enrol``).
+    """
+    points = enrol(space, recordings.points, rows, way=space.default_enrolment)
+    scores = calibrated.back_end.scores(points, enrolment_index, test_index)
+    sides = measures_of_sides(calibrated, space, recordings, rows, enrolment_index, test_index)
+    return scores, calibrated.llrs(scores, *sides)
+
 
 NOT_CALIBRATED = (
     "this model has no decision card, so its scores are not calibrated and nothing is decided; "
@@ -107,14 +215,15 @@ def decide(
 ) -> Verification:
     """Answer whether the last of N measured recordings is of the speaker of the others, which ``names`` (N,) name."""
     sources = len(recordings) - 1
-    enrolled = enrol_models(space, recordings, [np.arange(sources), np.array([sources])])
+    rows = [np.arange(sources), np.array([sources])]
     warnings = _same_recording(recordings.points, names)
     if rule.calibrated is None or rule.point is None:
-        name = rule.scorer or default_scorer(space)
-        score = float(score_pairs(space, enrolled.points, [0], [1], scorer=name)[0])
+        name = rule.scorer or space.default_scorer
+        points = enrol(space, recordings.points, rows, way=space.default_enrolment)
+        score = float(score_pairs(space, points, [0], [1], scorer=name)[0])
         return Verification(score, name, undecided=rule.undecided, warnings=warnings, qualities=recordings.qualities)
-    scores = rule.calibrated.scores(enrolled.points, [0], [1])
-    llr = float(rule.calibrated.llrs(scores, enrolled.measures.rows([0]), enrolled.measures.rows([1]))[0])
+    scores, llrs = scores_and_llrs(rule.calibrated, space, recordings, rows, [0], [1])
+    llr = float(llrs[0])
     return Verification(
         score=float(scores[0]),
         scoring=rule.calibrated.name,

@@ -23,9 +23,8 @@ from curvox.audio import (
     to_int16,
 )
 from curvox.corpora import Corpus
-from curvox.embedder.card.calibrated_scoring import CalibratedScoring
-from curvox.embedder.decisions import Verification, decide, decision_rule
-from curvox.embedder.recordings import EmbeddedRecordings
+from curvox.embedder.card.decision_card import CalibratedScoring
+from curvox.embedder.decisions import EmbeddedRecordings, Verification, decide, decision_rule
 from curvox.errors import AudioError, InputError
 from curvox.geometry import AbstractSpace
 

@@ -13,14 +13,12 @@ import numpy as np
 
 from curvox.audio import AUDIO_SUFFIXES, RecordingQuality
 from curvox.corpora import read_corpus, read_enrolments
-from curvox.embedder.card.calibrated_scoring import CalibratedScoring
-from curvox.embedder.card.decision_card import DecisionCard
-from curvox.embedder.decisions import NOT_CALIBRATED, warnings_of
+from curvox.embedder.card.decision_card import CalibratedScoring, DecisionCard
+from curvox.embedder.decisions import NOT_CALIBRATED, EmbeddedRecordings, scores_and_llrs, warnings_of
 from curvox.embedder.embedder import Embedder, Source
-from curvox.embedder.recordings import EmbeddedRecordings, EnrolledModels, enrol_models
 from curvox.errors import InputError
 from curvox.records import to_plain
-from curvox.scoring import default_scorer, score_pairs
+from curvox.scoring import enrol, score_pairs
 
 
 @dataclass(frozen=True)
@@ -137,16 +135,16 @@ def identify(
     calibrated = model.calibrated
     if calibrated is None and false_alarm_rate is not None:
         raise InputError(f"a rate of false alarms needs calibrated scores: {NOT_CALIBRATED}")
-    recordings, enrolled = _enrol(model, gallery, probe, progress)
+    recordings, rows = _embed(model, gallery, probe, progress)
     names, count = list(gallery), len(gallery)
     trials = np.arange(count), np.full(count, count)
     if calibrated is None:
-        scoring = default_scorer(model.space)
-        scores = score_pairs(model.space, enrolled.points, *trials, scorer=scoring)
+        scoring = model.space.default_scorer
+        points = enrol(model.space, recordings.points, rows, way=model.space.default_enrolment)
+        scores = score_pairs(model.space, points, *trials, scorer=scoring)
         ranked = _ranked(names, scores, None)
         return Identification(ranked, None, None, scoring, NOT_CALIBRATED, (), recordings.qualities[-1])
-    scores = calibrated.scores(enrolled.points, *trials)
-    llrs = calibrated.llrs(scores, enrolled.measures.rows(trials[0]), enrolled.measures.rows(trials[1]))
+    scores, llrs = scores_and_llrs(calibrated, model.space, recordings, rows, *trials)
     threshold = search_threshold(calibrated.card, 0.01 if false_alarm_rate is None else false_alarm_rate, count)
     ranked = _ranked(names, scores, llrs)
     best = ranked[0]
@@ -167,20 +165,20 @@ def identify(
     )
 
 
-def _enrol(
+def _embed(
     model: Embedder,
     gallery: Mapping[str, Sequence[Source]],
     probe: Source,
     progress: Callable[[int, int], None] | None,
-) -> tuple[EmbeddedRecordings, EnrolledModels]:
+) -> tuple[EmbeddedRecordings, list[np.ndarray]]:
+    """Return all recordings, the probe last, and the rows of each speaker and of the probe."""
     if not gallery or not all(len(own) for own in gallery.values()):
         raise InputError("a gallery holds at least one speaker, and each of them at least one recording")
     sources = [source for own in gallery.values() for source in own]
     readers = [partial(model.waveform, source) for source in (*sources, probe)]
     recordings = model.embed_recordings(readers, measure=True, progress=progress)
     ends = np.cumsum([len(own) for own in gallery.values()])
-    rows = [*np.split(np.arange(len(sources)), ends[:-1]), np.array([len(sources)])]
-    return recordings, enrol_models(model.space, recordings, rows)
+    return recordings, [*np.split(np.arange(len(sources)), ends[:-1]), np.array([len(sources)])]
 
 
 def _ranked(names: list[str], scores: np.ndarray, llrs: np.ndarray | None) -> tuple[Candidate, ...]:

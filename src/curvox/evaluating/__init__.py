@@ -16,16 +16,18 @@ from curvox.evaluating.comparison import (
     breakdown_keys,
     column_title,
     column_titles,
-    compare_finished,
-    same_trials,
 )
-from curvox.evaluating.folder import (
+from curvox.evaluating.folders import (
     EVALUATION_FILES,
     FinishedEvaluation,
+    corpus_of,
     evaluation_folder,
     evaluation_name,
     find_evaluation,
     read_evaluation_folder,
+    run_folder,
+    title_of,
+    training_speakers,
     write_evaluation_folder,
 )
 from curvox.evaluating.report import (
@@ -38,16 +40,13 @@ from curvox.evaluating.report import (
     WorstTrial,
     installed_versions,
     read_report,
-    staged,
 )
-from curvox.evaluating.runs import corpus_of, run_folder, title_of, training_corpus, training_speakers
-from curvox.evaluating.trial_parts import breakdowns_of, parse_by, worst_trials
+from curvox.evaluating.trial_parts import breakdowns_of, parse_by
 
 if TYPE_CHECKING:
-    from curvox.evaluating.back_ends import back_end_words, choose_cohort, embed_cohort, fit_back_end, read_back_end
-    from curvox.evaluating.calibration import Calibrated, calibrate
-    from curvox.evaluating.evaluation import compare, evaluate, evaluate_scored, scores_from_file
-    from curvox.evaluating.system import ScoredTrials, System, open_system, score_plan, utterances_of
+    from curvox.evaluating.back_ends import back_end_words, read_back_end
+    from curvox.evaluating.evaluation import Calibrated, calibrate, compare, evaluate, evaluate_scored, scores_from_file
+    from curvox.evaluating.system import ScoredTrials, System, open_system, utterances_of
 
 __all__ = [
     "EVALUATION_FILES",
@@ -69,19 +68,15 @@ __all__ = [
     "breakdown_keys",
     "breakdowns_of",
     "calibrate",
-    "choose_cohort",
     "column_title",
     "column_titles",
     "compare",
-    "compare_finished",
     "corpus_of",
-    "embed_cohort",
     "evaluate",
     "evaluate_scored",
     "evaluation_folder",
     "evaluation_name",
     "find_evaluation",
-    "fit_back_end",
     "installed_versions",
     "open_system",
     "parse_by",
@@ -89,24 +84,18 @@ __all__ = [
     "read_evaluation_folder",
     "read_report",
     "run_folder",
-    "same_trials",
-    "score_plan",
     "scores_from_file",
-    "staged",
     "title_of",
-    "training_corpus",
     "training_speakers",
     "utterances_of",
-    "worst_trials",
     "write_evaluation_folder",
 ]
 
 # What loads models brings torch with it, which reading an evaluation does not need.
 _OF_MODELS = {
-    "back_ends": ("back_end_words", "choose_cohort", "embed_cohort", "fit_back_end", "read_back_end"),
-    "calibration": ("Calibrated", "calibrate"),
-    "evaluation": ("compare", "evaluate", "evaluate_scored", "scores_from_file"),
-    "system": ("ScoredTrials", "System", "open_system", "score_plan", "utterances_of"),
+    "back_ends": ("back_end_words", "read_back_end"),
+    "evaluation": ("Calibrated", "calibrate", "compare", "evaluate", "evaluate_scored", "scores_from_file"),
+    "system": ("ScoredTrials", "System", "open_system", "utterances_of"),
 }
 
 

@@ -15,8 +15,8 @@ import yaml
 from curvox.corpora import Corpus, Utterance
 from curvox.embedder import Embedder
 from curvox.errors import CheckpointError, InputError
+from curvox.evaluating.folders import run_folder, training_corpus
 from curvox.evaluating.report import Progress, staged
-from curvox.evaluating.runs import run_folder, training_corpus
 from curvox.files import tensors_from_file, tensors_to_file
 from curvox.scoring import AbstractBackEnd, AbstractFittedBackEnd, create_back_end, require_other_speakers
 
@@ -84,7 +84,7 @@ def fit_back_end(
 
     Args:
         back_end: what to fit.
-        model: embeds them.
+        model: what embeds them.
         run: the run of the model, whose training speakers are the cohort; their embeddings are kept in its folder
             ``eval``. None for a model without a run.
         data: where their recordings are, if they are not where the run found them.
@@ -153,13 +153,8 @@ def embed_cohort(
 ) -> Cohort:
     """Embed a cohort chosen by `choose_cohort`.
 
-    Args:
-        model: whose points they are.
-        corpus: of training speakers only.
-        per_speaker: recordings of each speaker at most.
-        cache: a safetensors file that keeps the embeddings; used again while model, recordings and choice are the
-            same, else replaced. None keeps nothing.
-        progress: told how many recordings of how many are done.
+    A safetensors file ``cache`` keeps the embeddings; it is used again while model, recordings and choice are the same,
+    else replaced.
 
     Raises:
         AudioError: recordings cannot be used; all of them are named.

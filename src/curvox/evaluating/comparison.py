@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curvox.errors import InputError
-from curvox.evaluating.folder import FinishedEvaluation
+from curvox.evaluating.folders import FinishedEvaluation
 from curvox.evaluating.report import EvaluationReport
 from curvox.metrics import Difference, Evaluation, Figure, compare_systems
 from curvox.records import INFINITIES, from_plain, to_plain

@@ -1,8 +1,10 @@
-"""Scored trials against the labels of a corpus: every figure, pooled and for parts of the trials."""
+"""Evaluating, comparing and calibrating: a model and labelled trials become figures, differences, a decision card."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +22,22 @@ from curvox.corpora import (
     same_recordings,
     speakers_of,
 )
-from curvox.embedder import Embedder
+from curvox.embedder import (
+    CalibratedScoring,
+    CardSettings,
+    Embedder,
+    fit_card,
+    load_embedder,
+    model_fingerprint,
+    model_folder,
+    require_new_card,
+    write_card,
+)
 from curvox.errors import InputError
-from curvox.evaluating.back_ends import COHORT_RECORDINGS, read_back_end
+from curvox.evaluating.back_ends import COHORT_RECORDINGS, fit_back_end, read_back_end
 from curvox.evaluating.comparison import Comparison, compare_finished
-from curvox.evaluating.folder import FinishedEvaluation, find_evaluation
-from curvox.evaluating.report import Breakdown, EvaluationReport, Progress, ScoringFacts, TrialFacts
-from curvox.evaluating.runs import corpus_of
+from curvox.evaluating.folders import FinishedEvaluation, corpus_of, find_evaluation, training_speakers
+from curvox.evaluating.report import Breakdown, EvaluationReport, Progress, ScoringFacts, TrialFacts, staged
 from curvox.evaluating.system import ScoredTrials, open_system
 from curvox.evaluating.trial_parts import By, breakdowns_of, worst_trials
 from curvox.metrics import DEFAULT_POINTS, DEFAULT_RATES, OperatingPoint
@@ -115,19 +126,16 @@ def compare(
 ) -> Comparison:
     """Compare systems on the same trials, each with the first: ``compare(["runs/a", "runs/b"], "trials/test.txt")``.
 
+    The arguments are those of `evaluate`, but for:
+
     Args:
         systems: two or more. An evaluation that `evaluate` gave is taken as it is, and so is one that ``curvox eval``
             left: in a folder that is named itself, or in a run, on these trials by this back end. Other runs and
             models are evaluated first.
         trials: labelled trials or the path of a list; needed where something is to be evaluated, and where a run holds
             several evaluations.
-        corpus: of the trials, or its path; see `evaluate`.
-        back_end: of the runs; see `evaluate`.
         figures: keys of the figures to compare, such as "eer" or "min_dcf:0.01"; those that fit in a table if empty.
         resamples: of the speakers behind intervals and p-values, the same for both systems of a pair.
-        seed: of the resamples.
-        device: where models given by their path compute.
-        progress: told what is being done, how much of it is done, and of how much.
 
     Raises:
         InputError: fewer than two systems, evaluations of different trials or of trials whose speakers differ; the
@@ -168,15 +176,13 @@ def evaluate_scored(
 ) -> FinishedEvaluation:
     """Return every figure of scored trials, of their LLRs where they have some, and the trials on the wrong end.
 
+    The arguments are those of `evaluate`, but for:
+
     Args:
         scored: labelled trials and their scores, from a `System` or from anywhere.
-        by: manifest columns, or pairs of them, whose values part the trials; see `breakdowns_of`.
         points: operating points of the detection costs.
         rates: error rates at which the other one is stated.
-        resamples: of the bootstrap over speakers; 0 leaves intervals out.
-        seed: of the bootstrap.
         command: the command line that makes this evaluation again.
-        progress: told that the speakers are being resampled.
 
     Raises:
         InputError: trials without labels, or what ``curvox.metrics.evaluate`` refuses.
@@ -270,3 +276,74 @@ def _facts(trials: TrialList, corpus: Corpus) -> TrialFacts:
     pairs = set(zip(trials.enrolments, trials.tests, strict=True))
     swapped = len(pairs) - len({frozenset(pair) for pair in pairs})
     return TrialFacts(trials.source, corpus.name, len(trials.utterances), trials.duplicates, swapped)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A decision card made ready, and the file in which it was kept."""
+
+    scoring: CalibratedScoring
+    path: Path
+
+
+def calibrate(
+    run: str | Path,
+    trials: TrialList | str | Path,
+    corpus: Corpus | str | Path | None = None,
+    *,
+    back_end: str = "plain",
+    scorer: str | None = None,
+    settings: CardSettings | None = None,
+    per_speaker: int = COHORT_RECORDINGS,
+    overwrite: bool = False,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Calibrated:
+    """Fit a calibration to labelled trials, check it on speakers it has not met, and store the decision card.
+
+    The arguments are those of `evaluate`, but for:
+
+    Args:
+        run: the path of a run or of a model folder; the card is written beside the model.
+        trials: labelled trials of speakers the model was not trained on, or the path of a list in VoxCeleb's style.
+        settings: of the calibration and its thresholds; the defaults if None.
+        overwrite: replace an earlier card.
+
+    Raises:
+        OutputExistsError: there is a card, and ``overwrite`` is not set.
+        InputError: too few trials for a card, and what `evaluate` refuses, as the other errors.
+    """
+    run, settings = Path(run), settings or CardSettings()
+    chosen, folder = read_back_end(back_end, scorer), model_folder(run)
+    require_new_card(folder, overwrite=overwrite)
+    listed = trials if isinstance(trials, TrialList) else read_trials(trials, style="voxceleb")
+    data = Path(corpus) if isinstance(corpus, (str, Path)) else None
+    whole = corpus if isinstance(corpus, Corpus) else corpus_of(run, data)
+    listed.check_against(whole)
+    # An earlier card is about to be replaced; a damaged or foreign one must not stand in its way.
+    model = load_embedder(run, device=device, with_card=False)
+    fitted, _ = fit_back_end(
+        chosen,
+        model,
+        run=run,
+        data=data,
+        trial_speakers={name for side in speakers_of(listed, whole) for name in side.tolist()},
+        per_speaker=per_speaker,
+        progress=progress,
+    )
+    recordings = model.embed_utterances(whole, listed.utterances, measure=True, progress=staged(progress, "embedding"))
+    if progress is not None:
+        progress(f"calibration, {settings.resamples} resamples of the speakers", 0, 0)
+    scoring = fit_card(
+        model.space,
+        model_fingerprint(folder),
+        whole,
+        listed,
+        recordings,
+        fitted,
+        training_speakers=training_speakers(run),
+        date=datetime.now(UTC).date().isoformat(),
+        settings=settings,
+    )
+    path = write_card(folder, scoring.card, fitted.state(), overwrite=overwrite)
+    return Calibrated(scoring, path)

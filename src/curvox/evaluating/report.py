@@ -11,18 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from curvox.errors import InputError
-from curvox.metrics import (
-    CalibrationCurve,
-    DetCurve,
-    Eer,
-    Evaluation,
-    Figure,
-    Interval,
-    MinDcf,
-    OperatingPoint,
-    ScoreHealth,
-    ScoreHistogram,
-)
+from curvox.metrics import Evaluation
 from curvox.records import INFINITIES, from_plain, read_record, to_plain
 
 Progress = Callable[[str, int, int], None]
@@ -103,11 +92,11 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class TrialSide:
-    """One recording of a trial: its id, its speaker, and (label, text) facts that the manifest has of it."""
+    """One recording of a trial: its id, its speaker, and what the manifest says of it, in words by their label."""
 
     utterance: str
     speaker: str
-    facts: tuple[tuple[str, str], ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -165,7 +154,7 @@ class EvaluationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values: how the figures came about, and the figures; an infinite one is "inf"."""
-        tree = to_plain(_File.of_report(self), words=INFINITIES)
+        tree = to_plain(_File.of(self), words=INFINITIES)
         return {"scorer": tree.pop("scorer"), "trials": tree.pop("trials"), **tree}
 
     @classmethod
@@ -190,155 +179,52 @@ def read_report(path: Path) -> EvaluationReport:
 _WHAT, _AGAIN = "an evaluation of this version", "make it again with curvox eval --overwrite"
 
 
-@dataclass(frozen=True)
-class _Eer:
-    value: float
-    threshold: float
-    interval: Interval | None
+@dataclass(frozen=True, kw_only=True)
+class _Trials(TrialFacts):
+    """What was scored, and what else the file keeps beside it."""
 
-
-@dataclass(frozen=True)
-class _Cost:
-    p_target: float
-    cost_miss: float
-    cost_false_alarm: float
-    value: float
-    threshold: float
-    interval: Interval | None
-
-
-@dataclass(frozen=True)
-class _Figures:
-    """An evaluation as its file has it: every interval beside its figure."""
-
-    targets: int
-    non_targets: int
-    speakers: int
-    tied_share: float
-    eer: _Eer | None
-    min_dcf: tuple[_Cost, ...]
-    det: DetCurve | None
-    resamples: int
-    redrawn: int
-    seed: int
-    why_no_figures: str | None
-    groups: Mapping[str, _Figures]
-    figures: tuple[Figure, ...]
-    llrs: bool
-    health: ScoreHealth | None
-    histogram: ScoreHistogram | None
-    calibration: CalibrationCurve | None
-    too_small: str | None
-
-    @staticmethod
-    def of(evaluation: Evaluation) -> _Figures:
-        """Put the intervals beside their figures."""
-        eer, ends = evaluation.eer, evaluation.min_dcf_intervals or [None] * len(evaluation.min_dcf)
-        values = _values(evaluation, _Figures)
-        values["eer"] = None if eer is None else _Eer(eer.value, eer.threshold, evaluation.eer_interval)
-        values["min_dcf"] = tuple(
-            _Cost(**vars(cost.point), value=cost.value, threshold=cost.threshold, interval=interval)
-            for cost, interval in zip(evaluation.min_dcf, ends, strict=True)
-        )
-        values["groups"] = {name: _Figures.of(group) for name, group in evaluation.groups.items()}
-        return _Figures(**values)
-
-    def evaluation(self) -> Evaluation:
-        """Take the intervals out again."""
-        eer, values = self.eer, _values(self, _Figures)
-        values["eer"] = None if eer is None else Eer(eer.value, eer.threshold)
-        values["min_dcf"] = tuple(
-            MinDcf(OperatingPoint(cost.p_target, cost.cost_miss, cost.cost_false_alarm), cost.value, cost.threshold)
-            for cost in self.min_dcf
-        )
-        values["groups"] = {name: group.evaluation() for name, group in self.groups.items()}
-        return Evaluation(
-            **values,
-            eer_interval=None if eer is None else eer.interval,
-            min_dcf_intervals=tuple(cost.interval for cost in self.min_dcf if cost.interval is not None),
-        )
-
-
-def _values(record: Any, kind: type) -> dict[str, Any]:
-    """Return the values of the fields that a record shares with a kind."""
-    return {field.name: getattr(record, field.name) for field in fields(kind)}
-
-
-@dataclass(frozen=True)
-class _Side:
-    utterance: str
-    speaker: str
-    facts: dict[str, str]
-
-    @staticmethod
-    def of(side: TrialSide) -> _Side:
-        return _Side(side.utterance, side.speaker, dict(side.facts))
-
-    def side(self) -> TrialSide:
-        return TrialSide(self.utterance, self.speaker, tuple(self.facts.items()))
-
-
-@dataclass(frozen=True)
-class _Worst:
-    target: bool
-    score: float
-    wrong: bool
-    enrolment: _Side
-    test: _Side
-
-    @staticmethod
-    def of(trial: WorstTrial) -> _Worst:
-        return _Worst(trial.target, trial.score, trial.wrong, _Side.of(trial.enrolment), _Side.of(trial.test))
-
-    def trial(self) -> WorstTrial:
-        return WorstTrial(self.target, self.score, self.wrong, self.enrolment.side(), self.test.side())
-
-
-@dataclass(frozen=True)
-class _Trials:
-    name: str
-    corpus: str
-    utterances: int
-    repeated: int
-    swapped: int
     breakdowns: dict[str, tuple[str, ...]]
-    worst: tuple[_Worst, ...]
+    worst: tuple[WorstTrial, ...]
     notes: tuple[str, ...]
     command: str
     versions: dict[str, str]
 
 
-@dataclass(frozen=True)
-class _File(_Figures):
+@dataclass(frozen=True, kw_only=True)
+class _File(Evaluation):
     """``evaluation.json``: the figures on the outermost level, and beside them how they came about."""
 
     scorer: ScoringFacts
     trials: _Trials
 
     @staticmethod
-    def of_report(report: EvaluationReport) -> _File:
-        return _File(
-            **vars(_Figures.of(report.evaluation)),
-            scorer=report.scoring,
-            trials=_Trials(
-                **vars(report.trials),
-                breakdowns={breakdown.title: breakdown.groups for breakdown in report.breakdowns},
-                worst=tuple(map(_Worst.of, report.worst)),
-                notes=report.notes,
-                command=report.command,
-                versions=dict(report.versions),
-            ),
+    def of(report: EvaluationReport) -> _File:
+        """Lay a report out as its file has it."""
+        trials = _Trials(
+            **vars(report.trials),
+            breakdowns={breakdown.title: breakdown.groups for breakdown in report.breakdowns},
+            worst=report.worst,
+            notes=report.notes,
+            command=report.command,
+            versions=dict(report.versions),
         )
+        return _File(**vars(report.evaluation), scorer=report.scoring, trials=trials)
 
     def report(self) -> EvaluationReport:
+        """Return the report."""
         trials = self.trials
         return EvaluationReport(
             scoring=self.scorer,
-            trials=TrialFacts(**_values(trials, TrialFacts)),
-            evaluation=self.evaluation(),
+            trials=TrialFacts(**_part(trials, TrialFacts)),
+            evaluation=Evaluation(**_part(self, Evaluation)),
             breakdowns=tuple(Breakdown(title, groups) for title, groups in trials.breakdowns.items()),
-            worst=tuple(trial.trial() for trial in trials.worst),
+            worst=trials.worst,
             notes=trials.notes,
             command=trials.command,
             versions=tuple(trials.versions.items()),
         )
+
+
+def _part(record: Any, kind: type) -> dict[str, Any]:
+    """Return the values of the fields that a record has of a kind."""
+    return {field.name: getattr(record, field.name) for field in fields(kind)}

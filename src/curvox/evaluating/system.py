@@ -14,20 +14,18 @@ from curvox.embedder import (
     CalibratedScoring,
     EmbeddedRecordings,
     Embedder,
-    enrol_models,
     load_embedder,
+    measures_of_sides,
 )
 from curvox.errors import InputError
 from curvox.evaluating.back_ends import COHORT_RECORDINGS, back_end_words, fit_back_end, read_back_end
+from curvox.evaluating.folders import run_folder, title_of
 from curvox.evaluating.report import Progress, ScoringFacts, staged
-from curvox.evaluating.runs import run_folder, title_of
 from curvox.geometry import AbstractSpace
 from curvox.scoring import (
     SCORE_MEAN,
     AbstractFittedBackEnd,
-    RecordingMeasures,
     average_scores,
-    default_scorer,
     enrol,
     recording_trials,
 )
@@ -96,15 +94,7 @@ class System:
     ) -> ScoredTrials:
         """Score one of the lists by a back end; calibrated where the decision card is of that very scoring.
 
-        Args:
-            trials: one of ``lists``.
-            back_end: as text, such as "plain" or "as_norm:top_k=100"; see `read_back_end`.
-            scorer: a name in ``curvox.scoring.SCORERS``; that of the space if None.
-            enrol_with: how a model of several recordings becomes one point, or "score_mean"; the way of the space if
-                None.
-            llrs: whether the scores must be likelihood ratios.
-            per_speaker: recordings of each training speaker that the back end is fitted on, at most.
-            progress: told how far the embedding of a cohort is.
+        The arguments are those of `evaluate`.
 
         Raises:
             InputError: scores that are no likelihood ratios where they must be, and what the back end refuses.
@@ -145,7 +135,7 @@ class System:
         calibrated, wanted = self.model.calibrated, read_back_end(text, scorer).describe()
         if calibrated is None:
             return None
-        own, card = default_scorer(self.model.space), calibrated.card.back_end
+        own, card = self.model.space.default_scorer, calibrated.card.back_end
         scorers = (wanted.pop("scorer", None) or own, card.get("scorer") or own)
         fits = scorers[0] == scorers[1] and all(card.get(key) == value for key, value in wanted.items())
         return calibrated if fits else None
@@ -183,15 +173,16 @@ class System:
     def _llrs(
         self, calibrated: CalibratedScoring, scores: NDArray[np.float64], plan: TrialPlan, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        if not calibrated.calibration.quality_names:
-            nothing = RecordingMeasures()
-            return calibrated.llrs(scores, nothing, nothing)
         single = [np.array([row]) for row in range(len(rows))]
-        named = self.recordings.rows(rows)
-        measures = enrol_models(self.model.space, named, [*plan.rows, *single]).measures
-        return calibrated.llrs(
-            scores, measures.rows(plan.enrolment_index), measures.rows(len(plan.rows) + plan.test_index)
+        sides = measures_of_sides(
+            calibrated,
+            self.model.space,
+            self.recordings.rows(rows),
+            [*plan.rows, *single],
+            plan.enrolment_index,
+            len(plan.rows) + plan.test_index,
         )
+        return calibrated.llrs(scores, *sides)
 
     def _facts(
         self, back_end: AbstractFittedBackEnd, scorer: str | None, cohort: str, calibration: str, way: str
@@ -199,7 +190,7 @@ class System:
         loss = title_of(self.model.description.get("training", {}).get("loss", {}).get("name", ""))
         own = loss or "model" if self.run is None else run_folder(self.run).absolute().name
         settings = {key: value for key, value in back_end.describe().items() if key != "name"}
-        used = settings.pop("scorer", None) or scorer or default_scorer(self.model.space)
+        used = settings.pop("scorer", None) or scorer or self.model.space.default_scorer
         name = str(back_end.describe()["name"])
         return ScoringFacts(
             name=own,
@@ -232,7 +223,7 @@ def open_system(
         lists: trial lists, checked against the corpus here.
         enrolments: the models of the trials, where they name models.
         data: where the recordings of the training speakers are, if they are not where the run found them.
-        device: where the model computes, such as ``cpu`` or ``cuda``; a model that is given stays where it is.
+        device: where a model given by its path computes.
         progress: told how far the embedding is.
 
     Raises:

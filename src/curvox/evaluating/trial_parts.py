@@ -151,7 +151,7 @@ def _first_pairs(trials: TrialList, rows: NDArray[np.intp], key: NDArray[np.floa
 
 
 def _side(utterance: Utterance) -> TrialSide:
-    facts = [(name, getattr(utterance, name)) for name in _FACTS]
+    facts = {name: text for name in _FACTS if (text := getattr(utterance, name))}
     if utterance.duration_s is not None:
-        facts.append(("duration", f"{utterance.duration_s:.1f} s"))
-    return TrialSide(utterance.utterance, utterance.speaker, tuple((name, text) for name, text in facts if text))
+        facts["duration"] = f"{utterance.duration_s:.1f} s"
+    return TrialSide(utterance.utterance, utterance.speaker, facts)

@@ -1,4 +1,4 @@
-"""Intervals of detection metrics by bootstrap over speakers."""
+"""The bootstrap over speakers: intervals of figures, of rates at given thresholds, and of differences of systems."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.metrics.dcf import OperatingPoint, normalised_cost
-from curvox.metrics.draws import resample_speakers
-from curvox.metrics.figures import UNBOUNDED, Choice
-from curvox.metrics.inputs import check_speakers, check_trials
+from curvox.metrics.figures import UNBOUNDED, Choice, choice_of_keys, figure_title
+from curvox.metrics.inputs import check_level
 from curvox.metrics.intervals import Interval, logarithmic_interval, rate_interval, sum_interval
-from curvox.metrics.resamples import WeighedTrials, weighed_trials
+from curvox.metrics.resamples import WeighedTrials, check_and_weigh, require_resamples, resample_speakers
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +22,6 @@ class Replicates:
     """The figures of the trials themselves and of every resample, in the order they were drawn.
 
     Attributes:
-        keys: (K,) the keys of the figures, as ``Figure`` explains them.
         estimates: (K,) the figures of the trials.
         values: (K, R) the same of every resample.
         choice: which figures they are.
@@ -34,7 +32,6 @@ class Replicates:
         speakers: how many speakers were drawn from.
     """
 
-    keys: tuple[str, ...]
     estimates: NDArray[np.float64]
     values: NDArray[np.float64]
     choice: Choice
@@ -44,28 +41,9 @@ class Replicates:
     speakers: int
 
     @property
-    def eer(self) -> float:
-        """The equal error rate of the trials."""
-        return float(self.estimates[self.keys.index("eer")])
-
-    @property
-    def eer_replicates(self) -> NDArray[np.float64]:
-        """(R,) the equal error rate of every resample."""
-        return self.values[self.keys.index("eer")]
-
-    @property
-    def min_dcf(self) -> NDArray[np.float64]:
-        """(P,) the lowest normalised detection cost of the trials at every operating point."""
-        return self.estimates[self._min_dcf_rows]
-
-    @property
-    def min_dcf_replicates(self) -> NDArray[np.float64]:
-        """(P, R) likewise of every resample."""
-        return self.values[self._min_dcf_rows]
-
-    @property
-    def _min_dcf_rows(self) -> list[int]:
-        return [row for row, key in enumerate(self.keys) if key.startswith("min_dcf:")]
+    def keys(self) -> tuple[str, ...]:
+        """The keys (K,) of the figures, as ``Figure`` explains them."""
+        return self.choice.keys
 
     def interval(self, key: str, level: float = 0.95) -> Interval:
         """Return the interval of a figure, by ``logarithmic_interval``; of the AUC it is that of 1 - AUC.
@@ -86,26 +64,15 @@ class Replicates:
         return logarithmic_interval(estimate, values, speakers=self.speakers, level=level, highest=highest)
 
     def _actual_cost(self, key: str, level: float) -> Interval:
-        actual = [name for name in self.keys if name.startswith("act_dcf:")]
-        number = actual.index(key)
+        number = [name for name in self.keys if name.startswith("act_dcf:")].index(key)
         point = self.choice.points[number]
         none, all_ = np.array(0.0), np.array(1.0)
         weights = float(normalised_cost(all_, none, point)), float(normalised_cost(none, all_, point))
         parts = []
-        for weight, (estimate, *values), (trials, speakers) in zip(
-            weights, self.rates[:, number], self.sizes, strict=True
-        ):
-            interval = rate_interval(estimate, np.array(values), trials=trials, speakers=speakers, level=level)
-            parts.append((weight, float(estimate), interval))
+        for weight, rates, (trials, speakers) in zip(weights, self.rates[:, number], self.sizes, strict=True):
+            interval = rate_interval(rates[0], rates[1:].copy(), trials=trials, speakers=speakers, level=level)
+            parts.append((weight, float(rates[0]), interval))
         return sum_interval(parts)
-
-    def eer_interval(self, level: float = 0.95) -> Interval:
-        """Return the interval of the equal error rate."""
-        return self.interval("eer", level)
-
-    def min_dcf_intervals(self, level: float = 0.95) -> tuple[Interval, ...]:
-        """Return the interval of the lowest detection cost at every operating point."""
-        return tuple(self.interval(self.keys[row], level) for row in self._min_dcf_rows)
 
 
 def bootstrap_speakers(
@@ -139,39 +106,25 @@ def bootstrap_speakers(
     The draws depend on the seed and the set of speakers alone, not on the scores or on the order of trials: two
     systems on the same trials are resampled alike and may be compared resample by resample.
 
-    Args:
-        scores: (N,) finite numbers, larger for the same speaker.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        enrolment_speakers: (N,) names or whole numbers, the speaker of the enrolment side.
-        test_speakers: (N,) likewise of the test side.
-        points: where to take the detection costs.
-        rates: false acceptance and false rejection rates, in [0, 1), at which the other one is taken.
-        llrs: whether the scores are natural-log likelihood ratios; only then have they a Cllr and actual costs.
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
-        resamples: how many resamples, at least 1.
-        seed: of the draws.
+    The arguments are those of ``evaluate``, ``resamples`` at least 1.
 
     Raises:
-        InputError: what ``roc_points`` refuses, labels that contradict the speakers, or ``resamples`` below 1.
+        InputError: what ``equal_error_rate`` refuses, labels that contradict the speakers, or ``resamples`` below 1.
     """
-    scores_, labels_, weights_ = check_trials(scores, labels, weights)
-    enrolment, test, speakers = check_speakers(labels_, enrolment_speakers, test_speakers)
     choice = Choice(points=tuple(points), rates=tuple(rates), llrs=llrs)
-    trials = weighed_trials(scores_, labels_, weights_, enrolment, test, speakers, choice)
+    trials = check_and_weigh(scores, labels, (enrolment_speakers, test_speakers), choice, weights=weights)
     return replicate(trials, resamples=resamples, seed=seed)
 
 
 def replicate(trials: WeighedTrials, *, resamples: int, seed: int) -> Replicates:
     """Return the figures of trials and of their resamples, as ``bootstrap_speakers`` describes them."""
-    if resamples < 1:
-        raise InputError(f"resamples must be at least 1, got {resamples}; 1000 give a steady 95 % interval")
+    require_resamples(resamples)
     estimates = trials.figures_and_rates(np.ones(trials.speakers))
     assert estimates is not None  # both classes were checked to be there
     found, redrawn = resample_speakers(
         trials.figures_and_rates, speakers=trials.speakers, resamples=resamples, seed=seed
     )
     return Replicates(
-        keys=trials.choice.keys,
         estimates=np.array(estimates[0]),
         values=np.ascontiguousarray(np.array([figures for figures, _ in found]).T),
         choice=trials.choice,
@@ -179,4 +132,152 @@ def replicate(trials: WeighedTrials, *, resamples: int, seed: int) -> Replicates
         sizes=trials.sizes,
         redrawn=redrawn,
         speakers=trials.speakers,
+    )
+
+
+@dataclass(frozen=True)
+class MeasuredRates:
+    """Both error rates at one threshold, and their intervals over speakers."""
+
+    false_acceptance: float
+    false_acceptance_interval: Interval
+    false_rejection: float
+    false_rejection_interval: Interval
+
+
+def rates_at_thresholds(
+    llrs: ArrayLike,
+    labels: ArrayLike,
+    thresholds: Sequence[float],
+    *,
+    enrolment_speakers: ArrayLike,
+    test_speakers: ArrayLike,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[MeasuredRates, ...]:
+    """Return both error rates at thresholds that stay where they are, with their intervals by ``rate_interval``.
+
+    Speakers are drawn as ``bootstrap_speakers`` draws them; the other arguments and what is refused are the same.
+    """
+    level = check_level(level)
+    require_resamples(resamples)
+    trials = check_and_weigh(llrs, labels, (enrolment_speakers, test_speakers), thresholds=thresholds)
+    estimates = trials.error_rates(np.ones(trials.speakers))
+    assert estimates is not None  # both classes were checked to be there
+    drawn, _ = resample_speakers(trials.error_rates, speakers=trials.speakers, resamples=resamples, seed=seed)
+    replicates = np.ascontiguousarray(np.stack(drawn, axis=-1))
+    measured = []
+    for far, frr, *rows in zip(*estimates.tolist(), *replicates, strict=True):
+        ends = [
+            rate_interval(rate, row, trials=count, speakers=named, level=level)
+            for rate, row, (count, named) in zip((far, frr), rows, trials.sizes, strict=True)
+        ]
+        measured.append(MeasuredRates(far, ends[0], frr, ends[1]))
+    return tuple(measured)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much a second system differs from a first in one figure.
+
+    Attributes:
+        key: of the figure, as in ``Figure``.
+        title: of the figure, for people.
+        first: the figure of the first system, or its mean over seeds.
+        second: that of the second.
+        difference: second minus first; below 0 the second has the lower cost or error rate (of the AUC the worse).
+        interval: of the difference, by paired bootstrap over speakers; of means over seeds also over these.
+        p_value: of the hypothesis that the difference is 0, two-sided, in [0, 1].
+        standard_error: of the difference; None where it was not taken.
+        degrees: of freedom of Student's distribution behind interval and p; None where none is.
+        relative: the difference over ``first``; None where it was not taken or a figure is 0.
+        relative_interval: of that, on the scale of the logarithm of second / first.
+    """
+
+    key: str
+    title: str
+    first: float
+    second: float
+    difference: float
+    interval: Interval
+    p_value: float
+    standard_error: float | None = None
+    degrees: float | None = None
+    relative: float | None = None
+    relative_interval: Interval | None = None
+
+
+def compare_systems(
+    first_scores: ArrayLike,
+    second_scores: ArrayLike,
+    labels: ArrayLike,
+    *,
+    enrolment_speakers: ArrayLike,
+    test_speakers: ArrayLike,
+    keys: Sequence[str] = ("eer", "min_dcf:0.01"),
+    first_llrs: bool = False,
+    second_llrs: bool = False,
+    weights: ArrayLike | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[Difference, ...]:
+    """Return the differences of two systems' figures on the same trials, each with an interval and a p-value.
+
+    Both systems are taken on the same draws of speakers, as ``bootstrap_speakers`` makes them, and their difference is
+    taken draw by draw: what makes a draw hard makes it hard for both and cancels (Bisani & Ney, ICASSP 2004). The
+    interval is the basic bootstrap interval, the percentiles of the differences reflected at the difference found. The
+    p-value belongs to it: it is the lowest p for which the interval of level 1 - p leaves out 0, and with R resamples
+    never below 2 / (R + 1). Several figures are several tests; it is not corrected for that.
+
+    The arguments are those of ``evaluate``, but for:
+
+    Args:
+        first_scores: (N,) scores of the first system, finite, larger for the same speaker.
+        second_scores: (N,) those of the second on the same trials; the scales need have nothing in common.
+        keys: which figures, as in ``Figure``.
+        first_llrs: whether the first scores are natural-log likelihood ratios; "cllr" and "act_dcf" need both to be.
+        second_llrs: likewise of the second.
+        resamples: how many resamples, at least 1.
+
+    Raises:
+        InputError: what ``bootstrap_speakers`` refuses, a key that names no figure, or one that needs ratios.
+    """
+    check_level(level)
+    choice = choice_of_keys(keys)
+    needing = [key for key in keys if key.split(":")[0] in UNBOUNDED]
+    if needing and not (first_llrs and second_llrs):
+        raise InputError(
+            f'"{needing[0]}" needs log-likelihood ratios of both systems; calibrate the scores, or leave the figure out'
+        )
+    systems = []
+    for scores in (first_scores, second_scores):
+        trials = check_and_weigh(scores, labels, (enrolment_speakers, test_speakers), choice, weights=weights)
+        systems.append(replicate(trials, resamples=resamples, seed=seed))
+    first, second = systems
+    return tuple(
+        _difference(key, float(first.estimates[row]), float(second.estimates[row]), changes, level)
+        for key in keys
+        for row in (choice.keys.index(key),)
+        for changes in (second.values[row] - first.values[row],)
+    )
+
+
+def _difference(key: str, first: float, second: float, changes: NDArray[np.float64], level: float) -> Difference:
+    found = second - first
+    low, high = np.quantile(changes, [(1 - level) / 2, (1 + level) / 2])
+    interval = Interval(
+        low=min(float(2 * found - high), found), high=max(float(2 * found - low), found), level=float(level)
+    )
+    # Reflected at the difference found, a resample beyond twice the difference stands for one on the far side of 0.
+    beyond = min(int((changes >= 2 * found).sum()), int((changes <= 2 * found).sum()))
+    return Difference(
+        key=key,
+        title=figure_title(key),
+        first=first,
+        second=second,
+        difference=found,
+        interval=interval,
+        p_value=min(1.0, 2 * (1 + beyond) / (changes.size + 1)),
     )

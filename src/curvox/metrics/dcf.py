@@ -1,17 +1,19 @@
-"""The detection cost at an operating point."""
+"""The detection cost at an operating point, and the operating points of published evaluations."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError, require_positive
-from curvox.metrics.corners import Corners
-from curvox.metrics.roc import RocPoints
-from curvox.metrics.sorted_trials import SortedTrials, sort_trials
+from curvox.metrics.intervals import Interval
+from curvox.metrics.sorted_trials import Corners, SortedTrials, sort_trials
 
 
 @dataclass(frozen=True)
@@ -37,71 +39,63 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
-class MinDcf:
-    """The lowest normalised detection cost over all thresholds.
+class DetectionCost:
+    """A normalised detection cost at an operating point.
 
     Attributes:
-        point: the operating point.
-        value: the cost in [0, 1], 1 being that of the better constant decision.
+        p_target: of the point, as its costs.
+        cost_miss: likewise.
+        cost_false_alarm: likewise.
+        value: the cost, at least 0; 1 is that of the better constant decision.
         threshold: accept scores of at least this to reach it; +inf when rejecting everything is best.
+        interval: of the cost, by bootstrap over speakers; None without resamples.
     """
 
-    point: OperatingPoint
+    p_target: float
+    cost_miss: float
+    cost_false_alarm: float
     value: float
     threshold: float
+    interval: Interval | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no operating point."""
+        OperatingPoint(self.p_target, self.cost_miss, self.cost_false_alarm)
+
+    @property
+    def point(self) -> OperatingPoint:
+        """The operating point."""
+        return OperatingPoint(self.p_target, self.cost_miss, self.cost_false_alarm)
+
+    @classmethod
+    def at(cls, point: OperatingPoint, value: float, threshold: float, interval: Interval | None = None) -> Self:
+        """Return a cost at an operating point."""
+        return cls(point.p_target, point.cost_miss, point.cost_false_alarm, value, threshold, interval)
 
 
-@dataclass(frozen=True)
-class ActualDcf:
-    """The normalised detection cost of decisions at the Bayes threshold.
-
-    Attributes:
-        point: the operating point.
-        value: the cost, at least 0; 1 is that of the better constant decision, and it may be far above.
-        threshold: the natural-log likelihood ratio from which on trials are accepted.
-    """
-
-    point: OperatingPoint
-    value: float
-    threshold: float
-
-
-def min_dcf(scores: ArrayLike, labels: ArrayLike, point: OperatingPoint, weights: ArrayLike | None = None) -> MinDcf:
+def min_dcf(
+    scores: ArrayLike, labels: ArrayLike, point: OperatingPoint, weights: ArrayLike | None = None
+) -> DetectionCost:
     """Return the lowest normalised detection cost that any one threshold reaches (NIST SRE; VoxSRC).
 
     The cost at a threshold is ``cost_miss · p_target · FRR + cost_false_alarm · (1 - p_target) · FAR``, divided by
     the cost of the better constant decision, ``min(cost_miss · p_target, cost_false_alarm · (1 - p_target))``. Tied
     scores are accepted or rejected together. Of several thresholds with the lowest cost the highest is returned.
 
-    Args:
-        scores: (N,) finite numbers, larger for the same speaker.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        point: the prior and the costs.
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
-
-    Raises:
-        InputError: empty input, lengths that differ, NaN or infinite scores, other labels, one class only.
+    The arguments and what is refused are those of ``equal_error_rate``.
     """
     return min_dcf_of_sorted(sort_trials(scores, labels, weights), point)
 
 
 def actual_dcf(
     llrs: ArrayLike, labels: ArrayLike, point: OperatingPoint, weights: ArrayLike | None = None
-) -> ActualDcf:
+) -> DetectionCost:
     """Return the normalised detection cost of decisions at the Bayes threshold of an operating point.
 
     A trial is accepted when its log-likelihood ratio is at least ``bayes_threshold(point)``. The cost is normalised as
     that of ``min_dcf``, and never below it; what is above it is lost by calibration. Badly calibrated ratios may cost
-    far more than 1, that of deciding without any score.
-
-    Args:
-        llrs: (N,) finite natural-log likelihood ratios, larger for the same speaker.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        point: the prior and the costs.
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
-
-    Raises:
-        InputError: empty input, lengths that differ, NaN or infinite ratios, other labels, one class only.
+    far more than 1, that of deciding without any score. ``llrs`` (N,) are natural-log likelihood ratios; the other
+    arguments and what is refused are those of ``equal_error_rate``.
     """
     return actual_dcf_of_sorted(sort_trials(llrs, labels, weights), point)
 
@@ -115,28 +109,21 @@ def bayes_threshold(point: OperatingPoint) -> float:
     return reject - math.log(point.cost_miss) - math.log(point.p_target)
 
 
-def min_dcf_of_sorted(trials: SortedTrials, point: OperatingPoint) -> MinDcf:
+def min_dcf_of_sorted(trials: SortedTrials, point: OperatingPoint) -> DetectionCost:
     """Return the lowest normalised detection cost of sorted trials, as ``min_dcf`` gives it."""
     cost = corner_costs(trials.corners(), point)
     lowest = cost.size - 1 - int(np.argmin(cost[::-1]))
-    threshold = trials.thresholds(trials.target_corners[lowest], trials.non_target_corners[lowest])
-    return MinDcf(point=point, value=float(cost[lowest]), threshold=float(threshold))
+    threshold = trials.thresholds(*(side.corners[lowest] for side in trials.sides))
+    return DetectionCost.at(point, float(cost[lowest]), float(threshold))
 
 
-def actual_dcf_of_sorted(trials: SortedTrials, point: OperatingPoint) -> ActualDcf:
+def actual_dcf_of_sorted(trials: SortedTrials, point: OperatingPoint) -> DetectionCost:
     """Return the normalised detection cost at the Bayes threshold of sorted trials, as ``actual_dcf`` gives it."""
     threshold = bayes_threshold(point)
-    rejected = trials.share_of_targets(int(np.searchsorted(trials.targets, threshold)))
-    accepted = trials.share_of_non_targets(int(np.searchsorted(trials.non_targets, threshold)))
+    rejected = trials.share_of_targets(int(np.searchsorted(trials.targets.scores, threshold)))
+    accepted = trials.share_of_non_targets(int(np.searchsorted(trials.non_targets.scores, threshold)))
     cost = normalised_cost(np.array(accepted), np.array(rejected), point)
-    return ActualDcf(point=point, value=float(cost), threshold=threshold)
-
-
-def min_dcf_of_roc(roc: RocPoints, point: OperatingPoint) -> MinDcf:
-    """Return the lowest normalised detection cost of a ROC curve already at hand."""
-    cost = normalised_cost(roc.false_acceptance, roc.false_rejection, point)
-    lowest = int(np.argmin(cost))
-    return MinDcf(point=point, value=float(cost[lowest]), threshold=float(roc.threshold[lowest]))
+    return DetectionCost.at(point, float(cost), threshold)
 
 
 def corner_costs(corners: Corners, point: OperatingPoint) -> NDArray[np.float64]:
@@ -152,3 +139,24 @@ def normalised_cost(
     false_alarm = point.cost_false_alarm * (1 - point.p_target)
     constant = min(miss, false_alarm)
     return (miss / constant) * false_rejection + (false_alarm / constant) * false_acceptance
+
+
+# The evaluation plans of NIST for the SREs, the rules of VoxSRC 2020 to 2023 and of CNSRC 2022. SRE12, SRE16 and the
+# telephone part of SRE18 average the cost over the two points of theirs.
+OPERATING_POINTS: Mapping[str, OperatingPoint] = MappingProxyType(
+    {
+        "voxceleb": OperatingPoint(0.01),
+        "voxsrc": OperatingPoint(0.05),
+        "cnceleb": OperatingPoint(0.01),
+        "sre08": OperatingPoint(0.01, cost_miss=10.0),
+        "sre10": OperatingPoint(0.001),
+        "sre12_low": OperatingPoint(0.001),
+        "sre12_high": OperatingPoint(0.01),
+        "sre16_low": OperatingPoint(0.005),
+        "sre16_high": OperatingPoint(0.01),
+        "sre18_low": OperatingPoint(0.005),
+        "sre18_high": OperatingPoint(0.01),
+        "sre18_video": OperatingPoint(0.05),
+        "sre19_video": OperatingPoint(0.05),
+    }
+)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.errors import InputError
 from curvox.metrics.bootstrap import replicate
-from curvox.metrics.calibration_curve import CalibrationCurve, calibration_of_sorted
-from curvox.metrics.dcf import MinDcf, OperatingPoint
-from curvox.metrics.det import DetCurve, det_curve
-from curvox.metrics.eer import Eer
+from curvox.metrics.cllr import CalibrationCurve, calibration_of_sorted
+from curvox.metrics.dcf import DetectionCost, OperatingPoint
+from curvox.metrics.error_rates import Eer
 from curvox.metrics.figures import DEFAULT_POINTS, DEFAULT_RATES, Choice, Figure, figures_of_sorted, point_key
-from curvox.metrics.health import ScoreHealth, ScoreHistogram, health_of_sorted, score_histogram
+from curvox.metrics.health import ScoreHealth, ScoreHistogram, health_of_sorted, score_histogram, tied_share
 from curvox.metrics.inputs import check_level, check_mask, check_speakers, check_trials, number_speakers
 from curvox.metrics.intervals import Interval
 from curvox.metrics.resamples import weighed_trials
-from curvox.metrics.roc import corners_of_sorted, tied_share
+from curvox.metrics.roc import DetCurve, corners_of_sorted, det_curve
 from curvox.metrics.sorted_trials import sort_checked
 
 _FEW_SPEAKERS = 10
@@ -39,10 +38,8 @@ class Evaluation:
         speakers: number of speakers on either side of the trials.
         tied_share: share of the trials that repeat no other, in [0, 1], whose score another of them has exactly as
             well.
-        eer: equal error rate (a fraction) and its threshold; None when there is no figure.
-        eer_interval: its interval by bootstrap over speakers; None without figure or without resamples.
+        eer: equal error rate (a fraction), its threshold and its interval; None when there is no figure.
         min_dcf: the lowest detection cost at every operating point asked for; empty when there is no figure.
-        min_dcf_intervals: their intervals, in the same order; empty without figure or without resamples.
         det: the DET curve, thinned for drawing; None when there is no figure.
         resamples: how many resamples stand behind the intervals.
         redrawn: how many resamples had to be drawn again for lack of a class.
@@ -62,9 +59,7 @@ class Evaluation:
     speakers: int
     tied_share: float
     eer: Eer | None = None
-    eer_interval: Interval | None = None
-    min_dcf: tuple[MinDcf, ...] = ()
-    min_dcf_intervals: tuple[Interval, ...] = ()
+    min_dcf: tuple[DetectionCost, ...] = ()
     det: DetCurve | None = None
     resamples: int = 0
     redrawn: int = 0
@@ -82,9 +77,18 @@ class Evaluation:
         """Return the figure of a key, such as "eer" or "min_dcf:0.01"; None if it is not here."""
         return next((figure for figure in self.figures if figure.key == key), None)
 
+    @property
+    def eer_interval(self) -> Interval | None:
+        """The interval of the equal error rate; None without figure or without resamples."""
+        return None if self.eer is None else self.eer.interval
 
-@dataclass(frozen=True)
-class _Settings:
+    @property
+    def min_dcf_intervals(self) -> tuple[Interval, ...]:
+        """The intervals of the lowest costs, in their order; empty without figure or without resamples."""
+        return tuple(cost.interval for cost in self.min_dcf if cost.interval is not None)
+
+
+class _Settings(NamedTuple):
     choice: Choice
     resamples: int
     seed: int
@@ -113,15 +117,7 @@ class _Part:
 
     def where(self, kept: NDArray[np.bool_]) -> _Part:
         """Return the part of the trials that ``kept`` marks."""
-        return _Part(
-            scores=self.scores[kept],
-            labels=self.labels[kept],
-            weights=None if self.weights is None else self.weights[kept],
-            enrolment=self.enrolment[kept],
-            test=self.test[kept],
-            same=None if self.same is None else self.same[kept],
-            repeated=None if self.repeated is None else self.repeated[kept],
-        )
+        return _Part(*(None if column is None else column[kept] for column in vars(self).values()))
 
 
 def evaluate(
@@ -188,10 +184,16 @@ def evaluate(
 
 def _evaluate_part(part: _Part, settings: _Settings) -> Evaluation:
     targets = int(part.labels.sum())
-    counts = {"targets": targets, "non_targets": part.labels.size - targets}
+    non_targets = part.labels.size - targets
     enrolment, test, speakers = number_speakers(part.enrolment, part.test)
-    record: dict[str, Any] = {**counts, "speakers": speakers, "llrs": settings.choice.llrs, "seed": settings.seed}
-    if 0 in counts.values():
+    record: dict[str, Any] = {
+        "targets": targets,
+        "non_targets": non_targets,
+        "speakers": speakers,
+        "llrs": settings.choice.llrs,
+        "seed": settings.seed,
+    }
+    if not targets or not non_targets:
         missing = "trials" if not part.labels.size else "target trials" if not targets else "non-target trials"
         tied = tied_share(part.scores if part.distinct is None else part.distinct)
         return Evaluation(**record, tied_share=tied, why_no_figures=f"no {missing}")
@@ -202,12 +204,16 @@ def _evaluate_part(part: _Part, settings: _Settings) -> Evaluation:
         weighed = weighed_trials(part.scores, part.labels, part.weights, enrolment, test, speakers, settings.choice)
         replicates = replicate(weighed, resamples=settings.resamples, seed=settings.seed)
         figures = tuple(replace(figure, interval=replicates.interval(figure.key, settings.level)) for figure in figures)
+    by_key = {figure.key: figure for figure in figures}
     histogram = score_histogram(trials)
     same_recording = 0 if part.same is None else int(part.same.sum())
     health = health_of_sorted(trials, histogram, same_recording=same_recording, distinct=part.distinct)
     return Evaluation(
         **record,
-        **_leading_figures(figures, settings.choice.points),
+        eer=Eer(*_found(by_key["eer"])),
+        min_dcf=tuple(
+            DetectionCost.at(point, *_found(by_key[f"min_dcf:{point_key(point)}"])) for point in settings.choice.points
+        ),
         tied_share=health.tied_share,
         det=det_curve(corners_of_sorted(trials)),
         resamples=settings.resamples,
@@ -216,30 +222,14 @@ def _evaluate_part(part: _Part, settings: _Settings) -> Evaluation:
         health=health,
         histogram=histogram,
         calibration=calibration_of_sorted(trials) if settings.choice.llrs else None,
-        too_small=_too_small(targets, part.labels.size - targets, speakers, figures[0].value),
+        too_small=_too_small(targets, non_targets, speakers, figures[0].value),
     )
 
 
-def _leading_figures(figures: tuple[Figure, ...], points: tuple[OperatingPoint, ...]) -> dict[str, Any]:
-    """Return the EER and the lowest costs as the records of their own."""
-    by_key = {figure.key: figure for figure in figures}
-    eer = by_key["eer"]
-    costs = [by_key[f"min_dcf:{point_key(point)}"] for point in points]
-    return {
-        "eer": Eer(value=eer.value, threshold=_threshold(eer)),
-        "eer_interval": eer.interval,
-        "min_dcf": tuple(
-            MinDcf(point=point, value=cost.value, threshold=_threshold(cost))
-            for point, cost in zip(points, costs, strict=True)
-        ),
-        "min_dcf_intervals": tuple(cost.interval for cost in costs if cost.interval is not None),
-    }
-
-
-def _threshold(figure: Figure) -> float:
-    if figure.threshold is None:
-        raise InputError(f"the figure {figure.key} has no threshold")
-    return figure.threshold
+def _found(figure: Figure) -> tuple[float, float, Interval | None]:
+    """Return value, threshold and interval of a figure that one threshold belongs to."""
+    assert figure.threshold is not None
+    return figure.value, figure.threshold, figure.interval
 
 
 def _too_small(targets: int, non_targets: int, speakers: int, eer: float) -> str | None:

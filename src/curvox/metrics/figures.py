@@ -9,13 +9,11 @@ from numpy.typing import ArrayLike
 
 from curvox.errors import InputError
 from curvox.metrics.cllr import cllr_of_sorted
-from curvox.metrics.corners import area, equal_error_value, hull_of, lowest_bits
 from curvox.metrics.dcf import OperatingPoint, actual_dcf_of_sorted, min_dcf_of_sorted
-from curvox.metrics.eer import eer_of_sorted
+from curvox.metrics.error_rates import eer_of_sorted, far_at_frr_of_sorted, frr_at_far_of_sorted
 from curvox.metrics.inputs import check_rate
 from curvox.metrics.intervals import Interval
-from curvox.metrics.rates import far_at_frr_of_sorted, frr_at_far_of_sorted
-from curvox.metrics.sorted_trials import SortedTrials, sort_trials
+from curvox.metrics.sorted_trials import SortedTrials, area, equal_error_value, hull_of, lowest_bits, sort_trials
 
 DEFAULT_POINTS = (OperatingPoint(0.01), OperatingPoint(0.05))
 DEFAULT_RATES = (0.01, 0.001)
@@ -89,18 +87,8 @@ def detection_figures(
 ) -> tuple[Figure, ...]:
     """Return every figure of scored trials, without intervals and without asking whose trials they are.
 
-    The scores are sorted once, each class for itself. Of ten million trials the whole takes some seconds.
-
-    Args:
-        scores: (N,) finite numbers, larger for the same speaker.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        points: where to take the detection costs.
-        rates: false acceptance and false rejection rates, in [0, 1), at which the other one is taken.
-        llrs: whether the scores are natural-log likelihood ratios; only then have they a Cllr and actual costs.
-        weights: (N,) how much each trial counts, at least 0; 1 if None.
-
-    Raises:
-        InputError: empty input, lengths that differ, NaN or infinite scores, other labels, one class only.
+    The scores are sorted once, each class for itself. Of ten million trials the whole takes some seconds. The
+    arguments and what is refused are those of ``evaluate``.
     """
     choice = Choice(points=tuple(points), rates=tuple(rates), llrs=llrs)
     return figures_of_sorted(sort_trials(scores, labels, weights), choice)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curvox.metrics.inputs import check_mask, check_trials
-from curvox.metrics.sorted_trials import SortedTrials, mass_below, sort_checked
+from curvox.metrics.sorted_trials import SortedTrials, sort_checked
 
 _TIED = 0.05
 _SATURATED = 0.01
@@ -70,23 +70,20 @@ def score_health(
     same_recording: ArrayLike | None = None,
     repeated: ArrayLike | None = None,
 ) -> ScoreHealth:
-    """Look for what working verifiers do not do.
-
-    Args:
-        scores: (N,) finite numbers, larger for the same speaker.
-        labels: (N,) 1 or True for a target trial, 0 or False for a non-target trial.
-        same_recording: (N,) booleans, whether both sides of a trial are the same recording; unknown if None.
-        repeated: (N,) booleans, whether a trial repeats an earlier one, perhaps with its sides swapped, so that its
-            score says nothing new; unknown if None.
-
-    Raises:
-        InputError: what ``roc_points`` refuses, or a ``same_recording`` or ``repeated`` that is no mask.
-    """
+    """Look for what working verifiers do not do; the arguments and what is refused are those of ``evaluate``."""
     scores_, labels_, _ = check_trials(scores, labels)
     same = 0 if same_recording is None else int(check_mask(same_recording, scores_.size, "same_recording").sum())
     distinct = None if repeated is None else scores_[~check_mask(repeated, scores_.size, "repeated")]
     trials = sort_checked(scores_, labels_)
     return health_of_sorted(trials, score_histogram(trials), same_recording=same, distinct=distinct)
+
+
+def tied_share(scores: ArrayLike) -> float:
+    """Return the share of scores, in [0, 1], that at least one other trial has exactly as well.
+
+    A healthy model gives about 0; a collapsed one gives 1.
+    """
+    return _ties_among(np.asarray(scores, dtype=np.float64))[0]
 
 
 def score_histogram(trials: SortedTrials) -> ScoreHistogram:
@@ -96,13 +93,13 @@ def score_histogram(trials: SortedTrials) -> ScoreHistogram:
     few far scores do not squeeze all others into one bin. There are as many as the root of the smaller class, but at
     least 10 and at most 100.
     """
-    smaller = min(trials.targets.size, trials.non_targets.size)
+    smaller = min(side.scores.size for side in trials.sides)
     bins = int(np.clip(np.sqrt(smaller), _FEWEST_BINS, _MOST_BINS))
     edges = _edges(trials, bins)
     shares = []
-    for scores, mass in ((trials.targets, trials.target_mass), (trials.non_targets, trials.non_target_mass)):
-        inner = np.searchsorted(scores, edges[1:-1])
-        below = mass_below(mass, np.concatenate(([0], inner, [scores.size])))
+    for side in trials.sides:
+        inner = np.searchsorted(side.scores, edges[1:-1])
+        below = side.mass_below(np.concatenate(([0], inner, [side.scores.size])))
         shares.append(tuple((np.diff(below) / below[-1]).tolist()))
     return ScoreHistogram(edges=tuple(edges.tolist()), targets=shares[0], non_targets=shares[1])
 
@@ -116,27 +113,24 @@ def health_of_sorted(
 ) -> ScoreHealth:
     """Return the health of sorted trials, as ``score_health`` gives it; weights do not matter for it.
 
-    Args:
-        trials: N of them.
-        histogram: of the same.
-        same_recording: how many compare a recording with itself.
-        distinct: scores of those that repeat no earlier one; None if nobody looked.
+    ``same_recording`` is how many trials compare a recording with itself, ``distinct`` the scores of those that repeat
+    no earlier one; None if nobody looked.
     """
-    count = trials.targets.size + trials.non_targets.size
+    count = trials.size
     repeated = None if distinct is None else count - distinct.size
-    tied, saturated = _ties_among(distinct) if distinct is not None and repeated else _ties(trials)
-    lowest, highest = _lowest_and_highest(trials)
+    sides = [side.scores for side in trials.sides]
+    tied, saturated = _ties_among(np.concatenate(sides) if distinct is None else distinct)
     found = ScoreHealth(
         trials=count,
         tied_share=tied,
-        constant=lowest == highest,
+        constant=bool(min(scores[0] for scores in sides) == max(scores[-1] for scores in sides)),
         saturated_share=saturated,
         overlap=min(float(np.minimum(histogram.targets, histogram.non_targets).sum()), 1.0),
         same_recording=same_recording,
         warnings=(),
         repeated=repeated,
     )
-    middles = trials.targets[trials.targets.size // 2], trials.non_targets[trials.non_targets.size // 2]
+    middles = [scores[scores.size // 2] for scores in sides]
     return replace(found, warnings=tuple(_warnings(found, reversed_=bool(middles[0] < middles[1]))))
 
 
@@ -165,11 +159,9 @@ def _warnings(found: ScoreHealth, *, reversed_: bool) -> Iterator[str]:
 
 
 def _edges(trials: SortedTrials, bins: int) -> NDArray[np.float64]:
-    ends = [
-        (scores[int(_TAIL * (scores.size - 1))], scores[math.ceil((1 - _TAIL) * (scores.size - 1))])
-        for scores in (trials.targets, trials.non_targets)
-    ]
-    low, high = (float(end) for end in (min(end[0] for end in ends), max(end[1] for end in ends)))
+    sides = [side.scores for side in trials.sides]
+    low = min(float(scores[int(_TAIL * (scores.size - 1))]) for scores in sides)
+    high = max(float(scores[math.ceil((1 - _TAIL) * (scores.size - 1))]) for scores in sides)
     if low == high:
         # Room for a bin at any magnitude; the largest floats have it on one side only.
         room = max(0.5, abs(low) * 1e-9)
@@ -178,41 +170,10 @@ def _edges(trials: SortedTrials, bins: int) -> NDArray[np.float64]:
     return low * (1 - along) + high * along
 
 
-def _lowest_and_highest(trials: SortedTrials) -> tuple[float, float]:
-    sides = trials.targets, trials.non_targets
-    return min(float(side[0]) for side in sides), max(float(side[-1]) for side in sides)
-
-
-def _ties(trials: SortedTrials) -> tuple[float, float]:
-    """Return the share of trials whose score another has, and the share at an end where several are."""
-    count = trials.targets.size + trials.non_targets.size
-    at_ends = [_how_many(trials, score) for score in set(_lowest_and_highest(trials))]
-    return _tied(trials) / count, sum(number for number in at_ends if number > 1) / count
-
-
 def _ties_among(scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the same shares of scores of both classes in any order; 0 and 0 where there are none."""
+    """Return the share of scores that another one equals, and the share at an end where several are; 0 of none."""
     if not scores.size:
         return 0.0, 0.0
     counts = np.unique(scores, return_counts=True)[1]
     ends = counts[[0, -1]] if counts.size > 1 else counts
     return float(counts[counts > 1].sum() / scores.size), float(ends[ends > 1].sum() / scores.size)
-
-
-def _how_many(trials: SortedTrials, score: float) -> int:
-    """Return how many trials have exactly this score."""
-    sides = (trials.targets, trials.non_targets)
-    return sum(int(np.searchsorted(side, score, "right") - np.searchsorted(side, score)) for side in sides)
-
-
-def _tied(trials: SortedTrials) -> int:
-    """Return how many trials have a score that another trial has."""
-    tied = 0
-    steps = np.diff(trials.target_corners), np.diff(trials.non_target_corners)
-    of_both = (steps[0] > 0) & (steps[1] > 0)
-    for scores, step in zip((trials.targets, trials.non_targets), steps, strict=True):
-        same = scores[1:] == scores[:-1]
-        tied += int(np.count_nonzero(np.append(same, False) | np.append(False, same)))
-        # The only one of its class, tied with the other class.
-        tied += int(np.count_nonzero(of_both & (step == 1)))
-    return tied

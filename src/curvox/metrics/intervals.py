@@ -30,31 +30,6 @@ class Interval:
     level: float = 0.95
 
 
-def reflected_interval(estimate: float, values: NDArray[np.float64], level: float = 0.95) -> Interval:
-    """Return the basic bootstrap interval of a figure in [0, 1], taken on the scale arcsin(sqrt(figure)).
-
-    The percentiles of the replicates are reflected at the estimate (Davison & Hinkley, "Bootstrap methods and their
-    application", 1997, chapter 5). The plain percentile interval would not do: the lowest cost over all thresholds is
-    too low on the trials that choose the threshold, lower once more on their resamples, and the percentiles add up
-    both errors where the reflection cancels one by the other. On the arcsine scale the spread of a rate hardly depends
-    on the rate, and the interval stays in [0, 1]. It is widened, where need be, to hold the estimate itself.
-
-    When no resample makes an error the interval is the single number 0: too few trials, not a perfect model. The
-    fewer the speakers, the more often an interval misses the truth; with a handful of them it says little.
-
-    Args:
-        estimate: the figure of the trials themselves.
-        values: (R,) the figure of every resample.
-        level: the probability, in (0, 1).
-    """
-    level = check_level(level)
-    percentiles = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    low_angle, high_angle = np.arcsin(np.sqrt(np.clip(percentiles, 0, 1)))
-    angle = np.arcsin(np.sqrt(min(max(estimate, 0.0), 1.0)))
-    low, high = np.sin(np.clip([2 * angle - high_angle, 2 * angle - low_angle], 0, np.pi / 2)) ** 2
-    return Interval(low=min(float(low), estimate), high=max(float(high), estimate), level=level)
-
-
 def logarithmic_interval(
     estimate: float, values: NDArray[np.float64], *, speakers: int, level: float = 0.95, highest: float = math.inf
 ) -> Interval:

@@ -1,6 +1,6 @@
-"""From distances to scores, and from scores to decisions: the only room where the sign turns."""
+"""From distances to scores, and from scores to decisions: the only package in which a distance turns into a score."""
 
-from curvox.scoring.back_ends import (
+from curvox.scoring.back_ends.contract import (
     BACK_ENDS,
     AbstractBackEnd,
     AbstractFittedBackEnd,
@@ -8,7 +8,27 @@ from curvox.scoring.back_ends import (
     require_other_speakers,
     restore_back_end,
 )
-from curvox.scoring.calibration import CALIBRATIONS, AbstractCalibration, calibration_from, fit_calibration, posterior
+from curvox.scoring.back_ends.plda import TwoCovariancePLDA
+from curvox.scoring.back_ends.score_norms import CohortStatistics, cohort_means, cohort_statistics, normalise
+from curvox.scoring.calibration.contract import (
+    CALIBRATIONS,
+    AbstractCalibration,
+    HeldOut,
+    calibration_from,
+    cross_fit,
+    fit_calibration,
+    held_out_llrs,
+    posterior,
+)
+from curvox.scoring.calibration.quality import (
+    TRIAL_MEASURES,
+    RecordingMeasures,
+    TrialQuality,
+    embedding_magnitude,
+    hyperbolic_radius,
+    trial_quality,
+)
+from curvox.scoring.calibration.thresholds import NamedThreshold, find_thresholds, measurable_rates
 from curvox.scoring.enrolment import (
     ENROLMENTS,
     SCORE_MEAN,
@@ -17,27 +37,17 @@ from curvox.scoring.enrolment import (
     enrol,
     recording_trials,
 )
-from curvox.scoring.held_out import HeldOut, cross_fit, held_out_llrs
-from curvox.scoring.normalisation import CohortStatistics, cohort_means, cohort_statistics, normalise
-from curvox.scoring.pairs import SCORERS, create_scorer, default_scorer, score_pairs
-from curvox.scoring.plda import TwoCovariancePLDA
-from curvox.scoring.quality import (
-    TRIAL_MEASURES,
-    RecordingMeasures,
-    TrialQuality,
-    embedding_magnitude,
-    hyperbolic_radius,
-    trial_quality,
-)
+from curvox.scoring.pairs import score_pairs
 from curvox.scoring.scorers import (
+    SCORERS,
     AbstractProductScorer,
     AbstractScorer,
     CosineScorer,
     DistanceScorer,
     EuclideanScorer,
     HyperbolicScorer,
+    create_scorer,
 )
-from curvox.scoring.thresholds import NamedThreshold, bayes_decisions, find_thresholds, measurable_rates
 
 __all__ = [
     "BACK_ENDS",
@@ -63,14 +73,12 @@ __all__ = [
     "TrialQuality",
     "TwoCovariancePLDA",
     "average_scores",
-    "bayes_decisions",
     "calibration_from",
     "cohort_means",
     "cohort_statistics",
     "create_back_end",
     "create_scorer",
     "cross_fit",
-    "default_scorer",
     "embedding_magnitude",
     "enrol",
     "find_thresholds",

@@ -16,7 +16,7 @@ from torch import Tensor
 from curvox import geometry
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, NoMiddleError
-from curvox.scoring.inputs import check_index, check_inside, check_models, check_points
+from curvox.scoring.pairs import Points, check_index, check_inside, check_points
 from curvox.tables import Entry, Table
 
 _HERE = "curvox.scoring.enrolment"
@@ -32,10 +32,7 @@ ENROLMENTS = Table(
             "law2019lorentz",
         ),
         "frechet_mean": Entry(
-            _HERE,
-            "frechet_mean",
-            "the point of the least sum of squared distances",
-            "karcher1977mean",
+            _HERE, "frechet_mean", "the point of the least sum of squared distances", "karcher1977mean"
         ),
     },
 )
@@ -46,9 +43,7 @@ SCORE_MEAN = "score_mean"
 """The way that makes no point: the mean of the scores of the model's recordings, see `recording_trials`."""
 
 
-def enrol(
-    space: AbstractSpace, points: Tensor | ArrayLike, rows: Sequence[ArrayLike], *, way: str
-) -> NDArray[np.float64]:
+def enrol(space: AbstractSpace, points: Points, rows: Sequence[ArrayLike], *, way: str) -> NDArray[np.float64]:
     """Return one point for each model, in the middle of its recordings.
 
     Each way gives a point back when a model has one recording, or copies of one. A middle depends on the model's own
@@ -70,7 +65,7 @@ def enrol(
     """
     middle = ENROLMENTS.load(way)
     points_ = check_points(points)
-    models = check_models(rows, len(points_))
+    models = _check_models(rows, len(points_))
     enrolled = points_.new_empty(len(models), points_.shape[1])
     with torch.no_grad():
         for which in _alike(models, points_.shape[1]):
@@ -138,7 +133,7 @@ def recording_trials(rows: Sequence[ArrayLike], model_index: ArrayLike, test_ind
         InputError: a model without recordings, a model that is not there, sides of different lengths.
     """
     most = np.iinfo(np.int64).max
-    models = check_models(rows, most)
+    models = _check_models(rows, most)
     model = check_index(model_index, len(models), "model_index")
     test = check_index(test_index, most, "test_index")
     if len(model) != len(test):
@@ -174,3 +169,18 @@ def _alike(models: list[NDArray[np.int64]], dim: int) -> Iterator[NDArray[np.int
         which = np.flatnonzero(counts == count)
         size = max(1, _BLOCK_NUMBERS // max(1, count * dim))
         yield from (which[first : first + size] for first in range(0, len(which), size))
+
+
+def _check_models(rows: Sequence[ArrayLike], count: int) -> list[NDArray[np.int64]]:
+    """Return the rows of every model, or refuse a model without recordings and rows that are not among ``count``."""
+    models = [np.asarray(of_model) for of_model in rows]
+    for i, of_model in enumerate(models):
+        if of_model.ndim != 1 or of_model.size == 0 or of_model.dtype.kind not in "iu":
+            raise InputError(
+                f"every model needs the rows of at least one recording, as a vector of whole numbers; rows[{i}] is "
+                f"{of_model.dtype} of shape {of_model.shape}"
+            )
+        if of_model.min() < 0 or of_model.max() >= count:
+            wrong = of_model[(of_model < 0) | (of_model >= count)][0]
+            raise InputError(f"rows[{i}] names row {wrong}, but the points have the rows 0 to {count - 1}")
+    return [of_model.astype(np.int64, copy=False) for of_model in models]

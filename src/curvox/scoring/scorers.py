@@ -1,4 +1,4 @@
-"""Where a distance turns into a score: larger for the same speaker, whatever the geometry.
+"""Turning a distance into a score: larger for the same speaker, whatever the geometry.
 
 A scorer is made for the space the embeddings live in. ``prepare`` does once for every recording what need not be done
 again for every trial, and ``score`` compares rows directly. A product scorer has a second way to the same scores:
@@ -16,13 +16,28 @@ from torch import Tensor
 
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace, arcosh1p, distance, euclidean_distance, rim_gap
+from curvox.tables import Entry, Table
 
+SCORERS = Table(
+    "scorer",
+    {
+        "cosine": Entry("curvox.scoring.scorers", "CosineScorer", "cosine of the angle between two points"),
+        "euclidean": Entry("curvox.scoring.scorers", "EuclideanScorer", "minus the Euclidean distance"),
+        "hyperbolic": Entry(
+            "curvox.scoring.scorers", "HyperbolicScorer", "minus the hyperbolic distance in the Poincaré ball"
+        ),
+        "distance": Entry("curvox.scoring.scorers", "DistanceScorer", "minus the distance of any space"),
+    },
+)
 PRODUCT_BOUND = 1e-9
 """How far a score from an inner product may be from the direct one: of cosines, in units of 1/sqrt(c) for hyperbolic
 distances, in units of ``sqrt(|x|^2 + |y|^2)`` for Euclidean ones."""
 
 _EPS = torch.finfo(torch.float64).eps
 _NO_DIGITS_LOST = torch.finfo(torch.float64).tiny / _EPS  # squares below this round to few digits
+
+Pairs = Float[Tensor, "*pairs"]
+Terms = tuple[Tensor, ...]
 
 
 class AbstractScorer(ABC):
@@ -49,18 +64,14 @@ class AbstractProductScorer(AbstractScorer):
         """Return what ``nearness`` wants of every prepared point beside its inner products."""
 
     @abstractmethod
-    def nearness(
-        self, products: Float[Tensor, "*pairs"], x_terms: tuple[Tensor, ...], y_terms: tuple[Tensor, ...]
-    ) -> Float[Tensor, "*pairs"]:
+    def nearness(self, products: Pairs, x_terms: Terms, y_terms: Terms) -> Pairs:
         """Return a number for each pair that rises with its score, from the inner products of prepared points.
 
         The terms of both sides broadcast to the products, which are overwritten.
         """
 
     @abstractmethod
-    def from_nearness(
-        self, nearness: Float[Tensor, "*pairs"], x_terms: tuple[Tensor, ...], y_terms: tuple[Tensor, ...]
-    ) -> tuple[Float[Tensor, "*pairs"], Tensor | None]:
+    def from_nearness(self, nearness: Pairs, x_terms: Terms, y_terms: Terms) -> tuple[Pairs, Tensor | None]:
         """Return scores from ``nearness``, which may be overwritten, and which of them are good to `PRODUCT_BOUND`.
 
         The second result is a mask, or None where all are good; the pairs outside it are for ``score``.
@@ -92,15 +103,11 @@ class CosineScorer(AbstractProductScorer):
         """Return nothing: the inner product is the score."""
         return ()
 
-    def nearness(
-        self, products: Float[Tensor, "*pairs"], x_terms: tuple[Tensor, ...], y_terms: tuple[Tensor, ...]
-    ) -> Float[Tensor, "*pairs"]:
+    def nearness(self, products: Pairs, x_terms: Terms, y_terms: Terms) -> Pairs:
         """Return the products."""
         return products
 
-    def from_nearness(
-        self, nearness: Float[Tensor, "*pairs"], x_terms: tuple[Tensor, ...], y_terms: tuple[Tensor, ...]
-    ) -> tuple[Float[Tensor, "*pairs"], Tensor | None]:
+    def from_nearness(self, nearness: Pairs, x_terms: Terms, y_terms: Terms) -> tuple[Pairs, Tensor | None]:
         """Return the products, at most ``D eps`` from ``score`` by any order of adding."""
         return nearness.clamp_(-1, 1), None
 
@@ -124,15 +131,11 @@ class EuclideanScorer(AbstractProductScorer):
         squares = rows.square().sum(-1)
         return squares, squares * ((rows.shape[-1] + 4) * _EPS)
 
-    def nearness(
-        self, products: Float[Tensor, "*pairs"], x_terms: tuple[Tensor, ...], y_terms: tuple[Tensor, ...]
-    ) -> Float[Tensor, "*pairs"]:
+    def nearness(self, products: Pairs, x_terms: Terms, y_terms: Terms) -> Pairs:
         """Return minus ``s = |x|^2 + |y|^2 - 2 <x, y>``, the squared distances."""
         return products.mul_(2.0).sub_(x_terms[0]).sub_(y_terms[0])
 
-    def from_nearness(
-        self, nearness: Float[Tensor, "*pairs"], x_terms: tuple[Tensor, ...], y_terms: tuple[Tensor, ...]
-    ) -> tuple[Float[Tensor, "*pairs"], Tensor | None]:
+    def from_nearness(self, nearness: Pairs, x_terms: Terms, y_terms: Terms) -> tuple[Pairs, Tensor | None]:
         """Return minus the roots of s.
 
         Rounding moves s by at most ``E = (D + 4) eps (|x|^2 + |y|^2)`` by any order of adding, and its root therefore
@@ -172,9 +175,7 @@ class HyperbolicScorer(AbstractProductScorer):
         q = self._c * rows.square().sum(-1)
         return q, 2.0 / rim_gap(rows, c=self._c), torch.full_like(q, (rows.shape[-1] + 8) * _EPS / 2.0)
 
-    def nearness(
-        self, products: Float[Tensor, "*pairs"], x_terms: tuple[Tensor, ...], y_terms: tuple[Tensor, ...]
-    ) -> Float[Tensor, "*pairs"]:
+    def nearness(self, products: Pairs, x_terms: Terms, y_terms: Terms) -> Pairs:
         """Return minus ``u = cosh(sqrt(c) d) - 1 = -c <p, q> - 1``, from the Lorentz product of points p and q.
 
         With ``g = 1 - c |x|^2`` a point of the ball has the Lorentz coordinates ``p = ((2 - g) / sqrt(c), 2 x) / g``,
@@ -183,9 +184,7 @@ class HyperbolicScorer(AbstractProductScorer):
         (q_x, w_x, _), (q_y, w_y, _) = x_terms, y_terms
         return products.mul_(2.0 * self._c).sub_(q_x).sub_(q_y).mul_(w_x / 2.0).mul_(w_y)
 
-    def from_nearness(
-        self, nearness: Float[Tensor, "*pairs"], x_terms: tuple[Tensor, ...], y_terms: tuple[Tensor, ...]
-    ) -> tuple[Float[Tensor, "*pairs"], Tensor | None]:
+    def from_nearness(self, nearness: Pairs, x_terms: Terms, y_terms: Terms) -> tuple[Pairs, Tensor | None]:
         """Return minus ``arcosh(1 + u) / sqrt(c)``.
 
         The direct formula computes the same u from x - y and the same g. Rounding sets the two apart by at most
@@ -216,6 +215,16 @@ class DistanceScorer(AbstractScorer):
     def score(self, x: Float[Tensor, "B D"], y: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         """Return minus the distances."""
         return -self._space.distance(x, y)
+
+
+def create_scorer(space: AbstractSpace, name: str | None = None) -> AbstractScorer:
+    """Return the scorer of that name, made for a space; that which belongs to the space if None.
+
+    Raises:
+        UnknownNameError: no such scorer.
+        InputError: a scorer that does not fit the space.
+    """
+    return SCORERS.load(space.default_scorer if name is None else name)(space)
 
 
 def _refuse(wrong: Tensor, why: str) -> None:

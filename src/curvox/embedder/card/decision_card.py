@@ -8,14 +8,23 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from curvox.audio import RecordingQuality
-from curvox.errors import InputError, UnknownNameError, nearest
+from curvox.errors import CheckpointError, CurvoxError, InputError, UnknownNameError, nearest
+from curvox.geometry import AbstractSpace
 from curvox.metrics import OPERATING_POINTS, OperatingPoint, bayes_threshold
 from curvox.records import to_plain
-from curvox.scoring import NamedThreshold, calibration_from
+from curvox.scoring import (
+    AbstractCalibration,
+    AbstractFittedBackEnd,
+    NamedThreshold,
+    RecordingMeasures,
+    calibration_from,
+    restore_back_end,
+    trial_quality,
+)
 
 VERSION = 1
 DEFAULT_PRIOR = 0.5
@@ -279,3 +288,39 @@ def _other_bandwidth(bandwidth_hz: float, seen: Range) -> str | None:
         f"another bandwidth: {bandwidth_hz / 1000:.1f} kHz, most recordings the card has seen have "
         f"{seen.low / 1000:.1f} to {seen.high / 1000:.1f} kHz"
     )
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedScoring:
+    """A decision card made ready: its fitted back end and its calibration."""
+
+    card: DecisionCard
+    back_end: AbstractFittedBackEnd
+    calibration: AbstractCalibration
+
+    @property
+    def name(self) -> str:
+        """The back end in a word or two: ``cosine``, ``as_norm (cosine)``."""
+        name, scorer = str(self.card.back_end["name"]), self.card.back_end.get("scorer")
+        return str(scorer) if name == "plain" else name if scorer is None else f"{name} ({scorer})"
+
+    def llrs(self, scores: ArrayLike, enrolment: RecordingMeasures, test: RecordingMeasures) -> NDArray[np.float64]:
+        """Return the natural-log likelihood ratios (T,) of scores (T,), given the measures of both sides."""
+        names = self.calibration.quality_names
+        quality = trial_quality(enrolment, test, names=names).columns if names else None
+        return self.calibration.llrs(scores, quality)
+
+
+def restore_scoring(
+    card: DecisionCard, state: Mapping[str, NDArray[np.float64]], space: AbstractSpace
+) -> CalibratedScoring:
+    """Make a card ready for the points of its model's space.
+
+    Raises:
+        CheckpointError: its back end does not exist, does not fit the space or is not that of the state.
+    """
+    try:
+        back_end = restore_back_end(space, card.back_end, state)
+        return CalibratedScoring(card, back_end, calibration_from(card.calibration))
+    except CurvoxError as error:
+        raise CheckpointError(f"the decision card cannot be used: {error}; calibrate again") from error

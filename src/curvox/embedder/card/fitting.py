@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curvox.corpora import Corpus, TrialList, speakers_of
-from curvox.embedder.card.calibrated_scoring import CalibratedScoring
-from curvox.embedder.card.decision_card import DecisionCard, FittedOn, Seen, TailPoint
-from curvox.embedder.card_file import digest_of, state_bytes
-from curvox.embedder.recordings import EmbeddedRecordings, measures_of
+from curvox.embedder.card.decision_card import CalibratedScoring, DecisionCard, FittedOn, Seen, TailPoint
+from curvox.embedder.checkpoint import digest_of, state_bytes
+from curvox.embedder.decisions import EmbeddedRecordings, measures_of
 from curvox.errors import InputError, require_name
 from curvox.geometry import AbstractSpace
 from curvox.metrics import OPERATING_POINTS, OperatingPoint, cllr, equal_error_rate, frr_at_far, min_cllr
@@ -103,37 +103,21 @@ class CardTrials:
 
     def fit(self, settings: CardSettings) -> AbstractCalibration:
         """Return the calibration fitted to all of them."""
-        quality, names = self._columns()
-        return fit_calibration(
-            self.scores,
-            self.labels,
-            kind=settings.kind,
-            quality=quality,
-            quality_names=names,
-            prior=settings.prior,
-            smoothing=True,
-        )
+        return fit_calibration(self.scores, self.labels, **self._how(settings))
 
     def held_out(self, settings: CardSettings) -> NDArray[np.float64]:
         """Return the ratios (T,), each by a calibration fitted without the trial's speakers."""
-        quality, names = self._columns()
-        return held_out_llrs(
-            self.scores,
-            self.labels,
-            self.enrolment_speakers,
-            self.test_speakers,
-            kind=settings.kind,
-            quality=quality,
-            quality_names=names,
-            prior=settings.prior,
-            smoothing=True,
-            folds=FOLDS,
-            seed=settings.seed,
-            across_folds="fit",
-        ).llrs
+        sides = self.enrolment_speakers, self.test_speakers
+        how = self._how(settings)
+        folds: dict[str, Any] = {"folds": FOLDS, "seed": settings.seed, "across_folds": "fit"}
+        return held_out_llrs(self.scores, self.labels, *sides, **how, **folds).llrs
 
-    def _columns(self) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
-        return (None, ()) if self.quality is None else (self.quality.columns, self.quality.names)
+    def _how(self, settings: CardSettings) -> dict[str, Any]:
+        """Return how a calibration is fitted, by the arguments of ``curvox.scoring.fit_calibration``."""
+        how = {"kind": settings.kind, "prior": settings.prior, "smoothing": True}
+        if self.quality is None:
+            return how
+        return {**how, "quality": self.quality.columns, "quality_names": self.quality.names}
 
 
 def gather_trials(
@@ -205,7 +189,7 @@ def fit_card(
         space: of the model whose card it is.
         fingerprint: of that model, see `model_fingerprint`.
         corpus: of the trials.
-        trials: labelled trials between utterances of ``corpus``.
+        trials: labelled, between utterances of ``corpus``.
         recordings: those of ``trials.utterances``, in their order, measured.
         back_end: what scores the trials.
         training_speakers: names of the speakers the model was trained on; None where they are not known.

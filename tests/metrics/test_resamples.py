@@ -21,7 +21,7 @@ def small_trials(seed, speakers=6, trials=60):
 def test_speaker_draws__are_one_stream_of_multinomial_draws(monkeypatch):
     expected = np.random.default_rng(3).multinomial(7, np.full(7, 1 / 7), size=25)
     for block_bytes in (1, 200, 1 << 20):
-        monkeypatch.setattr("curvox.metrics.draws._BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr("curvox.metrics.resamples._BLOCK_BYTES", block_bytes)
         np.testing.assert_array_equal(list(islice(speaker_draws(7, seed=3), 25)), expected)
     assert list(speaker_draws(0, seed=3)) == []
 
@@ -51,8 +51,9 @@ def test_draws__are_those_of_bootstrap_speakers(seed):
     whole = bootstrap_speakers(
         scores, labels, enrolment_speakers=enrolment, test_speakers=test, resamples=50, seed=seed
     )
-    assert estimate == whole.eer
-    np.testing.assert_array_equal(values, whole.eer_replicates)
+    row = whole.keys.index("eer")
+    assert estimate == whole.estimates[row]
+    np.testing.assert_array_equal(values, whole.values[row])
     assert draws.redrawn == whole.redrawn
 
 

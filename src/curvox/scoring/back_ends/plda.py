@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh
 from torch import Tensor
 
 from curvox.errors import InputError, require_positive
-from curvox.scoring.calibration import is_number, require_keys
-from curvox.scoring.inputs import check_points, check_speakers, check_trials
-from curvox.scoring.plda_preprocessing import PLDAPreprocessing, fit_preprocessing
-from curvox.scoring.two_covariance import estimate_two_covariances, speaker_statistics
+from curvox.geometry import AbstractSpace
+from curvox.scoring.back_ends.contract import AbstractBackEnd, AbstractFittedBackEnd, State, require_cohort
+from curvox.scoring.back_ends.two_covariance import (
+    PLDAPreprocessing,
+    estimate_two_covariances,
+    fit_preprocessing,
+    speaker_statistics,
+)
+from curvox.scoring.calibration.contract import is_number, require_keys
+from curvox.scoring.pairs import Points, check_inside, check_points, check_speakers, check_trials
 
 # One side of a block of trials takes about this many numbers (float64: 4 MiB).
 _BLOCK_NUMBERS = 1 << 19
@@ -56,7 +63,7 @@ class TwoCovariancePLDA:
     @classmethod
     def fit(
         cls,
-        points: Tensor | ArrayLike,
+        points: Points,
         speakers: ArrayLike,
         *,
         lda_dimension: int | None = None,
@@ -117,7 +124,7 @@ class TwoCovariancePLDA:
 
     def llrs(
         self,
-        points: Tensor | ArrayLike,
+        points: Points,
         enrolment_index: ArrayLike,
         test_index: ArrayLike,
         *,
@@ -149,12 +156,6 @@ class TwoCovariancePLDA:
             x, y = (side[first : first + block_size] for side in (enrolment, test))
             llrs[first : first + block_size] = np.einsum("td,td->t", vectors[x], vectors[y]) + own[x] + own[y]
         return llrs
-
-    def pairwise_llrs(self, enrolment: Tensor | ArrayLike, test: Tensor | ArrayLike) -> NDArray[np.float64]:
-        """Return the ratios (M, N) of all pairs of points (M, D) and (N, D), from one matrix product."""
-        x, own_x = self._prepare(check_points(enrolment, "enrolment").cpu().numpy())
-        y, own_y = self._prepare(check_points(test, "test").cpu().numpy())
-        return x @ y.T + own_x[:, None] + own_y
 
     def describe(self) -> dict[str, Any]:
         """Return settings and counts as plain values for JSON; the numbers themselves are the ``state``."""
@@ -253,3 +254,73 @@ def _check_arrays(state: Mapping[str, NDArray[Any]], dimension: int, kept: int) 
         if np.abs(matrix - matrix.T).max(initial=0.0) > 1e-9 * largest or not valid.all():
             raise InputError(f'"{name}" must be a covariance: symmetric, without negative eigenvalues')
     return arrays
+
+
+class PLDABackEnd(AbstractBackEnd):
+    """Log-likelihood ratios of `TwoCovariancePLDA`, fitted to the points of training speakers.
+
+    Points become vectors of flat space first; those of a Poincaré ball go to its tangent space at the origin.
+
+    Args:
+        lda_dimension: keep so many directions that tell speakers apart; None for all.
+        length_norm: whether to whiten and to give all vectors one length.
+        shrinkage: weight, in [0, 1), of a sphere in every covariance that is inverted.
+    """
+
+    needs_cohort: ClassVar[bool] = True
+
+    def __init__(self, *, lda_dimension: int | None = None, length_norm: bool = True, shrinkage: float = 0.0) -> None:
+        self._lda_dimension, self._length_norm, self._shrinkage = lda_dimension, length_norm, shrinkage
+
+    def fit(
+        self, space: AbstractSpace, cohort_points: Points | None = None, cohort_speakers: ArrayLike | None = None
+    ) -> FittedPLDA:
+        points, speakers = require_cohort(cohort_points, cohort_speakers, "plda")
+        plda = TwoCovariancePLDA.fit(
+            _flat(space, points),
+            speakers,
+            lda_dimension=self._lda_dimension,
+            length_norm=self._length_norm,
+            shrinkage=self._shrinkage,
+        )
+        return FittedPLDA(space, plda)
+
+    def restore(self, space: AbstractSpace, description: Mapping[str, Any], state: State) -> FittedPLDA:
+        if not isinstance(description.get("fitted"), Mapping):
+            raise InputError('the description of a fitted back end "plda" lacks the part "fitted"')
+        return FittedPLDA(space, TwoCovariancePLDA.from_state(description["fitted"], state))
+
+    def describe(self) -> dict[str, Any]:
+        return _describe(self._lda_dimension, self._length_norm, self._shrinkage)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPLDA(AbstractFittedBackEnd):
+    """`PLDABackEnd` with what was fitted."""
+
+    space: AbstractSpace
+    plda: TwoCovariancePLDA
+
+    def scores(self, points: Points, enrolment_index: ArrayLike, test_index: ArrayLike) -> NDArray[np.float64]:
+        return self.plda.llrs(_flat(self.space, points), enrolment_index, test_index)
+
+    def describe(self) -> dict[str, Any]:
+        fitted = self.plda.describe()
+        settings = _describe(fitted["lda_dimension"], fitted["length_norm"], fitted["shrinkage"])
+        return {**settings, "cohort_speakers": fitted["speakers"], "fitted": fitted}
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        return self.plda.state()
+
+
+def _describe(lda_dimension: int | None, length_norm: bool, shrinkage: float) -> dict[str, Any]:
+    settings = {"lda_dimension": lda_dimension, "length_norm": length_norm, "shrinkage": shrinkage}
+    return {"name": "plda", **settings}
+
+
+def _flat(space: AbstractSpace, points: Points) -> Tensor:
+    """The points as vectors of flat space."""
+    points_ = check_points(points)
+    check_inside(space, points_)
+    with torch.no_grad():
+        return space.as_vectors(points_)

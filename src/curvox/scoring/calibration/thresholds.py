@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,15 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 from curvox.errors import InputError, require_name
 from curvox.metrics import (
     Interval,
+    MeasuredRates,
     OperatingPoint,
     bayes_threshold,
+    check_trials,
     equal_error_rate,
     far_at_frr,
     frr_at_far,
+    point_key,
+    rates_at_thresholds,
 )
-from curvox.metrics.inputs import check_speakers, check_trials
-from curvox.scoring.calibration import is_number, require_number
-from curvox.scoring.threshold_intervals import rate_intervals
+from curvox.scoring.calibration.contract import check_llrs, is_number, require_number
 
 KINDS = ("far", "frr", "eer", "bayes")
 # Doddington's rule: fewer errors than these give no rate within 30 %, nine times in ten.
@@ -77,38 +79,17 @@ class NamedThreshold:
 
     def accepts(self, llrs: ArrayLike) -> NDArray[np.bool_]:
         """Return which log-likelihood ratios, of any one shape, are at least the threshold; a NaN is refused."""
-        llrs_ = np.asarray(llrs, dtype=np.float64)
-        if np.isnan(llrs_).any():
-            raise InputError(f"{int(np.isnan(llrs_).sum())} of {llrs_.size} log-likelihood ratios are NaN")
-        return np.asarray(llrs_ >= self.llr_threshold)
+        return np.asarray(check_llrs(llrs) >= self.llr_threshold)
 
 
-@dataclass(frozen=True, eq=False)
-class _Wanted:
-    """A threshold that was asked for and found, before its rates are measured."""
+class _Wanted(NamedTuple):
+    """A threshold that was asked for and found, before its rates are measured: the fields of `NamedThreshold`."""
 
     name: str
     kind: str
     llr_threshold: float
     rate: float | None = None
-    point: OperatingPoint | None = field(default=None)
-
-    def measured(self, rates: tuple[float, Interval, float, Interval], counts: Mapping[str, int]) -> NamedThreshold:
-        """Return it with both rates and their intervals, measured on so many trials that "far" and "frr" may err in."""
-        far, far_interval, frr, frr_interval = rates
-        errors = {"far": round(far * counts["far"]), "frr": round(frr * counts["frr"])}
-        return NamedThreshold(
-            name=self.name,
-            kind=self.kind,
-            rate=self.rate,
-            llr_threshold=self.llr_threshold,
-            measured_far=far,
-            measured_frr=frr,
-            far_interval=far_interval,
-            frr_interval=frr_interval,
-            point=self.point,
-            too_small=_too_small(self.kind, errors),
-        )
+    point: OperatingPoint | None = None
 
 
 def find_thresholds(
@@ -132,53 +113,57 @@ def find_thresholds(
     The threshold of a false acceptance rate is the lowest that does not exceed it, that of a false rejection rate the
     highest; tied trials fall together. That of the EER is where both rates are nearest to each other. That of an
     operating point comes from its prior and costs alone (Bayes) and owes nothing to these trials. The intervals hold
-    the threshold where it is and draw the speakers anew, see ``rate_intervals``.
+    the threshold where it is and draw the speakers anew, see ``curvox.metrics.rates_at_thresholds``.
+
+    The arguments are those of ``curvox.metrics.evaluate``, and:
 
     Args:
-        llrs: (T,) finite natural-log likelihood ratios.
-        labels: (T,) 1 or True for a target trial, 0 or False for a non-target trial.
-        enrolment_speakers: (T,) names or whole numbers, the speaker of the enrolment side.
-        test_speakers: (T,) likewise of the test side.
         fars: false acceptance rates to keep, in (0, 1); see ``measurable_rates``.
         frrs: false rejection rates to keep.
         points: operating points.
         eer: whether to add the equal error rate.
         resamples: of the speakers, at least 1.
-        seed: of the resamples.
-        level: of the intervals, in (0, 1).
 
     Raises:
         InputError: what the metrics refuse, and a rate that so few trials cannot show: less than one error.
     """
     llrs_, labels_, _ = check_trials(llrs, labels)
-    enrolment, test, _ = check_speakers(labels_, enrolment_speakers, test_speakers)
     wanted = [
         *(_at_rate("far", rate, llrs_, labels_) for rate in fars),
         *(_at_rate("frr", rate, llrs_, labels_) for rate in frrs),
         *([_Wanted("eer", "eer", equal_error_rate(llrs_, labels_).threshold)] if eer else []),
-        *(_Wanted(_name_of(point), "bayes", bayes_threshold(point), point=point) for point in points),
+        *(_Wanted(f"bayes:{point_key(point)}", "bayes", bayes_threshold(point), point=point) for point in points),
     ]
     names = [one.name for one in wanted]
     if len(set(names)) != len(names):
         raise InputError(f"the same threshold was asked for twice: {', '.join(names)}")
-    thresholds = np.array([one.llr_threshold for one in wanted])
-    measured = rate_intervals(llrs_, labels_, enrolment, test, thresholds, resamples=resamples, seed=seed, level=level)
+    measured = rates_at_thresholds(
+        llrs_,
+        labels_,
+        [one.llr_threshold for one in wanted],
+        enrolment_speakers=enrolment_speakers,
+        test_speakers=test_speakers,
+        resamples=resamples,
+        seed=seed,
+        level=level,
+    )
     targets = int(labels_.sum())
-    counts = {"far": labels_.size - targets, "frr": targets}
-    return tuple(one.measured(rates, counts) for one, rates in zip(wanted, measured, strict=True))
+    return tuple(
+        NamedThreshold(
+            **one._asdict(),
+            measured_far=rates.false_acceptance,
+            measured_frr=rates.false_rejection,
+            far_interval=rates.false_acceptance_interval,
+            frr_interval=rates.false_rejection_interval,
+            too_small=_too_small(one.kind, rates, targets, labels_.size - targets),
+        )
+        for one, rates in zip(wanted, measured, strict=True)
+    )
 
 
 def measurable_rates(rates: Sequence[float], trials: int) -> tuple[float, ...]:
     """Return those rates at which one error or more is expected among so many trials of the class that errs."""
     return tuple(rate for rate in rates if _check_rate(rate) * trials >= 1)
-
-
-def bayes_decisions(llrs: ArrayLike, point: OperatingPoint) -> NDArray[np.bool_]:
-    """Return which trials to accept, for the least expected cost at an operating point; a NaN is refused."""
-    llrs_ = np.asarray(llrs, dtype=np.float64)
-    if np.isnan(llrs_).any():
-        raise InputError(f"{int(np.isnan(llrs_).sum())} of {llrs_.size} log-likelihood ratios are NaN")
-    return np.asarray(llrs_ >= bayes_threshold(point))
 
 
 def _at_rate(kind: str, rate: float, llrs: NDArray[np.float64], labels: NDArray[np.bool_]) -> _Wanted:
@@ -200,13 +185,9 @@ def _at_rate(kind: str, rate: float, llrs: NDArray[np.float64], labels: NDArray[
     return _Wanted(f"{kind}:{rate:g}", kind, threshold, rate=float(rate))
 
 
-def _name_of(point: OperatingPoint) -> str:
-    costs = "" if point.cost_miss == point.cost_false_alarm == 1 else f":{point.cost_miss:g}:{point.cost_false_alarm:g}"
-    return f"bayes:{point.p_target:g}{costs}"
-
-
-def _too_small(kind: str, errors: Mapping[str, int]) -> str | None:
+def _too_small(kind: str, rates: MeasuredRates, targets: int, non_targets: int) -> str | None:
     what = {"far": "false acceptances", "frr": "false rejections"}
+    errors = {"far": round(rates.false_acceptance * non_targets), "frr": round(rates.false_rejection * targets)}
     concerned = (kind,) if kind in errors else tuple(errors)
     few = [f"{errors[one]} {what[one]}" for one in concerned if errors[one] < _ENOUGH_ERRORS]
     if not few:

@@ -1,4 +1,4 @@
-"""Prior-weighted logistic regression of a score, and of quality, to log-likelihood ratios."""
+"""Logistic and isotonic regression of scores to log-likelihood ratios."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from curvox.errors import InputError
-from curvox.metrics.inputs import check_trials
-from curvox.scoring.calibration import (
+from curvox.metrics import pav_llrs
+from curvox.scoring.calibration.contract import (
     AbstractCalibration,
+    CalibrationTrials,
+    check_names,
     check_quality,
     check_scores,
     prior_log_odds,
@@ -58,24 +60,14 @@ class LogisticCalibration(AbstractCalibration):
         prior_log_odds(self.prior)
         if not isinstance(self.smoothing, bool):
             raise InputError(f"smoothing must be true or false, got {self.smoothing!r}")
-        object.__setattr__(self, "quality_names", _check_names(self.quality_names))
+        object.__setattr__(self, "quality_names", check_names(self.quality_names))
         slopes = tuple(require_number(value, "a slope of quality") for value in self.quality_slopes)
         object.__setattr__(self, "quality_slopes", slopes)
         if len(slopes) != len(self.quality_names):
             raise InputError(f"quality has {len(self.quality_names)} names and {len(slopes)} slopes; give one each")
 
     @classmethod
-    def fit(
-        cls,
-        scores: ArrayLike,
-        labels: ArrayLike,
-        *,
-        quality: ArrayLike | None = None,
-        quality_names: Sequence[str] = (),
-        prior: float = 0.5,
-        weights: ArrayLike | None = None,
-        smoothing: bool = False,
-    ) -> Self:
+    def fit(cls, trials: CalibrationTrials, *, prior: float, smoothing: bool) -> Self:
         """Minimise the prior-weighted cross-entropy of the trials by Newton's method.
 
         With z = llr + log(prior / (1 - prior)) the cost is ``prior · mean(log(1 + exp(-z)))`` over targets plus
@@ -85,17 +77,16 @@ class LogisticCalibration(AbstractCalibration):
 
         The arguments and what is refused are those of ``fit_calibration``.
         """
-        scores_, labels_, weights_ = check_trials(scores, labels, weights)
-        names = _check_names(quality_names)
-        columns = np.column_stack((scores_, check_quality(quality, names, scores_.size)))
+        scores, labels, names = trials.scores, trials.labels, trials.quality_names
+        columns = np.column_stack((scores, trials.quality))
         if not isinstance(smoothing, bool):
             raise InputError(f"smoothing must be true or false, got {smoothing!r}")
         log_odds = prior_log_odds(prior)
-        as_target, as_non_target = _class_weights(labels_, weights_, prior, smoothing=smoothing)
+        as_target, as_non_target = _class_weights(labels, trials.weights, prior, smoothing=smoothing)
         trial_weights = as_target + as_non_target
-        targets, non_targets = (of_class & (trial_weights > 0) for of_class in (labels_, ~labels_))
+        targets, non_targets = (of_class & (trial_weights > 0) for of_class in (labels, ~labels))
         if not smoothing:
-            _refuse_separable(scores_[targets], scores_[non_targets], "scores")
+            _refuse_separable(scores[targets], scores[non_targets], "scores")
         standardised, centres, scales = _standardise(columns, trial_weights, ("scores", *names))
         intercept, slopes = _minimise(standardised, as_target, as_non_target, log_odds)
         if slopes[0] <= 0:
@@ -149,14 +140,6 @@ class LogisticCalibration(AbstractCalibration):
             prior=description["prior"],
             smoothing=description["smoothing"],
         )
-
-
-def _check_names(names: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
-        raise InputError(f"quality_names must be a sequence of names, got {names!r}")
-    if len(set(names)) != len(names):
-        raise InputError(f"quality_names must differ from each other, got {', '.join(names)}")
-    return tuple(names)
 
 
 def _class_weights(
@@ -237,3 +220,97 @@ def _minimise(
         f"logistic regression did not converge in {_STEPS} steps; look for a few scores or quality values that are "
         "far larger than all others"
     )
+
+
+@dataclass(frozen=True)
+class IsotonicCalibration(AbstractCalibration):
+    """A function of the score that never falls: straight lines between knots, level beyond the outer ones.
+
+    Attributes:
+        scores: (K,) the knots, rising strictly.
+        knot_llrs: (K,) the natural-log likelihood ratios there, never falling.
+        quality_names: always empty.
+    """
+
+    scores: tuple[float, ...]
+    knot_llrs: tuple[float, ...]
+    quality_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no calibration."""
+        for name in ("scores", "knot_llrs"):
+            values = tuple(require_number(value, f"a knot of {name}") for value in getattr(self, name))
+            object.__setattr__(self, name, values)
+        if len(self.scores) != len(self.knot_llrs) or len(self.scores) < 2:
+            raise InputError(
+                f"at least two knots are needed, as many scores as llrs, got {len(self.scores)} and "
+                f"{len(self.knot_llrs)}"
+            )
+        if (np.diff(self.scores) <= 0).any() or (np.diff(self.knot_llrs) < 0).any():
+            raise InputError("the scores of the knots must rise, and their llrs must not fall")
+        if self.knot_llrs[0] == self.knot_llrs[-1]:
+            raise InputError("all knots have the same llr; such a calibration knows nothing")
+        if self.quality_names != ():
+            raise InputError('isotonic regression takes no quality; kind="logistic" does')
+
+    @classmethod
+    def fit(cls, trials: CalibrationTrials, *, prior: float, smoothing: bool) -> Self:
+        """Pool adjacent violators, which is best for every prior at once (Zadrozny & Elkan 2002; Brümmer 2010).
+
+        To keep the ends finite one target and one non-target are added below all scores and one of each above, as the
+        BOSARIS toolkit does by Laplace's rule (Brümmer & de Villiers, "The BOSARIS toolkit", 2011, arXiv:1304.2865).
+        The proportion of targets that turns odds into ratios counts them too, so that useless scores have ratio 0.
+        Between two scores that were seen the ratio is interpolated.
+
+        The arguments and what is refused are those of ``fit_calibration``; ``prior`` and ``smoothing`` change nothing.
+        """
+        prior_log_odds(prior)
+        if trials.quality_names:
+            raise InputError('isotonic regression takes no quality; kind="logistic" does')
+        weights = np.ones(trials.scores.size) if trials.weights is None else trials.weights
+        counted = weights > 0
+        distinct, rank = np.unique(trials.scores[counted], return_inverse=True)
+        values = _pool(rank, trials.labels[counted], weights[counted], distinct.size)
+        if values[0] == values[-1]:
+            raise InputError(
+                "scores look reversed or useless: no rising function of them is better than a constant; check the "
+                "labels, the sign of the scores and the model"
+            )
+        level = values[1:] == values[:-1]
+        inside = np.concatenate(([False], level[1:] & level[:-1], [False])) if distinct.size > 2 else np.zeros(2, bool)
+        return cls(scores=tuple(distinct[~inside].tolist()), knot_llrs=tuple(values[~inside].tolist()))
+
+    def llrs(self, scores: ArrayLike, quality: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return the natural-log likelihood ratios (T,) of scores (T,)."""
+        scores_ = check_scores(scores)
+        check_quality(quality, (), scores_.size)
+        return np.interp(scores_, self.scores, self.knot_llrs)
+
+    def describe(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"name": "isotonic", "scores": list(self.scores), "llrs": list(self.knot_llrs)}
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Self:
+        """Return the calibration that ``describe`` described, or refuse what is not one."""
+        require_keys(description, ("name", "scores", "llrs"), "an isotonic calibration")
+        for name in ("scores", "llrs"):
+            if not isinstance(description[name], (list, tuple)):
+                raise InputError(f"{name} must be a list of numbers, got {description[name]!r}")
+        return cls(scores=tuple(description["scores"]), knot_llrs=tuple(description["llrs"]))
+
+
+def _pool(
+    rank: NDArray[np.integer], labels: NDArray[np.bool_], weights: NDArray[np.float64], distinct: int
+) -> NDArray[np.float64]:
+    """Return (distinct,) the ratio at every distinct score, with a target and a non-target more at both ends."""
+    # A target just below a non-target: the two pool with each other and, at the top, with all targets below.
+    ends = np.array([-2, -1, distinct, distinct + 1])
+    ratios = pav_llrs(
+        np.concatenate((rank, ends)),
+        np.concatenate((labels, [True, False, True, False])),
+        np.concatenate((weights, np.ones(4))),
+    )
+    values = np.empty(distinct)
+    values[rank] = ratios[: rank.size]
+    return values

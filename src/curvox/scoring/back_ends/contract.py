@@ -13,30 +13,36 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from curvox.errors import InputError, nearest
 from curvox.geometry import AbstractSpace
+from curvox.scoring.pairs import Points
 from curvox.tables import Entry, Table
+
+State = Mapping[str, NDArray[Any]]
+"""What a back end learnt: arrays by name."""
 
 BACK_ENDS = Table(
     "back end",
     {
-        "plain": Entry("curvox.scoring.plain", "PlainBackEnd", "the scores of the space, or of a scorer"),
+        "plain": Entry("curvox.scoring.back_ends.plain", "PlainBackEnd", "the scores of the space, or of a scorer"),
         "mean_subtraction": Entry(
-            "curvox.scoring.mean_subtraction", "MeanSubtraction", "cosine of the angle seen from the cohort's mean"
+            "curvox.scoring.back_ends.plain", "MeanSubtraction", "cosine of the angle seen from the cohort's mean"
         ),
         "s_norm": Entry(
-            "curvox.scoring.score_norms", "SNorm", "scores measured against those with a whole cohort", "kenny2010snorm"
+            "curvox.scoring.back_ends.score_norms",
+            "SNorm",
+            "scores measured against those with a whole cohort",
+            "kenny2010snorm",
         ),
         "as_norm": Entry(
-            "curvox.scoring.score_norms",
+            "curvox.scoring.back_ends.score_norms",
             "ASNorm",
             "scores measured against those with the nearest of a cohort",
             "matejka2017asnorm",
         ),
         "plda": Entry(
-            "curvox.scoring.plda_back_end",
+            "curvox.scoring.back_ends.plda",
             "PLDABackEnd",
             "log-likelihood ratios of two-covariance PLDA",
             "brummer2010partitioning",
@@ -49,9 +55,7 @@ class AbstractFittedBackEnd(ABC):
     """What scores trials: a back end, its space, and what it learnt from a cohort."""
 
     @abstractmethod
-    def scores(
-        self, points: Tensor | ArrayLike, enrolment_index: ArrayLike, test_index: ArrayLike
-    ) -> NDArray[np.float64]:
+    def scores(self, points: Points, enrolment_index: ArrayLike, test_index: ArrayLike) -> NDArray[np.float64]:
         """Return the scores (T,) of trials between rows of points (N, D), larger for the same speaker.
 
         The score of a trial depends on its two points alone, not on other trials.
@@ -77,10 +81,7 @@ class AbstractBackEnd(ABC):
 
     @abstractmethod
     def fit(
-        self,
-        space: AbstractSpace,
-        cohort_points: Tensor | ArrayLike | None = None,
-        cohort_speakers: ArrayLike | None = None,
+        self, space: AbstractSpace, cohort_points: Points | None = None, cohort_speakers: ArrayLike | None = None
     ) -> AbstractFittedBackEnd:
         """Return the back end fitted to a space and a cohort.
 
@@ -94,9 +95,7 @@ class AbstractBackEnd(ABC):
         """
 
     @abstractmethod
-    def restore(
-        self, space: AbstractSpace, description: Mapping[str, Any], state: Mapping[str, NDArray[Any]]
-    ) -> AbstractFittedBackEnd:
+    def restore(self, space: AbstractSpace, description: Mapping[str, Any], state: State) -> AbstractFittedBackEnd:
         """Return the fitted back end of that description and state; called by `restore_back_end`."""
 
     @abstractmethod
@@ -121,7 +120,7 @@ def create_back_end(description: str | Mapping[str, Any]) -> AbstractBackEnd:
     name = description["name"]
     cls = BACK_ENDS.load(name)
     settings = {key: value for key, value in description.items() if key != "name"}
-    known = settings_of(cls)
+    known = list(inspect.signature(cls).parameters)
     for key in settings:
         if key not in known:
             hint = nearest(str(key), known) if known else "it takes none"
@@ -129,9 +128,7 @@ def create_back_end(description: str | Mapping[str, Any]) -> AbstractBackEnd:
     return cls(**settings)
 
 
-def restore_back_end(
-    space: AbstractSpace, description: Mapping[str, Any], state: Mapping[str, NDArray[Any]]
-) -> AbstractFittedBackEnd:
+def restore_back_end(space: AbstractSpace, description: Mapping[str, Any], state: State) -> AbstractFittedBackEnd:
     """Return the fitted back end of which these are the ``describe`` and the ``state``.
 
     Raises:
@@ -140,7 +137,7 @@ def restore_back_end(
     """
     if not isinstance(description, Mapping) or not isinstance(description.get("name"), str):
         raise InputError(f'a fitted back end is described by a mapping with the key "name", got {description!r}')
-    known = settings_of(BACK_ENDS.load(description["name"]))
+    known = list(inspect.signature(BACK_ENDS.load(description["name"])).parameters)
     missing = [key for key in known if key not in description]
     if missing:
         raise InputError(f'the description of the back end "{description["name"]}" lacks the setting "{missing[0]}"')
@@ -169,20 +166,15 @@ def require_other_speakers(cohort_speakers: Iterable[Any], trial_speakers: Itera
         )
 
 
-def settings_of(cls: type[AbstractBackEnd]) -> list[str]:
-    """Return the names of a back end's settings."""
-    return list(inspect.signature(cls).parameters)
-
-
-def require_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], what: str) -> None:
+def require_state(state: State, names: Iterable[str], what: str) -> None:
     """Refuse a state of other arrays than these."""
     if set(state) != set(names):
         raise InputError(f'the back end "{what}" keeps the arrays {sorted(names)}, got {sorted(state)}')
 
 
 def require_cohort(
-    cohort_points: Tensor | ArrayLike | None, cohort_speakers: ArrayLike | None, what: str
-) -> tuple[Tensor | ArrayLike, ArrayLike]:
+    cohort_points: Points | None, cohort_speakers: ArrayLike | None, what: str
+) -> tuple[Points, ArrayLike]:
     """Return the cohort, or refuse its absence."""
     if cohort_points is None or cohort_speakers is None:
         raise InputError(f'the back end "{what}" needs a cohort: points of training speakers, and the speaker of each')

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from curvox.errors import InputError, require_name
 from curvox.geometry import AbstractSpace
-from curvox.scoring.inputs import check_index, check_points
+from curvox.scoring.pairs import check_index, check_points
 
 
 @dataclass(frozen=True, eq=False)
