@@ -292,13 +292,18 @@ class SpeakerModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         training = self.recipe.training
         optimizer = build_optimizer(training.optimizer, self.embedder, self.loss)
-        factor = partial(
-            learning_rate_factor,
-            schedule=training.schedule,
-            learning_rate=training.optimizer.learning_rate,
-            steps_per_epoch=self.steps_per_epoch,
-            total_steps=self.total_steps,
-        )
+        steps, total = self.steps_per_epoch, self.total_steps
+
+        # A plain function: of any other callable torch would keep the attributes in the checkpoint.
+        def factor(step: int) -> float:
+            return learning_rate_factor(
+                step,
+                schedule=training.schedule,
+                learning_rate=training.optimizer.learning_rate,
+                steps_per_epoch=steps,
+                total_steps=total,
+            )
+
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
