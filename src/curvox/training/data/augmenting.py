@@ -38,8 +38,7 @@ from curvox.training.recipe.reading import check_options, checked_value
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is changed by chance in a training batch, in the order of the way from a mouth to a file; None leaves a
-    stage out."""
+    """What is changed by chance in a training batch, in the order in which a voice meets it; None: no such stage."""
 
     rooms: RecordedRoomOptions | SimulatedRoomOptions | None = None
     recorded_noise: RecordedNoiseOptions | None = None

@@ -17,7 +17,7 @@ from curvox.files import locked
 from curvox.training.data.prepared import PreparedData
 
 BAD_FILES = "bad_files.tsv"
-"""Of a run: what could not be read, noted by all workers and processes, and counted together."""
+"""Lists what a run could not read; all its workers and processes write to it."""
 
 _TRIES = 20
 

@@ -42,7 +42,7 @@ _RAISED = re.compile(r"^curvox\.[\w.]+Error: ", re.MULTILINE)
 class ShardPrefetch:
     """Keeps the next ``ahead`` shards of a plan coming into the cache, in a thread of the main process.
 
-    A download that fails here is left to whoever needs the shard, who tries again and says why.
+    A download that fails here is tried again where the shard is needed, which also says why.
 
     Args:
         store: of remote shards.
@@ -184,16 +184,15 @@ def _dev_trials(recipe: DataRecipe, corpus: Corpus, dev: Corpus, seed: int) -> T
 def _recordings(waveforms: Waveforms, utterances: Sequence[Utterance]) -> Recordings:
     readable = waveforms.source.lengths_samples[waveforms.places] > 0
     kept = [(place, u) for place, u, is_kept in zip(waveforms.places, utterances, readable, strict=True) if is_kept]
-    names = tuple(sorted({u.speaker for _, u in kept}))
-    number = {name: i for i, name in enumerate(names)}
+    speakers, speaker_names = _numbered([u.speaker for _, u in kept])
     sessions, session_names = _numbered([u.session for _, u in kept])
     channels, channel_names = _numbered([u.channel for _, u in kept])
     return Recordings(
         waveforms.source,
         np.array([place for place, _ in kept], dtype=np.int64),
         tuple(u.utterance for _, u in kept),
-        np.array([number[u.speaker] for _, u in kept], dtype=np.int64),
-        names,
+        speakers,
+        speaker_names,
         sessions,
         session_names,
         channels if any(channel_names) else None,

@@ -49,14 +49,14 @@ class DataRecipe(Section):
     batch_size: Annotated[int, Field(ge=2)] = 64
     """Crops of a training step, summed over all processes."""
     recordings_per_speaker: Annotated[int, Field(ge=2)] | None = None
-    """K: a batch holds batch_size / K speakers, each with K recordings; None: crops of whatever speakers."""
+    """K: a batch holds batch_size / K speakers, each with K recordings; None: crops of any speakers."""
     speeds: Annotated[list[float], AfterValidator(_real_speakers_first)] = [1.0]
     """Speeds that crops are played at, 1 first; each further one makes another speaker of every speaker."""
     balance: Literal["utterance", "sqrt", "speaker"] = "utterance"
     max_crops_per_utterance: Count = 3
     crops_per_epoch: Count | None = None
     most_recordings: Count | None = None
-    """Of either split at most so many recordings, of whole speakers drawn by the seed, for a quick trial."""
+    """At most so many recordings of either split, of whole speakers drawn by the seed, for a quick trial."""
     allowed_bad_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the recordings that may be unreadable; they are left out or replaced, and listed in bad_files.tsv."""
     storage: Literal["decoded", "files"] = "decoded"
@@ -75,27 +75,17 @@ class DataRecipe(Section):
         return round(self.crop_s * self.sampling_rate_hz)
 
     @model_validator(mode="after")
-    def _drawn_trials(self) -> DataRecipe:
+    def _settings_agree(self) -> DataRecipe:
+        size, per_speaker = self.batch_size, self.recordings_per_speaker
         if self.most_recordings is not None and self.dev_trials is not None:
             raise ValueError("most_recordings leaves few of the dev_trials; set dev_trials to null to draw others")
-        return self
-
-    @model_validator(mode="after")
-    def _equal_lanes(self) -> DataRecipe:
-        if self.shard_lanes is not None and self.batch_size % self.shard_lanes:
-            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of shard_lanes ({self.shard_lanes})")
-        return self
-
-    @model_validator(mode="after")
-    def _whole_speakers(self) -> DataRecipe:
-        per_speaker = self.recordings_per_speaker
-        if per_speaker is None:
-            return self
-        if self.batch_size % per_speaker or self.batch_size < 2 * per_speaker:
+        if self.shard_lanes is not None and size % self.shard_lanes:
+            raise ValueError(f"batch_size ({size}) must be a multiple of shard_lanes ({self.shard_lanes})")
+        if per_speaker is not None and (size % per_speaker or size < 2 * per_speaker):
             raise ValueError(
                 f"batch_size must be a multiple of recordings_per_speaker ({per_speaker}) and hold at least 2 speakers"
             )
-        if self.balance != "utterance":
+        if per_speaker is not None and self.balance != "utterance":
             raise ValueError(
                 f"balance ({self.balance}) has no meaning beside recordings_per_speaker, with which all speakers come "
                 "equally often; leave balance out"
@@ -128,7 +118,7 @@ class MarginRecipe(Section):
     start_epoch: NonNegative = 0.0
     end_epoch: NonNegative = 0.0
     shape: Literal["linear", "exponential"] = "linear"
-    """Of the rise: evenly, or fast at first, each tenth of the way halving what is missing."""
+    """How it rises: evenly, or fast at first, where each tenth of the way halves what is missing."""
 
     @model_validator(mode="after")
     def _ordered(self) -> MarginRecipe:
@@ -161,7 +151,7 @@ class TrainingRecipe(Section):
     max_steps: Count | None = None
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: Count | Literal["auto"] = 1
-    """Of each node, with a process for each."""
+    """Devices of each node, with a process for each."""
     nodes: Count = 1
     """Machines that train together; their processes are started by torchrun or srun."""
     shard_classes: bool = False
@@ -187,13 +177,9 @@ class TrainingRecipe(Section):
         return whole if self.max_steps is None else min(whole, self.max_steps)
 
     @model_validator(mode="after")
-    def _averages(self) -> TrainingRecipe:
+    def _settings_agree(self) -> TrainingRecipe:
         if self.average_last is not None and self.average_last > self.epochs:
             raise ValueError(f"average_last ({self.average_last}) must not be more than epochs ({self.epochs})")
-        return self
-
-    @model_validator(mode="after")
-    def _shards(self) -> TrainingRecipe:
         if self.shard_classes and self.precision == "16-mixed":
             raise ValueError("shard_classes does not go with precision 16-mixed, take bf16-mixed or 32-true")
         if self.shard_classes and self.optimizer.name == "riemannian_adam":

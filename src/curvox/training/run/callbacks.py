@@ -66,8 +66,7 @@ AVERAGED = "averaged"
 
 @dataclass(frozen=True)
 class WeightSum:
-    """Weights of some epochs (numbered from 1) added up in float64; what is no fraction, such as a count, is that of
-    the last."""
+    """Weights of some epochs (numbered from 1), added up in float64; of whole numbers, such as a count, the last."""
 
     epochs: tuple[int, ...]
     sums: Mapping[str, Tensor]

@@ -203,7 +203,7 @@ def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:
 
 
 def what_is_trained(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe less what says where it runs and when it gives up, which may change on a resume."""
+    """Return the recipe without what a resume may change: where it runs, and when it gives up."""
     where = {"accelerator", "devices", "nodes", "shard_classes", "accumulate_batches", "compile", "stop_on_failure"}
     return recipe.model_dump(exclude={"data": {"workers", "cache_gb", "allowed_bad_share"}, "training": where})
 

@@ -1,4 +1,4 @@
-"""Lightning's trainer as a run needs it: started by whatever starts processes, stopped by signals, faults in words."""
+"""Lightning's trainer as a run needs it: on a cluster or alone, stopped by signals, with faults told in words."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK")
 
 
 def is_first_process() -> bool:
-    """False in the further processes of a training, on whatever device or node; known before they have met."""
+    """Tell whether this is the first process of a training, on any device or node; known before they have met."""
     return all(int(os.environ.get(name, "0")) == 0 for name in _RANKS)
 
 
@@ -172,7 +172,7 @@ def _build_trainer(
 ) -> pl.Trainer:
     training = recipe.training
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Written out as soon as they are measured, for whoever looks at a run that is under way.
+    # Written out as soon as they are measured, for a look at a run that is under way.
     csv_log = CSVLogger(folder, name="logs", flush_logs_every_n_steps=log_every)
     return pl.Trainer(
         accelerator=training.accelerator,

@@ -197,7 +197,7 @@ def numbered_labels(labels: Labels) -> dict[str, list[int]]:
 
 
 def build_optimizer(options: OptimizerRecipe, encoder: nn.Module, loss: nn.Module) -> torch.optim.Optimizer:
-    """Build the optimiser over ``encoder`` and whatever ``loss`` has beside it.
+    """Build the optimiser over ``encoder`` and what ``loss`` has beside it.
 
     Raises:
         MissingExtraError: the optimiser needs a package that is not installed.

@@ -235,7 +235,8 @@ class SpeakerModule(pl.LightningModule):
         batches = batches_by_length([int(n) for n in lengths], budget)
         # A process without a batch would make Lightning stop; an empty one keeps it in step.
         mine = batches[self.global_rank :: self.trainer.world_size] or [[]]
-        return DataLoader(_Positions(mine), batch_size=None)
+        # As tensors, so that Lightning has nothing large to move.
+        return DataLoader([torch.tensor(batch) for batch in mine], batch_size=None)  # pyright: ignore[reportArgumentType]
 
     def on_validation_epoch_start(self) -> None:
         self._dev_points = np.zeros((len(self.data.dev.utterances), self.embedder.embedding_dim), dtype=np.float32)
@@ -291,13 +292,18 @@ class SpeakerModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         training = self.recipe.training
         optimizer = build_optimizer(training.optimizer, self.embedder, self.loss)
-        factor = partial(
-            learning_rate_factor,
-            schedule=training.schedule,
-            learning_rate=training.optimizer.learning_rate,
-            steps_per_epoch=self.steps_per_epoch,
-            total_steps=self.total_steps,
-        )
+        steps, total = self.steps_per_epoch, self.total_steps
+
+        # A plain function: of any other callable torch would keep the attributes in the checkpoint.
+        def factor(step: int) -> float:
+            return learning_rate_factor(
+                step,
+                schedule=training.schedule,
+                learning_rate=training.optimizer.learning_rate,
+                steps_per_epoch=steps,
+                total_steps=total,
+            )
+
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -362,16 +368,3 @@ def count_parts(loops: dict[str, Any], before: int, now: int) -> None:
         steps = counts["processed"] // before
         counts.update(dict.fromkeys(("ready", "started", "processed"), steps * now))
         counts["completed"] = steps * now - missing
-
-
-class _Positions(torch.utils.data.Dataset):
-    """Batches of dev positions, as tensors, so that Lightning moves nothing large."""
-
-    def __init__(self, batches: list[list[int]]):
-        self.batches = batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return torch.tensor(self.batches[index])
