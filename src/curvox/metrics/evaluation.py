@@ -117,7 +117,8 @@ class _Part:
 
     def where(self, kept: NDArray[np.bool_]) -> _Part:
         """Return the part of the trials that ``kept`` marks."""
-        return _Part(*(None if column is None else column[kept] for column in vars(self).values()))
+        kept_of: dict[str, Any] = {name: None if of is None else of[kept] for name, of in vars(self).items()}
+        return _Part(**kept_of)
 
 
 def evaluate(
