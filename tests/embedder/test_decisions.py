@@ -1,13 +1,12 @@
 """Verification: score, likelihood ratio, posterior, decision, warnings; and nothing decided without a card."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from tiny_decisions import FINGERPRINT, calibrate_model, drawn_card
+from tiny_decisions import calibrate_model, drawn_card
 
 from curvox.audio import read_audio
 from curvox.corpora import read_corpus
@@ -227,12 +226,3 @@ def test_default_enrolment__fits_the_space() -> None:
         assert space().default_enrolment == way
         points = np.array([[0.6, 0.0], [0.0, 0.8]]) if space is not Hypersphere else np.eye(2)
         assert enrol(space(), points, [[0, 1]], way=way).shape == (1, 2)
-
-
-def test_with_dev__keeps_the_card(model: Embedder) -> None:
-    from curvox.embedder import DevResult
-
-    assert model.calibrated is not None
-    copy = model.with_dev(DevResult(0.1, 0.0, 5, 5, 1))
-    assert copy.calibrated is model.calibrated
-    assert replace(model.calibrated.card, model=FINGERPRINT) == model.calibrated.card

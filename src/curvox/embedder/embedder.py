@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -212,10 +212,6 @@ class Embedder(nn.Module):
         readers = [partial(self.waveform, source) for source in (*sources, test)]
         names = [*_names("enrolment", sources), *_names("test", [test])]
         return decide(rule, self.space, self.embed_recordings(readers, measure=True), names)
-
-    def with_dev(self, dev: DevResult) -> Embedder:
-        """Return the same model (sharing weights) with another dev result."""
-        return Embedder(self.filter_bank, self.encoder, self.space, self.description, replace(dev), self.calibrated)
 
     def waveform(self, source: Source, sampling_rate_hz: int | None = None) -> np.ndarray:
         """Return a recording as the model takes it, float32 (samples,) at its rate; see `embed`."""

@@ -146,23 +146,15 @@ def identify(
         return Identification(ranked, None, None, scoring, NOT_CALIBRATED, (), recordings.qualities[-1])
     scores, llrs = scores_and_llrs(calibrated, model.space, recordings, rows, *trials)
     threshold = search_threshold(calibrated.card, 0.01 if false_alarm_rate is None else false_alarm_rate, count)
-    ranked = _ranked(names, scores, llrs)
-    best = ranked[0]
-    passed = best.llr is not None and best.llr >= threshold.llr
-    return Identification(
-        candidates=ranked,
-        answer=best.speaker if passed else None,
-        threshold=threshold,
-        scoring=calibrated.name,
-        undecided=None,
-        warnings=(
-            *warnings_of(calibrated, ["the probe"], recordings.qualities[-1:]),
-            *_gallery_warnings(calibrated, gallery, recordings.qualities),
-            *_tie(ranked, passed),
-            *_unmeasured(threshold),
-        ),
-        quality=recordings.qualities[-1],
+    ranked, passed = _ranked(names, scores, llrs), bool(llrs.max() >= threshold.llr)
+    warnings = (
+        *warnings_of(calibrated, ["the probe"], recordings.qualities[-1:]),
+        *_gallery_warnings(calibrated, gallery, recordings.qualities),
+        *_tie(ranked, passed),
+        *_unmeasured(threshold),
     )
+    answer = ranked[0].speaker if passed else None
+    return Identification(ranked, answer, threshold, calibrated.name, None, warnings, recordings.qualities[-1])
 
 
 def _embed(

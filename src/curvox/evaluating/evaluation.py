@@ -43,9 +43,6 @@ from curvox.evaluating.trial_parts import By, breakdowns_of, worst_trials
 from curvox.metrics import DEFAULT_POINTS, DEFAULT_RATES, OperatingPoint
 from curvox.metrics import evaluate as figures_of
 
-WORST_SHOWN = 10
-"""Trials of each class that an evaluation names as the worst."""
-
 
 def evaluate(
     model: Embedder | str | Path,
@@ -94,11 +91,9 @@ def evaluate(
         AudioError: recordings cannot be used; all of them are counted, the first 20 named.
     """
     read_back_end(back_end, scorer)
-    listed = trials if isinstance(trials, TrialList) else read_trials(trials, style="voxceleb")
     if isinstance(enrolments, (str, Path)):
         enrolments = read_enrolments(enrolments, style="kaldi")
-    data = Path(corpus) if isinstance(corpus, (str, Path)) else None
-    whole = corpus if isinstance(corpus, Corpus) else _corpus(model, data)
+    listed, whole, data = _read(model, trials, corpus)
     system = open_system(model, whole, [listed], enrolments=enrolments, data=data, device=device, progress=progress)
     scored = system.score(
         listed,
@@ -210,16 +205,13 @@ def evaluate_scored(
         resamples=resamples,
         seed=seed,
     )
-    worst = ()
-    if evaluation.eer is not None:
-        at = evaluation.eer.threshold
-        worst = worst_trials(trials, judged, corpus, threshold=at, count=WORST_SHOWN, enrolments=enrolments)
+    at = evaluation.eer and evaluation.eer.threshold
     report = EvaluationReport(
         scoring=scored.facts,
         trials=_facts(trials, corpus),
         evaluation=evaluation,
         breakdowns=tuple(Breakdown(title, tuple(masks)) for title, masks in breakdowns.items()),
-        worst=worst,
+        worst=() if at is None else worst_trials(trials, judged, corpus, threshold=at, enrolments=enrolments),
         notes=scored.notes,
         command=command,
     )
@@ -264,12 +256,19 @@ def scores_from_file(
     return ScoredTrials(trials, corpus, scores, scores if llrs else None, enrolments, facts)
 
 
-def _corpus(model: Embedder | str | Path, data: Path | None) -> Corpus:
-    if isinstance(model, Embedder):
-        if data is None:
-            raise InputError("a model without its run names no corpus: give the corpus of the trials")
-        return read_corpus(data, check_files=False)
-    return corpus_of(Path(model), data)
+def _read(
+    model: Embedder | str | Path, trials: TrialList | str | Path, corpus: Corpus | str | Path | None
+) -> tuple[TrialList, Corpus, Path | None]:
+    """Return the trials, their corpus, and its path where that was given."""
+    listed = trials if isinstance(trials, TrialList) else read_trials(trials, style="voxceleb")
+    if isinstance(corpus, Corpus):
+        return listed, corpus, None
+    data = None if corpus is None else Path(corpus)
+    if not isinstance(model, Embedder):
+        return listed, corpus_of(Path(model), data), data
+    if data is None:
+        raise InputError("a model without its run names no corpus: give the corpus of the trials")
+    return listed, read_corpus(data, check_files=False), data
 
 
 def _facts(trials: TrialList, corpus: Corpus) -> TrialFacts:
@@ -316,9 +315,7 @@ def calibrate(
     run, settings = Path(run), settings or CardSettings()
     chosen, folder = read_back_end(back_end, scorer), model_folder(run)
     require_new_card(folder, overwrite=overwrite)
-    listed = trials if isinstance(trials, TrialList) else read_trials(trials, style="voxceleb")
-    data = Path(corpus) if isinstance(corpus, (str, Path)) else None
-    whole = corpus if isinstance(corpus, Corpus) else corpus_of(run, data)
+    listed, whole, data = _read(run, trials, corpus)
     listed.check_against(whole)
     # An earlier card is about to be replaced; a damaged or foreign one must not stand in its way.
     model = load_embedder(run, device=device, with_card=False)

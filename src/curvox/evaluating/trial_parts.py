@@ -80,7 +80,7 @@ def _masks(column: str, trials: TrialList, corpus: Corpus, enrolments: Enrolment
         return {value or "unnamed": (left == value) & (right == value) for value in values}
     if column == DURATION:
         left = right = np.minimum(left, right)
-    masks = breakdown_masks({_words(column): (left, right)}, [_words(column)], bins={_words(DURATION): DURATION_BINS})
+    masks = breakdown_masks(_words(column), left, right, edges=DURATION_BINS if column == DURATION else None)
     if column != SESSION_GAP:
         return masks
     if trials.labels is None:

@@ -117,7 +117,8 @@ class _Part:
 
     def where(self, kept: NDArray[np.bool_]) -> _Part:
         """Return the part of the trials that ``kept`` marks."""
-        return _Part(*(None if column is None else column[kept] for column in vars(self).values()))
+        kept_of: dict[str, Any] = {name: None if of is None else of[kept] for name, of in vars(self).items()}
+        return _Part(**kept_of)
 
 
 def evaluate(
@@ -204,16 +205,12 @@ def _evaluate_part(part: _Part, settings: _Settings) -> Evaluation:
         weighed = weighed_trials(part.scores, part.labels, part.weights, enrolment, test, speakers, settings.choice)
         replicates = replicate(weighed, resamples=settings.resamples, seed=settings.seed)
         figures = tuple(replace(figure, interval=replicates.interval(figure.key, settings.level)) for figure in figures)
-    by_key = {figure.key: figure for figure in figures}
     histogram = score_histogram(trials)
     same_recording = 0 if part.same is None else int(part.same.sum())
     health = health_of_sorted(trials, histogram, same_recording=same_recording, distinct=part.distinct)
     return Evaluation(
         **record,
-        eer=Eer(*_found(by_key["eer"])),
-        min_dcf=tuple(
-            DetectionCost.at(point, *_found(by_key[f"min_dcf:{point_key(point)}"])) for point in settings.choice.points
-        ),
+        **_leading_figures(figures, settings.choice.points),
         tied_share=health.tied_share,
         det=det_curve(corners_of_sorted(trials)),
         resamples=settings.resamples,
@@ -226,10 +223,13 @@ def _evaluate_part(part: _Part, settings: _Settings) -> Evaluation:
     )
 
 
-def _found(figure: Figure) -> tuple[float, float, Interval | None]:
-    """Return value, threshold and interval of a figure that one threshold belongs to."""
-    assert figure.threshold is not None
-    return figure.value, figure.threshold, figure.interval
+def _leading_figures(figures: Sequence[Figure], points: Sequence[OperatingPoint]) -> dict[str, Any]:
+    """Return the equal error rate and the lowest costs, in their own kinds of record."""
+    found = {figure.key: (figure.value, figure.threshold, figure.interval) for figure in figures}
+    costs: list[Any] = [found[f"min_dcf:{point_key(point)}"] for point in points]
+    rate: Any = found["eer"]
+    costs = [DetectionCost.at(point, *cost) for point, cost in zip(points, costs, strict=True)]
+    return {"eer": Eer(*rate), "min_dcf": tuple(costs)}
 
 
 def _too_small(targets: int, non_targets: int, speakers: int, eer: float) -> str | None:

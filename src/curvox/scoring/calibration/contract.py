@@ -335,17 +335,8 @@ def cross_fit(
 
     ``fit`` goes from a mask of trials (T,) to a calibration, ``apply`` from that and a mask to likelihood ratios.
     """
-    require_name(across_folds, ACROSS_FOLDS, "way with trials across folds")
-    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:
-        raise InputError(f"folds must be a whole number of at least 2, got {folds!r}")
-    if across_folds == "fit" and folds < 3:
-        raise InputError('across_folds="fit" leaves two folds out at once and needs at least folds=3')
+    _check_folds(folds, across_folds)
     enrolment, test, speakers = check_speakers(labels, enrolment_speakers, test_speakers)
-    if speakers < 2 * folds:
-        raise InputError(
-            f"a held-out check in {folds} folds needs at least {2 * folds} speakers, two a fold, got {speakers}; give "
-            f"more speakers{f' or take folds={speakers // 2}' if speakers >= 4 else ''}"
-        )
     fold = _deal(speakers, folds, seed)
     first, second = np.minimum(fold[enrolment], fold[test]), np.maximum(fold[enrolment], fold[test])
     llrs, used = np.full(labels.size, np.nan), np.zeros(labels.size, dtype=np.bool_)
@@ -364,8 +355,21 @@ def cross_fit(
     return HeldOut(llrs, used, int(folds), speakers, dropped, tuple(calibrations))
 
 
+def _check_folds(folds: int, across_folds: str) -> None:
+    require_name(across_folds, ACROSS_FOLDS, "way with trials across folds")
+    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:
+        raise InputError(f"folds must be a whole number of at least 2, got {folds!r}")
+    if across_folds == "fit" and folds < 3:
+        raise InputError('across_folds="fit" leaves two folds out at once and needs at least folds=3')
+
+
 def _deal(speakers: int, folds: int, seed: int) -> NDArray[np.intp]:
-    """Return (S,) the fold of each speaker, folds differing by one speaker at most."""
+    """Return (S,) the fold of each speaker, folds differing by one speaker at most, or refuse too few speakers."""
+    if speakers < 2 * folds:
+        raise InputError(
+            f"a held-out check in {folds} folds needs at least {2 * folds} speakers, two a fold, got {speakers}; give "
+            f"more speakers{f' or take folds={speakers // 2}' if speakers >= 4 else ''}"
+        )
     fold = np.empty(speakers, dtype=np.intp)
     fold[np.random.default_rng(seed).permutation(speakers)] = np.arange(speakers) % folds
     return fold

@@ -76,10 +76,6 @@ class TrialMeasure:
     summary: str
 
 
-def _smaller(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.minimum(x, y)
-
-
 def _difference(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.abs(x - y)
 
@@ -96,13 +92,13 @@ TRIAL_MEASURES = MappingProxyType(
     {
         "log_duration_min": TrialMeasure("duration_s", _smaller_log, "log of the shorter duration in seconds"),
         "log_duration_difference": TrialMeasure("duration_s", _difference_of_logs, "log of longer over shorter"),
-        "snr_db_min": TrialMeasure("snr_db", _smaller, "lower signal-to-noise ratio in dB"),
+        "snr_db_min": TrialMeasure("snr_db", np.minimum, "lower signal-to-noise ratio in dB"),
         "snr_db_difference": TrialMeasure("snr_db", _difference, "difference of the ratios in dB"),
         "log_magnitude_min": TrialMeasure("magnitude", _smaller_log, "log of the smaller embedding norm"),
         "log_magnitude_difference": TrialMeasure("magnitude", _difference_of_logs, "log of larger over smaller norm"),
-        "radius_min": TrialMeasure("radius", _smaller, "smaller hyperbolic radius"),
+        "radius_min": TrialMeasure("radius", np.minimum, "smaller hyperbolic radius"),
         "radius_difference": TrialMeasure("radius", _difference, "difference of the hyperbolic radii"),
-        "cohort_mean_min": TrialMeasure("cohort_mean", _smaller, "lower mean score against the cohort"),
+        "cohort_mean_min": TrialMeasure("cohort_mean", np.minimum, "lower mean score against the cohort"),
         "cohort_mean_difference": TrialMeasure("cohort_mean", _difference, "difference of the mean scores"),
     }
 )
