@@ -42,11 +42,11 @@ def test_radii__of_one_sphere_say_so() -> None:
 
 def test_rank_correlation__is_scipys_and_weights_repeat_items() -> None:
     rng = np.random.default_rng(1)
-    a, b, times = rng.integers(0, 6, 40), rng.normal(size=40), rng.integers(0, 4, 40)
+    a, b, times = rng.integers(0, 6, 40).astype(float), rng.normal(size=40), rng.integers(0, 4, 40)
     assert rank_correlation(a, b, np.ones(40)) == pytest.approx(spearman(a, b))
     repeated = spearman(np.repeat(a, times), np.repeat(b, times))
     assert rank_correlation(a, b, times.astype(float)) == pytest.approx(repeated)
-    assert math.isnan(rank_correlation(np.ones(5), np.arange(5), np.ones(5)))
+    assert math.isnan(rank_correlation(np.ones(5), np.arange(5.0), np.ones(5)))
     assert math.isnan(rank_correlation(a, b, np.zeros(40)))
 
 

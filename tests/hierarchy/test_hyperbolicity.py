@@ -76,7 +76,7 @@ def test_delta__of_a_tree_is_zero(seed: int) -> None:
 def test_delta__of_the_label_tree_is_zero() -> None:
     paths = planted_paths((2, 3, 2), 2)
     every = np.arange(len(paths))
-    assert four_point_delta(paths.tree_distance(every[:, None], every)) == 0
+    assert four_point_delta(paths.tree_distance(every[:, None], every).astype(float)) == 0
 
 
 @pytest.mark.parametrize("scale", [1e-3, 7.0])

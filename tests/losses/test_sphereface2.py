@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def with_centres(loss: SphereFace2, centres: Tensor, bias: float) -> SphereFace2
 
 @pytest.mark.parametrize("bias", [-3.0, 0.0, 11.0])
 @pytest.mark.parametrize("options", SETTINGS)
-def test_sphereface2__equals_a_slow_loop(options: dict[str, float], bias: float) -> None:
+def test_sphereface2__equals_a_slow_loop(options: dict[str, Any], bias: float) -> None:
     o = {"scale": 32.0, "margin": 0.2, "balance": 0.7, "exponent": 3.0} | options
     s, share = o["scale"], o["balance"]
 
@@ -65,7 +66,7 @@ def test_sphereface2__equals_a_slow_loop(options: dict[str, float], bias: float)
 
 
 @pytest.mark.parametrize("options", SETTINGS)
-def test_sphereface2__has_the_gradients_of_finite_differences(options: dict[str, float]) -> None:
+def test_sphereface2__has_the_gradients_of_finite_differences(options: dict[str, Any]) -> None:
     check_gradients(lambda dim, speakers: SphereFace2(dim, speakers, **options))
 
 
@@ -81,7 +82,7 @@ def gradient_by_bias(loss: SphereFace2, embeddings: Tensor, speakers: Tensor) ->
 
 @pytest.mark.parametrize("options", [{}, *SETTINGS, {"balance": 0.999}, {"balance": 0.5}, {"balance": 0.01}])
 @pytest.mark.parametrize("speakers", [2, 3, 4, 10, 3000, 1_000_000])
-def test_bias__starts_where_own_and_rivals_pull_equally(speakers: int, options: dict[str, float]) -> None:
+def test_bias__starts_where_own_and_rivals_pull_equally(speakers: int, options: dict[str, Any]) -> None:
     """On embeddings at right angles to every centre."""
     loss = SphereFace2(2, speakers, **options)
     with torch.no_grad():
