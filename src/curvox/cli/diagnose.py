@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curvox.cli.options import SPACE_NAMES, Overwrite, Runs, complete, either
 from curvox.errors import InputError, OutputExistsError, nearest, require_name
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 PAGE, FINDINGS = "report.html", "diagnosis.json"
 FAIL_ON = ("failure", "warning")
+SIGNATURES = (
+    "embeddings, speakers",
+    "pairs, same",
+    "pairs, different",
+    "pairs, sign",
+    "pairs without labels",
+    "triplets",
+)
 FAILED = 3
 
 _DIM, _SPEAKERS, _RECORDINGS = 64, 16, 4
@@ -29,30 +38,40 @@ _NARROWEST, _WIDEST = 60, 100
 
 def diagnose(
     target: Annotated[
-        str, typer.Argument(help="A run such as runs/x; FILE.py:NAME, a loss of your own; or a loss of the table.")
+        str, typer.Argument(help="Run, such as runs/x; FILE.py:NAME, a loss of your own; or a loss of the table.")
     ],
     data: Annotated[
-        Path | None, typer.Option(help="Corpus folder or manifest; for a run default the one it was trained on.")
+        Path | None,
+        typer.Option(help="Corpus folder or manifest; default for a run the one that it was trained on."),
     ] = None,
     takes: Annotated[
         str,
         typer.Option(
-            help='How a loss of your own is called: "embeddings, speakers", "pairs, same", "pairs, different", '
-            '"pairs, sign", "pairs without labels" or "triplets".'
+            help=f"Arguments that a loss of your own is called with: {either(tuple(map(repr, SIGNATURES)))}.",
+            autocompletion=complete(SIGNATURES),
         ),
     ] = "embeddings, speakers",
     space: Annotated[
         str | None,
-        typer.Option(help="Where a loss of your own compares: euclidean, hypersphere, poincare_ball; default flat."),
+        typer.Option(
+            help=f"Space where a loss of your own compares: {either(SPACE_NAMES)}; default euclidean.",
+            autocompletion=complete(SPACE_NAMES),
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Of the short training that a loss is probed by.")] = 80,
-    runs: Annotated[Path, typer.Option(help="Folder that the short training goes into.")] = Path("runs"),
+    steps: Annotated[
+        int, typer.Option(min=1, help="Number of steps of the short training that a loss is probed by.")
+    ] = 80,
+    runs: Runs = Path("runs"),
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for page and JSON; default RUN/diagnosis.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier diagnosis.")] = False,
+    overwrite: Overwrite = False,
     fail_on: Annotated[
-        str | None, typer.Option(help="Exit with 3 on a finding this bad: failure, or warning and worse.")
+        str | None,
+        typer.Option(
+            help="Severity of a finding to exit with 3 on: failure, or warning and worse; default none.",
+            autocompletion=complete(FAIL_ON),
+        ),
     ] = None,
 ) -> None:
     """Measure what a loss does, name the first cause of what is wrong with it, and say what to do.
@@ -88,12 +107,13 @@ def diagnose_run_folder(
     """
     from curvox.diagnosis import diagnose_run
     from curvox.evaluating import run_folder
+    from curvox.files import require_replaceable
     from curvox.training import observe_run
 
     run = run_folder(folder)
     check_run(run)
     place = output or run / "diagnosis"
-    claim(place, overwrite)
+    require_replaceable(place, {PAGE, FINDINGS}, "a diagnosis", overwrite=overwrite)
     observation = observe_run(run, data=data, console=console)
     diagnosis = diagnose_run(observation)
     print(_summary(diagnosis))
@@ -120,11 +140,12 @@ def diagnose_loss(
     """
     from curvox.diagnosis import diagnose as diagnose_batch
     from curvox.diagnosis import diagnose_run
+    from curvox.files import require_replaceable
     from curvox.training import compares_items, probe_loss, small_recipe
 
     folder = runs / f"probe-{loss.name}"
     place = output or folder / "diagnosis"
-    claim(place, overwrite)
+    require_replaceable(place, {PAGE, FINDINGS}, "a diagnosis", overwrite=overwrite)
     _claim_probe(folder, overwrite)
     embeddings, speakers = batch()
     built = loss.make(_DIM, _SPEAKERS)
@@ -153,20 +174,6 @@ def check_run(run: Path) -> None:
         raise InputError(
             f"{run} holds neither logs nor a checkpoint, so there is nothing to look at yet: wait for the first steps, "
             "or train it again"
-        )
-
-
-def claim(folder: Path, overwrite: bool) -> None:
-    """Refuse a taken output folder; only one that holds nothing but an earlier diagnosis is ever replaced."""
-    if not folder.exists():
-        return
-    if not overwrite:
-        raise OutputExistsError(f"{folder} exists already: replace it with --overwrite, or name another --output")
-    foreign = {p.name for p in folder.iterdir()} - {PAGE, FINDINGS} if folder.is_dir() else {folder.name}
-    if foreign:
-        raise OutputExistsError(
-            f"{folder} holds more than a diagnosis ({', '.join(sorted(foreign)[:5])}), so it is not replaced; "
-            "name another --output"
         )
 
 

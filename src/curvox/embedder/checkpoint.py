@@ -226,7 +226,7 @@ def write_embedder(model: Embedder, folder: Path) -> None:
     tensors_to_file(_state(model), folder / WEIGHTS)
 
 
-def load_embedder(folder: str | Path, *, device: str = "cpu", with_card: bool = True) -> Embedder:
+def load(folder: str | Path, *, device: str = "cpu", with_card: bool = True) -> Embedder:
     """Read a model folder, or a run folder, of which ``averaged`` is taken, else ``best``, else ``last``.
 
     Args:

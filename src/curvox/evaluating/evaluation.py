@@ -27,7 +27,7 @@ from curvox.embedder import (
     CardSettings,
     Embedder,
     fit_card,
-    load_embedder,
+    load,
     model_fingerprint,
     model_folder,
     require_new_card,
@@ -321,7 +321,7 @@ def calibrate(
     whole = corpus if isinstance(corpus, Corpus) else corpus_of(run, data)
     listed.check_against(whole)
     # An earlier card is about to be replaced; a damaged or foreign one must not stand in its way.
-    model = load_embedder(run, device=device, with_card=False)
+    model = load(run, device=device, with_card=False)
     fitted, _ = fit_back_end(
         chosen,
         model,

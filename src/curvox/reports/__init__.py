@@ -1,6 +1,7 @@
 """Reports: tables, figures, pages and citations. They render results and compute nothing."""
 
 from curvox.reports.citations import BIBTEX, Paper, citations_for, paper_of
+from curvox.reports.cited import papers_behind
 from curvox.reports.figures.detection import (
     accents_by_size,
     calibration_figure,
@@ -19,8 +20,9 @@ from curvox.reports.pages.diagnosis import render_diagnosis_page
 from curvox.reports.pages.evaluation import render_evaluation_page
 from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_pictures, render_hierarchy_page
 from curvox.reports.pages.page import render_page, write_page
-from curvox.reports.results import DiskPicture, Report, SystemResult
+from curvox.reports.results import DiskPicture, Report, SystemResult, system_result
 from curvox.reports.tables.bench import bench_markdown
+from curvox.reports.tables.decisions import decision_card_text, identification_text, verification_text
 from curvox.reports.tables.evaluation import (
     breakdown_table,
     comparison_latex,
@@ -48,6 +50,7 @@ __all__ = [
     "comparison_latex",
     "comparison_markdown",
     "comparison_tables",
+    "decision_card_text",
     "det_figure",
     "dev_eer_figure",
     "disk_figure",
@@ -56,10 +59,12 @@ __all__ = [
     "figures_table",
     "hierarchy_pictures",
     "histogram_figure",
+    "identification_text",
     "loss_figure",
     "markdown_table",
     "measures_table",
     "paper_of",
+    "papers_behind",
     "radius_figure",
     "render_bench_page",
     "render_corpus_page",
@@ -67,7 +72,9 @@ __all__ = [
     "render_evaluation_page",
     "render_hierarchy_page",
     "render_page",
+    "system_result",
     "terminal_table",
+    "verification_text",
     "vital_figure",
     "write_page",
 ]
