@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,11 @@ def test_name__that_is_not_there_is_an_attribute_error() -> None:
 def test_name__that_is_light_brings_no_torch(name: str) -> None:
     code = f"import sys, curvox; curvox.{name}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_train__takes_the_path_of_a_recipe_and_a_corpus(tiny_recipe_file: Path, voices: Path, tmp_path: Path) -> None:
+    with pytest.raises(curvox.CurvoxError, match="exists"):
+        curvox.train(tiny_recipe_file, tmp_path, data=voices)
+    with pytest.raises(curvox.CurvoxError, match="nowhere"):
+        curvox.train(tiny_recipe_file, tmp_path / "run", data="nowhere")
+    assert not (tmp_path / "run" / "recipe.yaml").exists()

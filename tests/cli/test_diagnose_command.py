@@ -11,9 +11,10 @@ from made_up_diagnoses import healthy, sick
 
 import curvox.diagnosis
 import curvox.training
-from curvox.cli.diagnose import batch, write_diagnosis
+from curvox.cli.diagnose import batch
 from curvox.diagnosis import BatchLoss, Diagnosis, RunObservation, diagnosis_from_tree, diagnosis_tree, summary
 from curvox.losses import AMSoftmax, ContrastiveHinge
+from curvox.reports import write_diagnosis_folder
 
 
 @pytest.fixture
@@ -233,11 +234,11 @@ def test_write__leaves_the_earlier_diagnosis_when_the_new_one_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "diagnosis"
-    write_diagnosis(folder, sick(), RunObservation("x"), name="x", command="")
+    write_diagnosis_folder(folder, sick(), RunObservation("x"), name="x", command="")
     before = (folder / "report.html").read_text()
-    monkeypatch.setattr("curvox.records.to_json", lambda tree: "\ud800")
+    monkeypatch.setattr("curvox.reports.folders.to_json", lambda tree: "\ud800")
     with pytest.raises(UnicodeEncodeError):
-        write_diagnosis(folder, healthy(), RunObservation("x"), name="x", command="")
+        write_diagnosis_folder(folder, healthy(), RunObservation("x"), name="x", command="")
     assert (folder / "report.html").read_text() == before
 
 

@@ -185,8 +185,7 @@ def _write_page(plan: BenchPlan, console: Console) -> None:
     from curvox.cli.terminal import counting
     from curvox.files import replace_text
     from curvox.records import to_json
-    from curvox.reports.pages.bench import render_bench_page
-    from curvox.reports.tables.bench import bench_markdown
+    from curvox.reports import bench_markdown, render_bench_page
 
     results = read_results(plan.bench, plan.runs, plan.corpus)
     if not results.records:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from curvox.evaluating import Comparison, FinishedEvaluation
-    from curvox.reports import Report
 
 
 Runs = Annotated[
@@ -65,6 +63,7 @@ def compare(
     from curvox.evaluating import compare as compare_systems
     from curvox.evaluating import read_back_end
     from curvox.records import to_json
+    from curvox.reports import write_comparison_folder
 
     as_json = json_file == STANDARD_OUTPUT
     if markdown + latex + as_json > 1:
@@ -85,7 +84,7 @@ def compare(
     if not as_json:
         _print(comparison, "latex" if latex else "markdown" if markdown else "")
     if output is not None:
-        _write(output, comparison, finished)
+        write_comparison_folder(output, comparison, finished)
         console.print(f"tables, JSON and page: {output}", markup=False, highlight=False)
 
 
@@ -118,55 +117,3 @@ def _finished(
     options = EvalOptions(back_ends=(back_end,), data=data, resamples=resamples, device=device)
     ((folder, _),) = evaluate_lists(run, [trials], options, console)
     return read_evaluation_folder(folder)
-
-
-def _write(output: Path, comparison: Comparison, finished: Sequence[FinishedEvaluation]) -> None:
-    from curvox.files import new_folder, replace_text
-    from curvox.records import to_json
-    from curvox.reports import comparison_latex, comparison_markdown, render_page
-
-    report = _report(comparison, finished)
-
-    def write(fresh: Path) -> None:
-        for name, text in (
-            ("comparison.md", comparison_markdown(comparison)),
-            ("comparison.tex", comparison_latex(comparison)),
-            ("comparison.json", to_json(comparison.to_dict())),
-            ("report.html", render_page(report)),
-        ):
-            replace_text(fresh / name, text)
-
-    new_folder(output, write)
-
-
-def _report(comparison: Comparison, finished: Sequence[FinishedEvaluation]) -> Report:
-    """Return what the page shows: the figures of all systems, in the groups that all of them have."""
-    import shlex
-    from dataclasses import replace
-
-    from curvox.reports import Report, SystemResult
-
-    evaluations = [of.evaluation for of in finished]
-    common = [
-        name
-        for name in evaluations[0].groups
-        if all(name in of.groups and of.groups[name].eer is not None for of in evaluations)
-    ]
-    systems = tuple(
-        SystemResult(
-            system.title,
-            system.title,
-            replace(evaluation, groups={name: evaluation.groups[name] for name in common}),
-            parameters=of.report.scoring.parameters,
-            space=of.report.scoring.space,
-        )
-        for system, of, evaluation in zip(comparison.systems, finished, evaluations, strict=True)
-    )
-    folders = [f"{of.report.scoring.name}/eval/{Path(of.place).name}" for of in finished]
-    return Report(
-        title=f"{len(systems)} systems on {comparison.trials}",
-        subtitle=f"The same trials for all; each is tested against {systems[0].title}.",
-        systems=systems,
-        comparison=comparison,
-        command=shlex.join(["curvox", "compare", *folders]),
-    )

@@ -18,18 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from curvox.cli.loss_source import LossSource
-    from curvox.diagnosis import Diagnosis, RunObservation
+    from curvox.diagnosis import Diagnosis
 
-PAGE, FINDINGS = "report.html", "diagnosis.json"
 FAIL_ON = ("failure", "warning")
 SIGNATURES = (
-    "embeddings, speakers",
-    "pairs, same",
-    "pairs, different",
-    "pairs, sign",
-    "pairs without labels",
-    "triplets",
-)
+    "embeddings, speakers", "pairs, same", "pairs, different", "pairs, sign", "pairs without labels", "triplets",
+)  # fmt: skip
 FAILED = 3
 
 _DIM, _SPEAKERS, _RECORDINGS = 64, 16, 4
@@ -108,16 +102,17 @@ def diagnose_run_folder(
     from curvox.diagnosis import diagnose_run
     from curvox.evaluating import run_folder
     from curvox.files import require_replaceable
+    from curvox.reports import DIAGNOSIS_FILES, write_diagnosis_folder
     from curvox.training import observe_run
 
     run = run_folder(folder)
     check_run(run)
     place = output or run / "diagnosis"
-    require_replaceable(place, {PAGE, FINDINGS}, "a diagnosis", overwrite=overwrite)
+    require_replaceable(place, DIAGNOSIS_FILES, "a diagnosis", overwrite=overwrite)
     observation = observe_run(run, data=data, console=console)
     diagnosis = diagnose_run(observation)
     print(_summary(diagnosis))
-    write_diagnosis(place, diagnosis, observation, name=run.name, command=command)
+    write_diagnosis_folder(place, diagnosis, observation, name=run.name, command=command)
     console.print(f"page and JSON: {place}", markup=False, highlight=False)
     return diagnosis
 
@@ -141,11 +136,12 @@ def diagnose_loss(
     from curvox.diagnosis import diagnose as diagnose_batch
     from curvox.diagnosis import diagnose_run
     from curvox.files import require_replaceable
+    from curvox.reports import DIAGNOSIS_FILES, write_diagnosis_folder
     from curvox.training import compares_items, probe_loss, small_recipe
 
     folder = runs / f"probe-{loss.name}"
     place = output or folder / "diagnosis"
-    require_replaceable(place, {PAGE, FINDINGS}, "a diagnosis", overwrite=overwrite)
+    require_replaceable(place, DIAGNOSIS_FILES, "a diagnosis", overwrite=overwrite)
     _claim_probe(folder, overwrite)
     embeddings, speakers = batch()
     built = loss.make(_DIM, _SPEAKERS)
@@ -156,7 +152,7 @@ def diagnose_loss(
     observation = probe_loss(loss.make, recipe, folder, steps=steps, console=console)
     after = diagnose_run(observation)
     print(f"{loss.name}, after {steps} steps of a small encoder\n\n{_summary(after)}")
-    write_diagnosis(place, after, observation, name=loss.name, command=command)
+    write_diagnosis_folder(place, after, observation, name=loss.name, command=command)
     console.print(f"page and JSON: {place}", markup=False, highlight=False)
     return [before, after]
 
@@ -185,25 +181,6 @@ def batch() -> tuple[Tensor, Tensor]:
     speakers = torch.arange(_SPEAKERS).repeat_interleave(_RECORDINGS)
     centres = torch.randn(_SPEAKERS, _DIM, generator=generator)
     return centres[speakers] + torch.randn(len(speakers), _DIM, generator=generator), speakers
-
-
-def write_diagnosis(
-    folder: Path, diagnosis: Diagnosis, observation: RunObservation, *, name: str, command: str
-) -> None:
-    """Write page and JSON as one act, in the place of an earlier diagnosis."""
-    from curvox.diagnosis import diagnosis_tree
-    from curvox.files import replace_folder, replace_text
-    from curvox.records import to_json
-    from curvox.reports import render_diagnosis_page
-
-    page = render_diagnosis_page(diagnosis, name=name, observation=observation, command=command)
-    tree = to_json(diagnosis_tree(diagnosis, name=name))
-
-    def write(fresh: Path) -> None:
-        replace_text(fresh / PAGE, page)
-        replace_text(fresh / FINDINGS, tree)
-
-    replace_folder(folder, write)
 
 
 def _loss(target: str, takes: str, space: str | None) -> LossSource:

@@ -155,7 +155,8 @@ def evaluate_lists(
 ) -> Iterator[tuple[Path, FinishedEvaluation]]:
     """Score every list by every back end; write and yield each evaluation when it is done."""
     from curvox.cli.terminal import stages
-    from curvox.evaluating import corpus_of, open_system, read_back_end
+    from curvox.evaluating import EVALUATION_FILES, corpus_of, open_system, read_back_end
+    from curvox.files import require_replaceable
 
     lists, models = _read_lists(trials, options)
     for text in options.back_ends:
@@ -163,7 +164,7 @@ def evaluate_lists(
     jobs = [(listed, name) for listed in lists for name in options.back_ends]
     folders = [_folder(run, listed, name, options, alone=len(jobs) == 1) for listed, name in jobs]
     for folder in folders:
-        _claim(folder, options.overwrite)
+        require_replaceable(folder, EVALUATION_FILES, "an evaluation", overwrite=options.overwrite)
     corpus = corpus_of(run, options.data)
     with stages(console) as progress:
         system = open_system(
@@ -195,7 +196,8 @@ def _evaluate_score_file(
     from curvox.cli.terminal import stages
     from curvox.corpora import read_corpus
     from curvox.errors import InputError
-    from curvox.evaluating import scores_from_file
+    from curvox.evaluating import EVALUATION_FILES, scores_from_file
+    from curvox.files import require_replaceable
 
     (lists, models), data = _read_lists(trials, options), options.data
     if len(lists) != 1:
@@ -203,7 +205,7 @@ def _evaluate_score_file(
     if data is None:
         raise InputError("scores need the corpus of their trials, for its speakers: name it with --data")
     folder = options.output or scores.with_name(f"{scores.stem}-{Path(lists[0].source).stem}")
-    _claim(folder, options.overwrite)
+    require_replaceable(folder, EVALUATION_FILES, "an evaluation", overwrite=options.overwrite)
     corpus = read_corpus(data, check_files=False)
     scored = scores_from_file(scores, lists[0], corpus, style=style, llrs=options.llrs, enrolments=models)
     with stages(console) as progress:
@@ -231,13 +233,6 @@ def _folder(run: Path, trials: TrialList, back_end: str, options: EvalOptions, *
     if options.output is None:
         return evaluation_folder(run, trials.source, back_end, options.scorer)
     return options.output if alone else options.output / evaluation_name(run, trials.source, back_end, options.scorer)
-
-
-def _claim(folder: Path, overwrite: bool) -> None:
-    from curvox.evaluating import EVALUATION_FILES
-    from curvox.files import require_replaceable
-
-    require_replaceable(folder, EVALUATION_FILES, "an evaluation", overwrite=overwrite)
 
 
 def _finish(folder: Path, scored: ScoredTrials, options: EvalOptions, progress: Progress) -> FinishedEvaluation:

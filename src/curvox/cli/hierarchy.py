@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from curvox.hierarchy import ChosenRecordings, ChosenTree, TreeMeasures
     from curvox.reports import Clip, HierarchyReport
 
-PAGE, MEASURES = "report.html", "measures.json"
-PICTURES = ("disk.svg", "dendrogram.svg", "radius.svg")
 CLIPS, CLIP_S = 60, 3.0
 FEWEST, RESAMPLES = 4, 200
 
@@ -83,13 +81,13 @@ def hierarchy(
     from curvox.files import require_replaceable
     from curvox.hierarchy import choose_recordings, tree_of
     from curvox.records import to_json
-    from curvox.reports import measures_table
+    from curvox.reports import HIERARCHY_FILES, measures_table, write_hierarchy_folder
 
     if split is not None and trials is not None:
         raise InputError("name a --split of the corpus or a list of --trials, not both")
     console = Console(stderr=True)
     folder = output or _folder(run, trials.stem if trials else split or "test")
-    require_replaceable(folder, {PAGE, MEASURES, *PICTURES}, "a label tree", overwrite=overwrite)
+    require_replaceable(folder, HIERARCHY_FILES, "a label tree", overwrite=overwrite)
     with json_output(json_file) as write_json:
         model = load(run, device=device)
         corpus = corpus_of(run, data)
@@ -103,7 +101,7 @@ def hierarchy(
             model, chosen, tree, run=run, command=command, resamples=resamples, seed=seed, console=console
         )
         clips = _clips(report, chosen.corpus, model.sampling_rate_hz, seed) if audio else {}
-        write_hierarchy(folder, report, clips)
+        write_hierarchy_folder(folder, report, clips)
         write_json(to_json(report.measures.to_dict()))
     if json_file != STANDARD_OUTPUT:
         Console().print(measures_table(report.measures))
@@ -177,23 +175,6 @@ def _measured(
             progress=progress,
         )
     return model, points, measures
-
-
-def write_hierarchy(folder: Path, report: HierarchyReport, clips: Mapping[str, Clip]) -> None:
-    """Write page, pictures and JSON as one act, in the place of an earlier one."""
-    from curvox.files import replace_folder, replace_text
-    from curvox.records import to_json
-    from curvox.reports import hierarchy_pictures, render_hierarchy_page
-
-    page = render_hierarchy_page(report, clips=clips)
-    pictures = hierarchy_pictures(report)
-    measures = to_json(report.measures.to_dict())
-
-    def write(fresh: Path) -> None:
-        for name, text in {PAGE: page, MEASURES: measures, **pictures}.items():
-            replace_text(fresh / name, text)
-
-    replace_folder(folder, write)
 
 
 def _folder(run: Path, name: str) -> Path:

@@ -11,15 +11,8 @@ TRIAL_STYLES = ("voxceleb", "kaldi", "cnceleb", "nist", "nist_key")
 ENROLMENT_STYLES = ("kaldi", "cnceleb", "nist")
 CORPUS_FORMATS = ("tsv", "csv", "folders", "kaldi", "lhotse", "shards")
 PUBLISHED_CORPORA = (
-    "voxceleb1",
-    "voxceleb2",
-    "cnceleb1",
-    "cnceleb2",
-    "librispeech",
-    "vctk",
-    "audiomnist",
-    "speech_commands",
-)
+    "voxceleb1", "voxceleb2", "cnceleb1", "cnceleb2", "librispeech", "vctk", "audiomnist", "speech_commands",
+)  # fmt: skip
 BACK_END_NAMES = ("plain", "mean_subtraction", "s_norm", "as_norm", "plda")
 SCORER_NAMES = ("cosine", "euclidean", "hyperbolic", "distance")
 ENROLMENT_WAYS = ("spherical_mean", "einstein_midpoint", "frechet_mean", "score_mean")

@@ -13,6 +13,13 @@ from curvox.reports.figures.detection import (
     loss_figure,
 )
 from curvox.reports.figures.vitals import distance_figure, radius_figure, vital_figure
+from curvox.reports.folders import (
+    DIAGNOSIS_FILES,
+    HIERARCHY_FILES,
+    write_comparison_folder,
+    write_diagnosis_folder,
+    write_hierarchy_folder,
+)
 from curvox.reports.pages.bench import render_bench_page
 from curvox.reports.pages.clips import Clip, clips_of
 from curvox.reports.pages.corpus import render_corpus_page
@@ -35,6 +42,8 @@ from curvox.reports.tables.tables import markdown_table, terminal_table
 
 __all__ = [
     "BIBTEX",
+    "DIAGNOSIS_FILES",
+    "HIERARCHY_FILES",
     "Clip",
     "DiskPicture",
     "HierarchyReport",
@@ -76,5 +85,8 @@ __all__ = [
     "terminal_table",
     "verification_text",
     "vital_figure",
+    "write_comparison_folder",
+    "write_diagnosis_folder",
+    "write_hierarchy_folder",
     "write_page",
 ]

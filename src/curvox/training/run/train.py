@@ -117,18 +117,18 @@ def train(
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
     keep_freed_memory()
     cache = Path(cache or folder.parent / ".cache")
-    data = data_for(recipe, build, prepare, cache=cache, progress=decoding_progress)
-    _report_unreadable(data, console)
+    prepared = data_for(recipe, build, prepare, cache=cache, progress=decoding_progress)
+    _report_unreadable(prepared, console)
     augmenter = augmentation.open(
         sampling_rate_hz=recipe.data.sampling_rate_hz, seed=recipe.seed, cache=cache, progress=decoding_progress
     )
-    module = _build_module(recipe, data, trainer, augmenter, start, build, folder)
+    module = _build_module(recipe, prepared, trainer, augmenter, start, build, folder)
     checkpoints.model = module.embedder
     if trainer.is_global_zero and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / "recipe.yaml", dump_recipe(recipe))
-    bad_files = BadFiles(folder / BAD_FILES, data.recordings, recipe.data.allowed_bad_share)
-    for bad in data.unreadable if trainer.is_global_zero else ():
+    bad_files = BadFiles(folder / BAD_FILES, prepared.recordings, recipe.data.allowed_bad_share)
+    for bad in prepared.unreadable if trainer.is_global_zero else ():
         bad_files.add(bad)
     started = time.monotonic()
     if resume and not resumes:
