@@ -37,9 +37,11 @@ def test_name__that_is_light_brings_no_torch(name: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
-def test_train__takes_the_path_of_a_recipe_and_a_corpus(tiny_recipe_file: Path, voices: Path, tmp_path: Path) -> None:
+def test_train__takes_the_path_of_a_recipe_and_a_corpus(
+    tiny_recipe_file: Path, tiny_run: Path, voices: Path, tmp_path: Path
+) -> None:
     with pytest.raises(curvox.CurvoxError, match="exists"):
-        curvox.train(tiny_recipe_file, tmp_path, data=voices)
+        curvox.train(tiny_recipe_file, tiny_run, data=voices)
     with pytest.raises(curvox.CurvoxError, match="nowhere"):
         curvox.train(tiny_recipe_file, tmp_path / "run", data="nowhere")
     assert not (tmp_path / "run" / "recipe.yaml").exists()
