@@ -26,7 +26,7 @@ import torch
 from measuring import setting
 from rich.console import Console
 
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.files import settle_folder
 from curvox.testing.voices import synthesise_corpus
 from curvox.training import Recipe, recipe_from, train
@@ -132,7 +132,7 @@ def _check(run: Path, notes: Path, kept: int, tally: Tally, ended: bool) -> int:
     stands_at = 0
     if (run / "last").exists():
         stands_at = read_training_state(run / "last")["global_step"]
-        load_embedder(run / "last")
+        load(run / "last")
     assert stands_at >= kept, f"the checkpoint went back from step {kept} to {stands_at}"
     if not ended and notes.exists():
         begun = int(notes.read_text().split()[-1])

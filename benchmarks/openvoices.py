@@ -24,10 +24,9 @@ from pathlib import Path
 
 from measuring import machine
 
-from curvox.cli.demo import system_of
 from curvox.evaluating import read_evaluation_folder
 from curvox.metrics import Figure, OperatingPoint
-from curvox.reports import SystemResult, markdown_table
+from curvox.reports import SystemResult, markdown_table, system_result
 
 LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl")
 AUGMENTED = ("am_20_epochs", "am_augmented", "ham_augmented")
@@ -97,7 +96,7 @@ def _call(command: list[str], log: Path, jobs: int) -> None:
 def _systems(run: Path) -> tuple[SystemResult, SystemResult]:
     """Plain, and with AS-norm."""
     plain, normed = (read_evaluation_folder(run / "eval" / name) for name in ("test", f"test-{AS_NORM}"))
-    system = system_of(run, plain.report.evaluation)
+    system = system_result(run, plain.report.evaluation)
     if run.name in VARIANTS:
         system = replace(system, title=f"{system.title}, {VARIANTS[run.name]}")
     evaluation, name, title = normed.report.evaluation, f"{system.name}-{AS_NORM}", f"{system.title}, AS-norm"

@@ -51,7 +51,7 @@ COMMANDS: dict[str, tuple[str, str, int]] = {
     "data check": ("data check {corpus} --threads 1 --json {out}.json", "{out}.json", 0),
     "data convert, csv": ("data convert {corpus} -o {out}.csv", "{out}.csv", 0),
     "data convert, kaldi": ("data convert {corpus} -o {out} --to kaldi", "{out}", 0),
-    "data shard": ("data shard {corpus} -o {out} --shard-mb 0.5 --workers 1 --seed 3", "{out}", 0),
+    "data shard": ("data shard {corpus} -o {out} --shard-mb 0.5 --threads 1 --seed 3", "{out}", 0),
     "train": ("train {recipe} --data {corpus} --runs {out} --name trained", "{out}/trained", 0),
     "train, pairs": (
         "train {recipe} --data {corpus} --runs {out} --name pairs -s 'loss={{name: triplet, mining: hardest}}'"
@@ -78,8 +78,8 @@ COMMANDS: dict[str, tuple[str, str, int]] = {
         1,
     ),
     "embed": ("embed {run} {recordings} -o {out}.npz", "{out}.npz", 0),
-    "verify, kept card": ("verify {run} {a} {b} --json", STDOUT, 0),
-    "verify, kept card, same": ("verify {run} {a} {c} --json", STDOUT, 0),
+    "verify, kept card": ("verify {run} {a} {b} --json -", STDOUT, 0),
+    "verify, kept card, same": ("verify {run} {a} {c} --json -", STDOUT, 0),
     "calibrate": (
         "calibrate {run} --data {corpus} --trials {dev} --resamples 50 --rate far:0.2 --overwrite",
         "{run}/{card}",
@@ -95,14 +95,14 @@ COMMANDS: dict[str, tuple[str, str, int]] = {
         "{third}/{card}",
         0,
     ),
-    "verify, far": ("verify {run} {a} {b} --operating-point far:0.01 --json", STDOUT, 0),
-    "verify, bayes, several": ("verify {run} {a} {b} -e {c} --operating-point bayes:0.05 --json", STDOUT, 0),
-    "verify, prior": ("verify {run} {a} {c} --prior 0.02 --json", STDOUT, 0),
-    "verify, scorer": ("verify {run} {a} {c} --scorer cosine --json", STDOUT, 0),
-    "verify, as_norm, quality": ("verify {second} {a} {c} --json", STDOUT, 0),
-    "verify, plda": ("verify {third} {a} {b} --json", STDOUT, 0),
-    "identify": ("identify {run} {b} --gallery {gallery} --json", STDOUT, 0),
-    "identify, as_norm": ("identify {second} {c} --gallery {gallery} --false-alarm 0.2 --json", STDOUT, 0),
+    "verify, far": ("verify {run} {a} {b} --operating-point far:0.01 --json -", STDOUT, 0),
+    "verify, bayes, several": ("verify {run} {a} {b} -e {c} --operating-point bayes:0.05 --json -", STDOUT, 0),
+    "verify, prior": ("verify {run} {a} {c} --prior 0.02 --json -", STDOUT, 0),
+    "verify, scorer": ("verify {run} {a} {c} --scorer cosine --json -", STDOUT, 0),
+    "verify, as_norm, quality": ("verify {second} {a} {c} --json -", STDOUT, 0),
+    "verify, plda": ("verify {third} {a} {b} --json -", STDOUT, 0),
+    "identify": ("identify {run} {b} --gallery {gallery} --json -", STDOUT, 0),
+    "identify, as_norm": ("identify {second} {c} --gallery {gallery} --false-alarm 0.2 --json -", STDOUT, 0),
     "eval, back ends": (
         "eval {run} --data {corpus} --trials {test} --back-end plain --back-end mean_subtraction --back-end s_norm"
         " --back-end as_norm:top_k=20 --back-end plda --by gender --by corpus --resamples 50 --no-audio --output {out}",

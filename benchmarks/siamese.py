@@ -35,7 +35,7 @@ from curvox.diagnosis import (
     measured,
     title_of,
 )
-from curvox.embedder import Embedder, load_embedder
+from curvox.embedder import Embedder, load
 from curvox.errors import InputError
 from curvox.evaluating import evaluate
 from curvox.metrics import Evaluation
@@ -124,7 +124,7 @@ def _outcome(case: Case, seed: int, corpus: Corpus, arguments: argparse.Namespac
         train(recipe, folder, build=build, cache=arguments.cache)
     elif dump_recipe(read_recipe(folder / "recipe.yaml")) != dump_recipe(recipe):
         raise InputError(f"{folder} was trained by another recipe; move it away, or give another --runs")
-    model = load_embedder(folder)
+    model = load(folder)
     assert model.dev is not None
     observed = observe_run(folder, build=build, cache=arguments.cache) if seed == 1 else None
     return Outcome(

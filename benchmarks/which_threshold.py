@@ -19,7 +19,7 @@ import numpy as np
 from measuring import machine
 
 from curvox.corpora import Corpus, read_corpus, read_trials, speakers_of
-from curvox.embedder import Embedder, load_embedder
+from curvox.embedder import Embedder, load
 from curvox.metrics import (
     Interval,
     OperatingPoint,
@@ -52,7 +52,7 @@ class Scored:
 
 def main() -> None:
     arguments = _arguments()
-    model, corpus = load_embedder(arguments.run, with_card=False), read_corpus(arguments.data, check_files=False)
+    model, corpus = load(arguments.run, with_card=False), read_corpus(arguments.data, check_files=False)
     lists = {f"dev-{name}": name for name in DEV} | {f"test-{name}": name for name in TEST}
     scored = _score(model, corpus, arguments.data / "trials", ["dev", *lists])
     made = f"{date.today().isoformat()}, {machine()}; model {arguments.run.name}, scored by its own scorer."

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from curvox.cli.loss_card import SECTIONS, LossCard, parse_card, read_card
 from curvox.errors import InputError
-from curvox.losses import LOSSES
+from curvox.losses import LOSSES, LossCard, read_loss_card
+from curvox.losses.card import SECTIONS, parse_card
 from curvox.tables import Entry
 
 
@@ -32,27 +32,27 @@ def docstring_of(name: str) -> str:
 def test_card__has_every_section_in_order(name: str) -> None:
     headings = re.findall(r"^(\w[\w ]*):$", docstring_of(name), flags=re.MULTILINE)
     assert [heading for heading in headings if heading in SECTIONS] == list(SECTIONS)
-    card = read_card(LOSSES[name])
+    card = read_loss_card(LOSSES[name])
     for part in (card.title, card.formula, card.published, card.when, card.what_goes_wrong):
         assert part.strip()
 
 
 def test_card__explains_every_argument_and_no_other(name: str) -> None:
-    card = read_card(LOSSES[name])
+    card = read_loss_card(LOSSES[name])
     assert [argument.name for argument in card.arguments] == list(card.constructor)
     for argument in card.arguments:
         assert len(argument.text) >= 3, argument.name
 
 
 def test_card__shows_the_defaults_of_the_class_itself(name: str) -> None:
-    card = read_card(LOSSES[name])
+    card = read_loss_card(LOSSES[name])
     for key, parameter in inspect.signature(LOSSES.load(name)).parameters.items():
         shown = card.constructor[key]
         assert shown == "" if parameter.default is parameter.empty else ast.literal_eval(shown) == parameter.default
 
 
 def test_card__formula_fits_and_prose_holds_no_section(name: str) -> None:
-    card = read_card(LOSSES[name])
+    card = read_loss_card(LOSSES[name])
     assert max(map(len, card.formula.splitlines())) <= 110
     assert not any(re.match(r"\w[\w ]*:$", paragraph) for paragraph in card.prose)
 
@@ -126,6 +126,6 @@ def test_parse_card__leaves_what_is_missing_empty() -> None:
 
 def test_read_card__refuses_what_has_no_source() -> None:
     with pytest.raises(InputError, match="not installed"):
-        read_card(Entry("curvox.losses.nothing", "Nothing", ""))
+        read_loss_card(Entry("curvox.losses.nothing", "Nothing", ""))
     with pytest.raises(InputError, match="holds no class Nothing"):
-        read_card(Entry("curvox.losses.pairs.triplet", "Nothing", ""))
+        read_loss_card(Entry("curvox.losses.pairs.triplet", "Nothing", ""))

@@ -18,7 +18,7 @@ from tiny_recipes import change
 from torch import Tensor
 
 from curvox.corpora import read_corpus
-from curvox.embedder import load_embedder, model_fingerprint, save_embedder, write_card
+from curvox.embedder import load, model_fingerprint, save_embedder, write_card
 from curvox.errors import UnknownNameError
 from curvox.geometry import (
     SPACES,
@@ -243,7 +243,7 @@ def test_back_ends__fit_and_score(back_end: str | dict[str, Any], points: np.nda
 def test_model__is_trained_calibrated_saved_loaded_and_verifies(
     run: Path, voices: Path, two_recordings: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    model = load_embedder(run)
+    model = load(run)
     assert isinstance(model.space, SphereAndBall)
     assert model.space.describe() == DESCRIPTION
     model.calibrated = calibrate_model(model, voices)
@@ -253,7 +253,7 @@ def test_model__is_trained_calibrated_saved_loaded_and_verifies(
     folder = tmp_path / "model"
     save_embedder(model, folder)
     write_card(folder, replace(model.calibrated.card, model=model_fingerprint(folder)))
-    again = load_embedder(folder).verify(*two_recordings)
+    again = load(folder).verify(*two_recordings)
     assert (again.score, again.llr, again.same) == (said.score, said.llr, said.same)
     first, second = (torch.from_numpy(model.embed(path)).double() for path in two_recordings)
     assert said.score == pytest.approx(-float(model.space.distance(first, second)), rel=1e-6)
@@ -261,14 +261,14 @@ def test_model__is_trained_calibrated_saved_loaded_and_verifies(
 
 def test_model__of_a_space_that_is_not_registered_is_refused(run: Path) -> None:
     """A file cannot bring a class along: another process must register it first."""
-    code = f"from curvox.embedder import load_embedder\nload_embedder({str(run)!r})"
+    code = f"from curvox.embedder import load\nload({str(run)!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert 'unknown space "sphere_and_ball"' in done.stderr
 
 
 def test_tree__is_measured_and_laid_out(run: Path, voices: Path) -> None:
-    model, corpus = load_embedder(run), read_corpus(voices)
+    model, corpus = load(run), read_corpus(voices)
     utterances = tuple(sorted(set(all_trials(voices).utterances)))
     embedded = model.embed_utterances(corpus, utterances).points.astype(np.float64)
     speakers = np.unique([corpus[u].speaker for u in utterances], return_inverse=True)[1]

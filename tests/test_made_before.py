@@ -63,7 +63,7 @@ def test_decision_card__identifies_as_before(
 ) -> None:
     (made / "gallery").mkdir()
     shutil.copyfile(ENROLMENT, made / "gallery" / "test0.flac")
-    command(monkeypatch, f"identify run {TEST} --gallery gallery --json")
+    command(monkeypatch, f"identify run {TEST} --gallery gallery --json -")
     found = json.loads(capsys.readouterr().out)
     assert [candidate["speaker"] for candidate in found["candidates"]] == ["test0"]
     assert found["candidates"][0]["llr"] == pytest.approx(LLR, rel=NEAR)

@@ -1,38 +1,69 @@
 """curvox: speaker embeddings with the loss in the middle.
 
-``import curvox`` imports neither torch nor anything heavy; :func:`load` does, when it is called.
+``import curvox`` imports neither torch nor anything heavy: each name below is imported when it is first asked for.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from curvox.corpora import read_corpus, read_trials
+    from curvox.embedder import load
+    from curvox.encoders import ENCODERS
+    from curvox.errors import CurvoxError
+    from curvox.evaluating import calibrate, compare, diagnose, evaluate
+    from curvox.geometry import SPACES
+    from curvox.losses import LOSSES
+    from curvox.scoring import BACK_ENDS
+    from curvox.training import Recipe, train
 
-    from curvox.embedder import Embedder
+_HOMES = {
+    "BACK_ENDS": "scoring",
+    "ENCODERS": "encoders",
+    "LOSSES": "losses",
+    "SPACES": "geometry",
+    "CurvoxError": "errors",
+    "Recipe": "training",
+    "calibrate": "evaluating",
+    "compare": "evaluating",
+    "diagnose": "evaluating",
+    "evaluate": "evaluating",
+    "load": "embedder",
+    "read_corpus": "corpora",
+    "read_trials": "corpora",
+    "train": "training",
+}
+"""Where each name of the public face lives."""
 
-__all__ = ["load"]
-
-
-def load(folder: str | Path, *, device: str = "cpu") -> Embedder:
-    """Load a trained model: ``model.embed("a.wav")``, ``model.verify("a.wav", "b.wav")``.
-
-    Args:
-        folder: a run (``runs/x``, of which ``averaged`` is taken, else ``best``) or a model folder.
-        device: where the model computes, such as ``cpu`` or ``cuda``.
-
-    Raises:
-        CheckpointError: a file is missing, damaged or does not belong; the message names it.
-    """
-    from curvox.embedder import load_embedder
-
-    return load_embedder(folder, device=device)
+__all__ = [
+    "BACK_ENDS",
+    "ENCODERS",
+    "LOSSES",
+    "SPACES",
+    "CurvoxError",
+    "Recipe",
+    "calibrate",
+    "compare",
+    "diagnose",
+    "evaluate",
+    "load",
+    "read_corpus",
+    "read_trials",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"curvox.{_HOMES[name]}"), name)
     if name == "__version__":
         from importlib.metadata import version
 
         return version("curvox")
     raise AttributeError(f"module 'curvox' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

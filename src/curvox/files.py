@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,6 +190,30 @@ def refuse_existing(path: Path, *, or_empty: bool = False) -> None:
     """Refuse a path that exists, also as a broken link; ``or_empty`` allows an empty folder."""
     if os.path.lexists(path) and not (or_empty and path.is_dir() and not any(path.iterdir())):
         raise _exists(path)
+
+
+def require_replaceable(folder: Path, own: Collection[str], what: str, *, overwrite: bool) -> None:
+    """Refuse a taken output folder; only one that holds nothing but an earlier output is ever replaced.
+
+    Args:
+        folder: where the output goes.
+        own: names of the files that an output is made of.
+        what: an earlier output, for the message, such as "an evaluation".
+        overwrite: whether it may be replaced.
+
+    Raises:
+        OutputExistsError: the folder exists and ``overwrite`` is not set, or it holds something else too.
+    """
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise OutputExistsError(f"{folder} exists already: replace it with --overwrite, or name another --output")
+    foreign = {path.name for path in folder.iterdir()} - set(own) if folder.is_dir() else {folder.name}
+    if foreign:
+        raise OutputExistsError(
+            f"{folder} holds more than {what} ({', '.join(sorted(foreign)[:5])}), so it is not replaced; "
+            "name another --output"
+        )
 
 
 def read_bytes(path: Path, *, limit_bytes: int | None = None) -> bytes:

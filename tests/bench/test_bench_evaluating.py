@@ -12,7 +12,7 @@ from tiny_recipes import change
 
 from curvox.bench.evaluating import findings_of, last_vitals, learnt_scalars
 from curvox.diagnosis import VitalHistory
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.files import tensors_from_file
 from curvox.training import train
 
@@ -46,7 +46,7 @@ def test_learnt_scalars__are_those_of_space_lift_and_loss(tiny_tree: dict[str, A
     train(change(tiny_tree, f"loss={loss}", "training.optimizer.learning_rate=0.05"), run)
     best = tensors_from_file(run / "best" / "model.safetensors")
     last = tensors_from_file(run / "last" / "training.safetensors")
-    found = learnt_scalars(run, load_embedder(run))
+    found = learnt_scalars(run, load(run))
     assert found.keys() == {"c", "gain", "scale"}
     assert found["c"] == pytest.approx(10 ** math.tanh(float(best["space.raw_c"])), rel=1e-6)
     assert found["gain"] == pytest.approx(math.log1p(math.exp(float(best["space.lift.raw_gain"]))), rel=1e-6)
@@ -56,4 +56,4 @@ def test_learnt_scalars__are_those_of_space_lift_and_loss(tiny_tree: dict[str, A
 
 
 def test_learnt_scalars__are_none_where_nothing_is_learnt(tiny_run: Path) -> None:
-    assert learnt_scalars(tiny_run, load_embedder(tiny_run)) == {}
+    assert learnt_scalars(tiny_run, load(tiny_run)) == {}

@@ -20,7 +20,7 @@ from tiny_benches import AM, HAM, write_bench
 
 from curvox.bench import read_bench, read_record, read_results, recipe_of
 from curvox.corpora import read_corpus, read_trials
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.scoring import score_pairs
 from curvox.training import train
 
@@ -67,7 +67,7 @@ def test_cells__run_in_two_processes_on_one_folder(cells_at_once: tuple[Path, li
         assert record.tree is not None
         assert record.tree.levels == tuple(LEVELS)
         assert record.tree.measure("purity", "speaker") is not None
-        model = load_embedder(run)
+        model = load(run)
         for scored in record.lists:
             scorer = "cosine" if scored.scorer == "cosine" else None
             trials = read_trials(voices / "trials" / f"{scored.list}.txt")
@@ -155,7 +155,7 @@ def test_bench__interrupted_ends_its_processes_and_goes_on_to_the_same_end(
     record = read_record(run)
     assert record.steps == whole.steps
     assert len(record.history) == 4
-    points = [load_embedder(folder / "last").embed(next(voices.rglob("*.flac"))) for folder in (run, whole.folder)]
+    points = [load(folder / "last").embed(next(voices.rglob("*.flac"))) for folder in (run, whole.folder)]
     np.testing.assert_allclose(points[0], points[1], atol=1e-4)
 
 

@@ -163,7 +163,7 @@ def test_verify__prints_every_step_to_the_decision(
     calibrated: tuple[Path, str], two_recordings: tuple[Path, Path]
 ) -> None:
     shown = curvox("verify", calibrated[0], *two_recordings, "--operating-point", "voxsrc")
-    answer = json.loads(curvox("verify", calibrated[0], *two_recordings, "--operating-point", "voxsrc", "--json"))
+    answer = json.loads(curvox("verify", calibrated[0], *two_recordings, "--operating-point", "voxsrc", "--json", "-"))
     assert f"{answer['score']:.4f}" in shown
     assert f"{answer['llr']:+.2f}" in shown
     assert "at the prior 0.05" in shown
@@ -180,7 +180,7 @@ def test_verify__without_a_card_prints_a_score_alone(bare: Path, two_recordings:
     assert "undecided" in shown
     assert "not calibrated" in shown
     assert "LLR" not in shown
-    tree = json.loads(curvox("verify", bare, *two_recordings, "--json"))
+    tree = json.loads(curvox("verify", bare, *two_recordings, "--json", "-"))
     assert (tree["llr"], tree["same"], tree["posterior"]) == (None, None, None)
     with pytest.raises(InputError, match="curvox calibrate"):
         curvox("verify", bare, *two_recordings, "--operating-point", "voxsrc")
@@ -196,8 +196,8 @@ def test_identify__answers_from_a_folder_or_a_map(calibrated: tuple[Path, str], 
     lines = [" ".join([speaker, *(u.utterance for u in own[:2])]) for speaker, own in enrolled]
     (tmp_path / "map").write_text("\n".join(lines) + "\n")
     probe = corpus.path_of(enrolled[1][1][3])
-    by_folder = json.loads(curvox("identify", run, probe, "--gallery", tmp_path / "gallery", "--json"))
-    by_map = json.loads(curvox("identify", run, probe, "--gallery", tmp_path / "map", "--data", voices, "--json"))
+    by_folder = json.loads(curvox("identify", run, probe, "--gallery", tmp_path / "gallery", "--json", "-"))
+    by_map = json.loads(curvox("identify", run, probe, "--gallery", tmp_path / "map", "--data", voices, "--json", "-"))
     assert by_folder == by_map
     assert by_folder["threshold"]["enrolled"] == 4
     shown = curvox("identify", run, probe, "--gallery", tmp_path / "gallery", "--false-alarm", "1e-9")

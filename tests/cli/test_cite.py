@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tiny_decisions import drawn_card
 
-from curvox.cli.cite import OF_OPTIONS, OF_STAGES, cite
+from curvox.cli.cite import cite
 from curvox.embedder import CardSettings, model_fingerprint, write_card
 from curvox.errors import InputError, UnknownNameError
 from curvox.evaluating import EvaluationReport, ScoringFacts, TrialFacts
@@ -22,6 +22,7 @@ from curvox.losses import LOSSES
 from curvox.metrics import evaluate
 from curvox.records import to_json
 from curvox.reports import BIBTEX
+from curvox.reports.cited import OF_OPTIONS, OF_STAGES
 from curvox.training.data.augmenting import Augmentation
 
 Cited = Callable[..., list[str]]

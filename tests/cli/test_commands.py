@@ -22,18 +22,11 @@ def refused(result: subprocess.CompletedProcess[str], *said: str) -> None:
         assert text in result.stderr
 
 
-def test_import__brings_no_torch_and_nothing_heavy() -> None:
-    heavy = {"torch", "lightning", "lhotse", "matplotlib", "numpy", "pydantic", "typer", "rich"}
-    code = "import sys, curvox; print(*sys.modules)"
-    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not heavy & set(modules)
-
-
 def test_help__names_every_command_and_brings_no_torch() -> None:
     code = (
         "import sys, curvox.cli\nsys.argv = ['curvox', '--help']\n"
         "try:\n    curvox.cli.main()\nexcept SystemExit:\n    pass\n"
-        "print('torch' in sys.modules, 'lightning' in sys.modules)"
+        "print('torch' in sys.modules, 'numpy' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for command in ("train", "eval", "embed", "verify", "losses", "demo", "cite", "data"):

@@ -26,7 +26,7 @@ def test_command__prints_each_language_and_writes_all(
 ) -> None:
     compare(folders, resamples=10, output=tmp_path / "out")
     printed = capsys.readouterr().out
-    compare(folders, resamples=10, as_json=True)
+    compare(folders, resamples=10, json_file=Path("-"))
     tree = json.loads(capsys.readouterr().out)
     comparison = Comparison.from_dict(tree)
     for system in comparison.systems:
@@ -78,5 +78,5 @@ def test_command__finds_and_makes_evaluations_of_a_back_end_with_settings(
 def test_command__refuses_one_system_and_two_languages(folders: list[Path]) -> None:
     with pytest.raises(InputError, match="two systems or more, got 1"):
         compare(folders[:1])
-    with pytest.raises(InputError, match="one of --markdown, --latex and --json"):
-        compare(folders, latex=True, as_json=True)
+    with pytest.raises(InputError, match="one of --markdown, --latex and --json -"):
+        compare(folders, latex=True, json_file=Path("-"))

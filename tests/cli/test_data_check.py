@@ -37,7 +37,7 @@ def test_check__exits_with_0_1_and_2(corpus: Path) -> None:
     broken = curvox_here("data", "check", corpus)
     assert broken.returncode == 1
     assert "error: b/1/x.wav: " in broken.stdout
-    assert curvox_here("data", "check", corpus, "--no-audio").returncode == 0
+    assert curvox_here("data", "check", corpus, "--no-decode").returncode == 0
     assert curvox_here("data", "check", corpus, "--threads", "0").returncode == 2
     assert curvox_here("data", "check", corpus / "none").returncode == 1
 
@@ -67,18 +67,18 @@ def test_convert__goes_by_the_ending_or_by_to(corpus: Path, tmp_path: Path) -> N
     unclear = curvox_here("data", "convert", corpus, "-o", tmp_path / "x.doc")
     assert unclear.returncode == 1
     assert "name it with --to" in unclear.stderr
-    both = curvox_here("data", "convert", corpus, "-o", tmp_path / "y", "--audio", "flac", "--to", "csv")
+    both = curvox_here("data", "convert", corpus, "-o", tmp_path / "y", "--codec", "flac", "--to", "csv")
     assert "leave --to out" in both.stderr
     assert (
-        'unknown audio format "flack"'
-        in curvox_here("data", "convert", corpus, "-o", tmp_path / "y", "--audio", "flack").stderr
+        'unknown audio codec "flack"'
+        in curvox_here("data", "convert", corpus, "-o", tmp_path / "y", "--codec", "flack").stderr
     )
 
 
 def test_convert__to_flac_tells_in_its_exit_code_what_could_not_be_read(corpus: Path, tmp_path: Path) -> None:
     (corpus / "b/1/x.wav").write_bytes(b"no sound")
     done = curvox_here(
-        "data", "convert", corpus, "-o", tmp_path / "flac", "--audio", "flac", "--sampling-rate-hz", "8000"
+        "data", "convert", corpus, "-o", tmp_path / "flac", "--codec", "flac", "--sampling-rate-hz", "8000"
     )
     assert done.returncode == 1
     assert "14 utterances at 8000 Hz" in done.stdout

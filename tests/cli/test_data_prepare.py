@@ -5,13 +5,8 @@ from pathlib import Path
 import pytest
 from command_line import curvox_here
 
-from curvox.cli.data import PUBLISHED
 from curvox.corpora import PREPARATIONS
 from curvox.testing.dummies import DUMMIES
-
-
-def test_prepare__helps_with_the_names_of_the_table() -> None:
-    assert PUBLISHED.split(", ") == list(PREPARATIONS)
 
 
 @pytest.mark.parametrize("name", PREPARATIONS)

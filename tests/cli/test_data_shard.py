@@ -12,7 +12,7 @@ from curvox.testing.dummies import DUMMIES
 def test_shard__then_check_finds_no_problem(tmp_path: Path) -> None:
     folder = DUMMIES.load("cnceleb1")(tmp_path / "CN-Celeb_flac")
     curvox_here("data", "prepare", "cnceleb1", folder, "-o", folder)
-    command = ("data", "shard", folder, "-o", tmp_path / "shards", "--shard-mb", "0.1", "--workers", "1")
+    command = ("data", "shard", folder, "-o", tmp_path / "shards", "--shard-mb", "0.1", "--threads", "1")
     written = curvox_here(*command)
     assert written.returncode == 0, written.stderr
     assert "16 recordings in " in written.stdout

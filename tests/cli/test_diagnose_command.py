@@ -11,10 +11,10 @@ from made_up_diagnoses import healthy, sick
 
 import curvox.diagnosis
 import curvox.training
-from curvox.cli.diagnose import batch, claim, write_diagnosis
+from curvox.cli.diagnose import batch
 from curvox.diagnosis import BatchLoss, Diagnosis, RunObservation, diagnosis_from_tree, diagnosis_tree, summary
-from curvox.errors import OutputExistsError
 from curvox.losses import AMSoftmax, ContrastiveHinge
+from curvox.reports import write_diagnosis_folder
 
 
 @pytest.fixture
@@ -115,13 +115,13 @@ def test_run__that_was_diagnosed_is_measured_again_only_when_told(run: Path, fak
     assert json.loads((run / "diagnosis" / "diagnosis.json").read_text())["healthy"] is True
 
 
-def test_output__that_holds_something_else_is_never_replaced(tmp_path: Path) -> None:
+def test_output__that_holds_something_else_is_never_replaced(run: Path, fakes: Fakes, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(OutputExistsError, match=r"more than a diagnosis \(thesis.tex\)"):
-        claim(tmp_path, overwrite=True)
-    with pytest.raises(OutputExistsError, match="more than a diagnosis"):
-        claim(tmp_path / "thesis.tex", overwrite=True)
-    claim(tmp_path / "new", overwrite=False)
+    for place in (tmp_path, tmp_path / "thesis.tex"):
+        complaint = curvox_here("diagnose", run, "-o", place, "--overwrite").stderr
+        assert "more than a diagnosis (" in complaint
+        assert "thesis.tex" in complaint
+    assert fakes.calls == []
 
 
 @pytest.mark.parametrize(
@@ -234,11 +234,11 @@ def test_write__leaves_the_earlier_diagnosis_when_the_new_one_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "diagnosis"
-    write_diagnosis(folder, sick(), RunObservation("x"), name="x", command="")
+    write_diagnosis_folder(folder, sick(), RunObservation("x"), name="x", command="")
     before = (folder / "report.html").read_text()
-    monkeypatch.setattr("curvox.records.to_json", lambda tree: "\ud800")
+    monkeypatch.setattr("curvox.reports.folders.to_json", lambda tree: "\ud800")
     with pytest.raises(UnicodeEncodeError):
-        write_diagnosis(folder, healthy(), RunObservation("x"), name="x", command="")
+        write_diagnosis_folder(folder, healthy(), RunObservation("x"), name="x", command="")
     assert (folder / "report.html").read_text() == before
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from curvox.cli.eval import evaluate_run
 from curvox.corpora import make_trials, read_corpus, read_scores, read_trials, write_trials
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.errors import InputError, OutputExistsError, UnknownNameError
 from curvox.evaluating import read_evaluation_folder
 from curvox.metrics import equal_error_rate
@@ -63,7 +63,7 @@ def test_eval__figures_are_those_of_the_scores_it_wrote(evaluated: Path, voices:
 
 
 def test_eval__plain_scores_are_those_of_pairs_of_embeddings(evaluated: Path, run: Path, voices: Path) -> None:
-    model, trials = load_embedder(run), read_trials(voices / LIST)
+    model, trials = load(run), read_trials(voices / LIST)
     points = model.embed_utterances(read_corpus(voices), trials.utterances).points
     expected = score_pairs(model.space, points, *trials.indices())
     np.testing.assert_allclose(read_scores(evaluated / "test" / "scores.txt").scores, expected, atol=1e-6)

@@ -14,13 +14,12 @@ import pytest
 from command_line import curvox_here
 from rich.console import Console
 
-from curvox.cli.hierarchy import hierarchy, make_report
-from curvox.cli.tree_choice import choose, command_line, notes_of, tree_of
+from curvox.cli.hierarchy import command_line, hierarchy, make_report
 from curvox.corpora import Corpus, Utterance, read_corpus
-from curvox.embedder import EmbeddedRecordings, Embedder, load_embedder
+from curvox.embedder import EmbeddedRecordings, Embedder, load
 from curvox.errors import CheckpointError, CorpusError, InputError, OutputExistsError, UnknownNameError
 from curvox.geometry import PoincareBall
-from curvox.hierarchy import TreeMeasures
+from curvox.hierarchy import TreeMeasures, choose_recordings, notes_of, tree_of
 
 FILES = {"report.html", "measures.json", "disk.svg", "dendrogram.svg", "radius.svg"}
 
@@ -60,7 +59,7 @@ def test_hierarchy__prints_json_alone_of_recordings_chosen_from_a_trial_list(
     trials = voices / "trials" / "test.txt"
     done = curvox_here(
         "hierarchy", run, "--trials", trials, "--levels", "speaker, session", "--utterances", "12", "--resamples", "0",
-        "--no-audio", "--json", "-o", tmp_path / "out",
+        "--no-audio", "--json", "-", "-o", tmp_path / "out",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     measures = TreeMeasures.from_dict(json.loads(done.stdout))
@@ -107,7 +106,7 @@ def test_report__of_a_learnt_curvature_that_embedding_left_on_another_device(
     run: Path, voices: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The device without values stands for a GPU: nothing can be measured there, and nothing mixes with it."""
-    model, ball = load_embedder(run), PoincareBall(learn_c=True)
+    model, ball = load(run), PoincareBall(learn_c=True)
     model.space = ball
 
     embed = model.embed_utterances
@@ -123,7 +122,7 @@ def test_report__of_a_learnt_curvature_that_embedding_left_on_another_device(
 
     monkeypatch.setattr(model, "embed_utterances", embed_there)
     monkeypatch.setattr(model, "cpu", bring_back)
-    chosen = choose(read_corpus(voices, check_files=False), split="test", trials=None, at_most=None)
+    chosen = choose_recordings(read_corpus(voices, check_files=False), split="test", trials=None, at_most=None)
     tree = tree_of(chosen, "speaker,session")
     console = Console(file=io.StringIO())
     report = make_report(model, chosen, tree, run=run, command="", resamples=0, seed=0, console=console)
@@ -167,7 +166,7 @@ def manifest(folder: Path, *rows: str, levels: str = "") -> Path:
 def test_levels__that_are_empty_are_left_out_unless_they_were_asked_for(tmp_path: Path) -> None:
     rows = [f"u{i}\tu{i}.wav\ts{i % 3}\t\ttest" for i in range(6)]
     corpus = read_corpus(manifest(tmp_path, *rows, levels="gender, speaker"), check_files=False)
-    chosen = choose(corpus, split="test", trials=None, at_most=None)
+    chosen = choose_recordings(corpus, split="test", trials=None, at_most=None)
     tree = tree_of(chosen, None)
     assert tree.paths.levels == ("speaker",)
     assert tree.left_out == ("gender",)
@@ -178,11 +177,11 @@ def test_levels__that_are_empty_are_left_out_unless_they_were_asked_for(tmp_path
 def test_choose__spreads_over_speakers_and_refuses_one(tmp_path: Path) -> None:
     rows = [f"u{i}\tu{i}.wav\t{'a' if i < 10 else 'b'}\tf\ttest" for i in range(12)]
     corpus = read_corpus(manifest(tmp_path, *rows, "d\td.wav\tc\tf\tdev"), check_files=False)
-    chosen = choose(corpus, split="test", trials=None, at_most=5)
+    chosen = choose_recordings(corpus, split="test", trials=None, at_most=5)
     assert sorted(corpus[name].speaker for name in chosen.utterances) == ["a", "a", "a", "b", "b"]
     assert chosen.of_how_many == 12
     with pytest.raises(InputError, match="at least 4 recordings of 2 speakers"):
-        choose(corpus, split="dev", trials=None, at_most=None)
+        choose_recordings(corpus, split="dev", trials=None, at_most=None)
 
 
 def test_choose__draws_recordings_of_a_sorted_manifest() -> None:
@@ -195,12 +194,12 @@ def test_choose__draws_recordings_of_a_sorted_manifest() -> None:
         for k in range(5)
     )
     corpus = Corpus(Path(), tuple(ordered), "sorted")
-    few, many = (choose(corpus, split="test", trials=None, at_most=n, seed=1) for n in (15, 120))
+    few, many = (choose_recordings(corpus, split="test", trials=None, at_most=n, seed=1) for n in (15, 120))
     assert len({corpus[name].speaker for name in few.utterances}) == 15
     assert {corpus[name].language for name in few.utterances} == {"ar", "en", "zh"}
     assert len({name.rsplit("-", 1)[0] for name in many.utterances}) > 45
-    assert many.utterances == choose(corpus, split="test", trials=None, at_most=120, seed=1).utterances
-    assert many.utterances != choose(corpus, split="test", trials=None, at_most=120, seed=2).utterances
+    assert many.utterances == choose_recordings(corpus, split="test", trials=None, at_most=120, seed=1).utterances
+    assert many.utterances != choose_recordings(corpus, split="test", trials=None, at_most=120, seed=2).utterances
     (said,) = notes_of(few, tree_of(few, "language,speaker"), seed=1)
     assert "15 of 300 recordings were taken, drawn with seed 1, one each of 15 of the 30 speakers; the other" in said
     (said,) = notes_of(many, tree_of(many, "language,speaker"), seed=1)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from curvox.cli.loss_card import read_card
-from curvox.losses import LOSSES
+from curvox.losses import LOSSES, read_loss_card
 from curvox.reports import paper_of
 
 CURVOX = Path(sys.executable).with_name("curvox")
@@ -55,7 +54,7 @@ def test_losses__prints_the_whole_card(
     name: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    card = read_card(LOSSES[name])
+    card = read_loss_card(LOSSES[name])
     text = shown(capsys, name)
     for line in card.formula.splitlines():
         assert f"  {line}".rstrip() in text
@@ -75,7 +74,7 @@ def test_losses__shows_a_card_that_the_class_keeps(capsys: pytest.CaptureFixture
 
 def test_losses__folds_prose_but_no_formula_in_a_narrow_terminal() -> None:
     text = curvox("losses", "h_softmax", columns=50).stdout
-    formula = read_card(LOSSES["h_softmax"]).formula.splitlines()
+    formula = read_loss_card(LOSSES["h_softmax"]).formula.splitlines()
     assert max(map(len, formula)) > 50
     assert all(f"  {line}" in text for line in formula)
     folded = [line for line in text.splitlines() if line.strip() not in formula]

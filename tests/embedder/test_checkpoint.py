@@ -10,7 +10,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from curvox.audio import FilterBank
-from curvox.embedder import DevResult, Embedder, load_embedder, save_embedder
+from curvox.embedder import DevResult, Embedder, load, save_embedder
 from curvox.encoders.ecapa_tdnn import ECAPATDNN
 from curvox.errors import CheckpointError, InputError, OutputExistsError
 from curvox.geometry import create_space
@@ -43,7 +43,7 @@ def test_model__survives_its_folder(space, tmp_path: Path, two_recordings: tuple
     for parameter in model.space.parameters():
         torch.nn.init.constant_(parameter, -1.5)
     save_embedder(model, tmp_path / "m")
-    back = load_embedder(tmp_path / "m")
+    back = load(tmp_path / "m")
     assert back.space.describe() == model.space.describe()
     assert back.dev == model.dev
     assert back.description == model.description
@@ -62,44 +62,44 @@ def folder(tiny_run: Path, tmp_path: Path) -> Path:
 
 
 def test_load__takes_the_best_of_a_run(tiny_run: Path) -> None:
-    run, best = load_embedder(tiny_run), load_embedder(tiny_run / "best")
+    run, best = load(tiny_run), load(tiny_run / "best")
     torch.testing.assert_close(run.state_dict(), best.state_dict(), rtol=0, atol=0)
 
 
 def test_load__finds_the_previous_folder_after_a_crash(folder: Path) -> None:
     folder.rename(folder.with_name(".model.previous"))
-    assert load_embedder(folder).dev is not None
+    assert load(folder).dev is not None
 
 
 def test_load__works_from_inside_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    assert load_embedder(".").dev is not None
+    assert load(".").dev is not None
 
 
 def test_load__refuses_a_run_whose_best_is_incomplete(tiny_run: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_run, tmp_path / "run")
     (tmp_path / "run" / "best" / "model.yaml").unlink()
     with pytest.raises(CheckpointError, match=r"best has no model\.yaml"):
-        load_embedder(tmp_path / "run")
+        load(tmp_path / "run")
 
 
 def test_load__refuses_a_device_that_is_not_there(folder: Path) -> None:
     with pytest.raises(InputError, match='device "nonsense"'):
-        load_embedder(folder, device="nonsense")
+        load(folder, device="nonsense")
 
 
 def test_load__refuses_a_missing_file(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"has model\.yaml but no model\.safetensors"):
-        load_embedder(folder)
+        load(folder)
 
 
 def test_load__refuses_a_folder_that_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(CheckpointError, match=r"holds no model.*found notes\.txt"):
-        load_embedder(tmp_path)
+        load(tmp_path)
     with pytest.raises(CheckpointError, match="is not a folder"):
-        load_embedder(tmp_path / "nothing")
+        load(tmp_path / "nothing")
 
 
 def change_card(folder: Path, **changes) -> None:
@@ -124,7 +124,7 @@ def change_card(folder: Path, **changes) -> None:
 def test_load__refuses_a_description_it_does_not_know(folder: Path, changes: dict, said: str) -> None:
     change_card(folder, **changes)
     with pytest.raises(CheckpointError) as caught:
-        load_embedder(folder)
+        load(folder)
     assert said in str(caught.value)
     assert "model." in str(caught.value)
 
@@ -132,7 +132,7 @@ def test_load__refuses_a_description_it_does_not_know(folder: Path, changes: dic
 def test_load__refuses_yaml_that_would_make_objects(folder: Path) -> None:
     (folder / "model.yaml").write_text("!!python/object/apply:os.system ['true']")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_embedder(folder)
+        load(folder)
 
 
 def test_load__refuses_foreign_missing_and_misshapen_tensors(folder: Path) -> None:
@@ -141,17 +141,17 @@ def test_load__refuses_foreign_missing_and_misshapen_tensors(folder: Path) -> No
     name = "encoder.project.weight"
     save_file({**tensors, "foreign": torch.zeros(1)}, path)
     with pytest.raises(CheckpointError, match="1 foreign"):
-        load_embedder(folder)
+        load(folder)
     save_file({k: v for k, v in tensors.items() if k != name}, path)
     with pytest.raises(CheckpointError, match=f"1 tensors missing.*{name}"):
-        load_embedder(folder)
+        load(folder)
     save_file({**tensors, name: torch.zeros(3, 3)}, path)
     with pytest.raises(CheckpointError, match=f"1 of another shape.*{name}"):
-        load_embedder(folder)
+        load(folder)
 
 
 def test_load__refuses_a_truncated_file(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
-        load_embedder(folder)
+        load(folder)

@@ -19,7 +19,7 @@ from curvox.embedder import (
     DecisionCard,
     Range,
     Seen,
-    load_embedder,
+    load,
     model_fingerprint,
     outside_of_card,
     read_card,
@@ -52,8 +52,8 @@ def test_card__survives_its_file(card: DecisionCard, folder: Path) -> None:
     path = write_card(folder, card)
     assert path == folder / "decision.json"
     assert read_card(folder) == card
-    assert load_embedder(folder).calibrated is not None
-    assert load_embedder(folder, with_card=False).calibrated is None
+    assert load(folder).calibrated is not None
+    assert load(folder, with_card=False).calibrated is None
 
 
 def test_card__is_replaced_only_when_told(card: DecisionCard, folder: Path) -> None:
@@ -73,12 +73,12 @@ def test_card__of_another_model_is_refused(card: DecisionCard, folder: Path, tin
     weights = load_file(other / "model.safetensors")
     name = next(name for name in weights if name.endswith("weight"))
     save_file({**weights, name: weights[name] + 0.001}, other / "model.safetensors")
-    for read in (read_card, load_embedder):
+    for read in (read_card, load):
         with pytest.raises(CheckpointError, match="belongs to another model"):
             read(other)
     with pytest.raises(CheckpointError, match="belongs to another model"):
         write_card(other, card, overwrite=True)
-    load_embedder(other, with_card=False)
+    load(other, with_card=False)
 
 
 def test_fingerprint__is_of_what_decides_the_scores(folder: Path) -> None:
@@ -142,7 +142,7 @@ def test_card__with_anything_else_in_it_is_refused(
     change(tree)
     path.write_text(json.dumps(tree))
     with pytest.raises(CheckpointError, match=said):
-        load_embedder(folder)
+        load(folder)
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,13 @@ def test_state__of_the_back_end_belongs_to_the_card(card: DecisionCard, folder: 
         write_card(folder, with_state)
     write_card(folder, with_state, state)
     np.testing.assert_array_equal(read_state(folder, with_state)["cohort"], state["cohort"])
-    assert load_embedder(folder).calibrated is not None
+    assert load(folder).calibrated is not None
     (folder / "back_end.safetensors").write_bytes(state_bytes({"cohort": state["cohort"] + 1}) or b"")
     with pytest.raises(CheckpointError, match="does not belong"):
-        load_embedder(folder)
+        load(folder)
     (folder / "back_end.safetensors").unlink()
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_embedder(folder)
+        load(folder)
     write_card(folder, card, overwrite=True)
     assert sorted(p.name for p in folder.iterdir()) == ["decision.json", "model.safetensors", "model.yaml"]
 

@@ -14,7 +14,7 @@ from curvox.embedder import (
     DecisionCard,
     Embedder,
     choose_point,
-    load_embedder,
+    load,
 )
 from curvox.embedder.decisions import measures_of, measures_of_models
 from curvox.errors import AudioError, InputError, UnknownNameError
@@ -30,12 +30,12 @@ def card() -> DecisionCard:
 
 @pytest.fixture(scope="module")
 def plain(tiny_run: Path) -> Embedder:
-    return load_embedder(tiny_run)
+    return load(tiny_run)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["score", "quality"])
 def model(request: pytest.FixtureRequest, tiny_run: Path, voices: Path) -> Embedder:
-    model = load_embedder(tiny_run)
+    model = load(tiny_run)
     model.calibrated = calibrate_model(model, voices, quality=request.param)
     return model
 

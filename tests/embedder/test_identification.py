@@ -14,7 +14,7 @@ from curvox.embedder import (
     Identification,
     TailPoint,
     identify,
-    load_embedder,
+    load,
     read_gallery,
     search_threshold,
 )
@@ -76,7 +76,7 @@ def test_search__refuses_numbers_out_of_range(rate: float, enrolled: int, card: 
 
 @pytest.fixture(scope="module")
 def model(tiny_run: Path, voices: Path) -> Embedder:
-    plain = load_embedder(tiny_run)
+    plain = load(tiny_run)
     plain.calibrated = calibrate_model(plain, voices)
     return plain
 
@@ -125,7 +125,7 @@ def test_identify__finds_the_recording_that_is_enrolled(
 def test_identify__without_a_card_ranks_and_decides_nothing(
     tiny_run: Path, gallery: dict[str, list[Path]], voices: Path
 ) -> None:
-    plain = load_embedder(tiny_run)
+    plain = load(tiny_run)
     found = search(plain, gallery, probe_of(voices, 0), None)
     scores = [one.score for one in found.candidates]
     assert scores == sorted(scores, reverse=True)

@@ -8,7 +8,7 @@ import pytest
 from made_up_evaluations import made_up_finished as finished
 
 from curvox.corpora import read_trials
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.errors import InputError
 from curvox.evaluating import (
     FinishedEvaluation,
@@ -132,7 +132,7 @@ def test_compare__takes_evaluations_folders_runs_and_models(tiny_run: Path, voic
     expected = compare_finished([first, by_cosine], resamples=5)
     found = compare([tiny_run, tmp_path / "cosine"], trials, resamples=5)
     assert [system.differences for system in found.systems] == [system.differences for system in expected.systems]
-    whole = compare([by_cosine, load_embedder(tiny_run)], read_trials(trials), voices, resamples=5)
+    whole = compare([by_cosine, load(tiny_run)], read_trials(trials), voices, resamples=5)
     assert whole.systems[1].figures == first.evaluation.figures[:1] + tuple(
         figure for figure in first.evaluation.figures if figure.key.startswith("min_dcf")
     )
@@ -141,6 +141,6 @@ def test_compare__takes_evaluations_folders_runs_and_models(tiny_run: Path, voic
 
 def test_compare__asks_for_trials_where_something_is_to_be_evaluated(tiny_run: Path) -> None:
     with pytest.raises(InputError, match="needs a trial list"):
-        compare([finished("first", 1.0), load_embedder(tiny_run)])
+        compare([finished("first", 1.0), load(tiny_run)])
     with pytest.raises(InputError, match="two systems or more, got 1"):
         compare([finished("first", 1.0)])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curvox.corpora import Corpus, EnrolmentMap, TrialList, Utterance, read_corpus, read_trials, speakers_of
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.errors import InputError, UnknownNameError
 from curvox.evaluating import ScoredTrials, breakdowns_of, evaluate, evaluate_scored, parse_by
 from curvox.metrics import evaluate as metrics_of
@@ -215,7 +215,7 @@ def test_evaluate__of_a_run_in_one_line_is_every_step_of_it(tiny_run, voices):
 
 def test_evaluate__takes_models_lists_and_corpora_as_objects(tiny_run, voices):
     trials = voices / "trials" / "test.txt"
-    model, corpus, listed = load_embedder(tiny_run), read_corpus(voices), read_trials(trials)
+    model, corpus, listed = load(tiny_run), read_corpus(voices), read_trials(trials)
     found = evaluate(model, listed, corpus, resamples=0)
     same = evaluate(tiny_run, trials, voices, resamples=0)
     np.testing.assert_array_equal(found.scores, same.scores)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from curvox.corpora import EnrolmentMap, TrialList, plan_trials, read_corpus, read_trials
-from curvox.embedder import Embedder, load_embedder
+from curvox.embedder import Embedder, load
 from curvox.errors import InputError
 from curvox.evaluating import open_system
 from curvox.evaluating.back_ends import choose_cohort, embed_cohort
@@ -64,7 +64,7 @@ def test_score_plan__asks_how_several_recordings_become_one(back_end):
 
 @pytest.mark.parametrize("scorer", [None, "cosine"])
 def test_system__scores_pairs_of_recordings_embedded_alone(scorer, tiny_run, voices):
-    model, corpus = load_embedder(tiny_run), read_corpus(voices)
+    model, corpus = load(tiny_run), read_corpus(voices)
     trials = read_trials(voices / "trials" / "test.txt")
     system = open_system(tiny_run, corpus, [trials])
     points = np.stack([model.embed(corpus.path_of(name)) for name in trials.utterances])
@@ -76,7 +76,7 @@ def test_system__scores_pairs_of_recordings_embedded_alone(scorer, tiny_run, voi
 
 def test_system__of_a_model_without_a_run_has_no_cohort(tiny_run, voices):
     trials = read_trials(voices / "trials" / "test.txt")
-    system = open_system(load_embedder(tiny_run), read_corpus(voices), [trials])
+    system = open_system(load(tiny_run), read_corpus(voices), [trials])
     assert system.score(trials).facts.name == "HAM-Softmax"
     with pytest.raises(InputError, match='"s_norm" is fitted on training speakers: give the run folder'):
         system.score(trials, "s_norm")
@@ -105,7 +105,7 @@ def test_choose_cohort__refuses_none_and_one_speaker(voices):
 
 
 def test_cohort__is_kept_until_recordings_choice_or_model_change(tiny_run, voices, tmp_path, monkeypatch):
-    model, corpus = load_embedder(tiny_run), read_corpus(voices).split("train")
+    model, corpus = load(tiny_run), read_corpus(voices).split("train")
     cache = tmp_path / "eval" / "cohort.safetensors"
     embedded = []
 

@@ -14,8 +14,7 @@ import torch
 from process_runs import CutError
 from tiny_recipes import change
 
-from curvox import load
-from curvox.embedder import load_embedder, model_folder
+from curvox.embedder import load, model_folder
 from curvox.errors import RecipeError
 from curvox.files import tensors_from_file
 from curvox.metrics import equal_error_rate
@@ -77,7 +76,7 @@ def test_average__does_on_the_dev_trials_what_its_card_says(
     tree: dict[str, Any], trained: tuple[RunResult, list[dict[str, Any]]]
 ) -> None:
     result, _ = trained
-    model = load_embedder(result.folder / "averaged")
+    model = load(result.folder / "averaged")
     data = prepare_data(recipe_from(tree).data, seed=1, cache=result.folder.parent / ".cache")
     waveforms = [data.dev.waveform(item) for item in range(len(data.dev.utterances))]
     points = model.embed_recordings([lambda waveform=waveform: waveform for waveform in waveforms]).points
@@ -100,7 +99,7 @@ def test_average__is_the_model_of_its_run_and_leaves_the_others_alone(
     assert load(result.folder).dev == result.averaged
     last = read_state(result.folder / "last")["state_dict"]
     assert all(np.array_equal(tensor.numpy(), seen[-1][name]) for name, tensor in last.items())
-    assert "averaged_epochs" not in load_embedder(result.folder / "best").description["training"]
+    assert "averaged_epochs" not in load(result.folder / "best").description["training"]
 
 
 def test_average__of_a_resumed_run_is_that_of_an_uninterrupted_one(

@@ -18,7 +18,7 @@ from failing_disk import KilledError, failing_disk
 from lightning.pytorch.trainer import call
 from tiny_recipes import change
 
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.errors import CheckpointError, TrainingError, TrainingInterruptedError
 from curvox.files import settle_folder
 from curvox.training import train
@@ -150,7 +150,7 @@ def test_run__that_everything_happens_to_ends_as_one_that_nothing_happened_to(
     assert isinstance(error, TrainingInterruptedError)
     assert error.signal == signal.SIGUSR1
     fail(7, send(signal.SIGTERM), "stopped by SIGTERM after step 8", {8})
-    assert load_embedder(run / "last").dev is not None  # the end of an epoch has its dev EER
+    assert load(run / "last").dev is not None  # the end of an epoch has its dev EER
     workers = "a process that loads data is gone: .*Killed"
     fail(11, kill_workers, workers, {10, 12}, with_worker)  # two batches are there already
 
@@ -180,7 +180,7 @@ def test_run__that_is_killed_at_random_points_loses_no_more_than_the_steps_since
             stands_at = read_training_state(run / "last")["global_step"]
             assert stands_at >= kept
             assert stands_at % 2 == 0
-            assert load_embedder(run / "last")
+            assert load(run / "last")
             kept = stands_at
     assert deaths >= 3
     end = read_state(run / "last")
@@ -198,7 +198,7 @@ def test_checkpoint__is_the_old_or_the_new_one_at_whatever_operation_its_writer_
     tiny_run: Path, tmp_path: Path
 ) -> None:
     """Model and training state, of one step, after an end at each operation on the disk in turn."""
-    model, last = load_embedder(tiny_run), tmp_path / "last"
+    model, last = load(tiny_run), tmp_path / "last"
     checkpoints = FolderCheckpointIO()
     checkpoints.model = model
     weight = next(model.encoder.parameters())
@@ -221,7 +221,7 @@ def test_checkpoint__is_the_old_or_the_new_one_at_whatever_operation_its_writer_
         assert state["global_step"] in (kept, step)
         kept = state["global_step"]
         assert state["state_dict"]["w"].tolist() == [kept] * 3
-        assert float(next(load_embedder(last).encoder.parameters()).flatten()[0].detach()) == kept
+        assert float(next(load(last).encoder.parameters()).flatten()[0].detach()) == kept
         assert read_training_state(last)["global_step"] == kept
         at, cut = at + 1, disk.done > at
     assert failed >= 15

@@ -14,7 +14,7 @@ from tiny_recipes import change
 
 from curvox.corpora import Corpus, Utterance, read_corpus, speaker_labels
 from curvox.diagnosis import diagnose_run
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.errors import CheckpointError, CorpusError, InputError, RecipeError
 from curvox.losses import LevelPrototypes, create_loss
 from curvox.training import Recipe, build_model, observe_run, train
@@ -93,7 +93,7 @@ def test_run__learns_prototypes_and_keeps_them(levels_run: Path) -> None:
     assert list(labels) == ["gender", "native_language"]
     nodes = len({*labels["gender"]}) + len({*zip(*labels.values(), strict=True)})
     assert state["state_dict"][NODES].shape == (nodes, 12)
-    assert load_embedder(levels_run).space.describe()["name"] == "poincare_ball"
+    assert load(levels_run).space.describe()["name"] == "poincare_ball"
 
 
 def test_resume__equals_a_run_that_was_never_stopped(

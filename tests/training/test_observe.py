@@ -17,7 +17,7 @@ from tiny_recipes import change
 from torch import Tensor
 
 from curvox.diagnosis import RunObservation, adapt
-from curvox.embedder import Embedder, load_embedder
+from curvox.embedder import Embedder, load
 from curvox.errors import CheckpointError, TrainingError
 from curvox.files import tensors_from_file, tensors_to_file
 from curvox.losses import AbstractLoss
@@ -79,7 +79,7 @@ def test_observation__of_a_run_under_way_disturbs_nothing(
     assert seen[0].missing == {}
     assert seen[0].history is not None
     assert len(seen[0].history.epochs) == 1
-    ours, theirs = (load_embedder(folder / "last").state_dict() for folder in (tmp_path / "run", tiny_run))
+    ours, theirs = (load(folder / "last").state_dict() for folder in (tmp_path / "run", tiny_run))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
@@ -96,7 +96,7 @@ def test_observation__of_destroyed_weights_says_so(run: Path, tiny_run: Path) ->
 
 
 def test_observation__embeds_what_the_last_checkpoint_embeds(seen: RunObservation, tiny_run: Path) -> None:
-    model = load_embedder(tiny_run / "last")
+    model = load(tiny_run / "last")
     corpus = Path(str(read_recipe(tiny_run / "recipe.yaml").data.path))
     with (corpus / "manifest.tsv").open() as file:
         rows = {row["utterance"]: row for row in csv.DictReader(file, delimiter="\t")}

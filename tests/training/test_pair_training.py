@@ -11,7 +11,7 @@ import torch
 from tiny_recipes import change
 
 from curvox.corpora import read_corpus
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.errors import InputError, RecipeError
 from curvox.losses import LOSSES, AbstractLoss, create_loss
 from curvox.training import recipe_from, train
@@ -37,7 +37,7 @@ def test_losses__that_compare_items_are_known() -> None:
 def test_pair_loss__trains_on_batches_of_speakers(name: str, tiny_tree: dict[str, Any], tmp_path: Path) -> None:
     recipe = change(tiny_tree, f"loss={{name: {name}}}", "data.recordings_per_speaker=2", "training.max_steps=3")
     train(recipe, tmp_path / "run")
-    model = load_embedder(tmp_path / "run" / "last")
+    model = load(tmp_path / "run" / "last")
     assert all(torch.isfinite(weight).all() for weight in model.state_dict().values())
 
 

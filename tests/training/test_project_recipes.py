@@ -13,7 +13,7 @@ import torch
 from curvox.audio import RecordedRoomOptions
 from curvox.cli.data import join
 from curvox.corpora import prepare_corpus
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.errors import RecipeError
 from curvox.losses import create_loss
 from curvox.testing.dummies import DUMMIES, write_musan, write_rirs_noises
@@ -70,7 +70,7 @@ def test_recipe__of_the_project_takes_two_steps(path: Path, voices: Path, tmp_pa
     recipe = read_recipe(path, [f"data.path={voices}", *SMALL, *rooms])
     result = train(recipe, tmp_path / "run")
     assert result.steps == 2
-    assert load_embedder(tmp_path / "run" / "last").description["training"]["loss"]["name"] == recipe.loss["name"]
+    assert load(tmp_path / "run" / "last").description["training"]["loss"]["name"] == recipe.loss["name"]
 
 
 @pytest.mark.parametrize("path", [p for p in LITERATURE if "512" not in p.stem], ids=name_of)
@@ -80,7 +80,7 @@ def test_recipe__of_the_literature_takes_two_steps(path: Path, corpora: dict[str
     assert result.steps == 2
     # Cut short in the first epoch, which is then all that there is to average.
     if recipe.training.average_last is not None:
-        assert load_embedder(tmp_path / "run" / "averaged").description["training"]["averaged_epochs"] == [1]
+        assert load(tmp_path / "run" / "averaged").description["training"]["averaged_epochs"] == [1]
 
 
 @pytest.mark.parametrize("path", [p for p in LITERATURE if "512" in p.stem], ids=name_of)

@@ -13,7 +13,7 @@ import torch
 from tiny_recipes import change
 
 from curvox.corpora import read_corpus, read_trials
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.errors import (
     CheckpointError,
     OutputExistsError,
@@ -28,7 +28,7 @@ from curvox.training.step.module import SpeakerModule
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_embedder(folder).state_dict()
+    return load(folder).state_dict()
 
 
 def test_run__leaves_recipe_checkpoints_and_logs(tiny_run: Path, tiny_tree: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ def test_run__leaves_recipe_checkpoints_and_logs(tiny_run: Path, tiny_tree: dict
     assert read_recipe(tiny_run / "recipe.yaml") == recipe_from(tiny_tree)
     facts = json.loads((tiny_run / "run.json").read_text())
     assert facts["speakers"] == 6
-    assert facts["best"]["eer"] == load_embedder(tiny_run).dev.eer  # pyright: ignore
+    assert facts["best"]["eer"] == load(tiny_run).dev.eer  # pyright: ignore
     assert {p.name for p in (tiny_run / "best").iterdir()} == {"model.yaml", "model.safetensors"}
     assert list((tiny_run / "tensorboard").rglob("events.*"))
 
@@ -59,7 +59,7 @@ def test_dev_eer__is_what_the_checkpoint_gives_on_the_same_files(
         samples, rate = soundfile.read(path)
         soundfile.write(path, samples[::2], rate // 2)
     train(change(tiny_tree, f"data.path={folder}", "training.epochs=1"), tmp_path / "run")
-    model = load_embedder(tmp_path / "run")
+    model = load(tmp_path / "run")
     trials = read_trials(folder / "trials" / "dev.txt")
     points = model.embed_utterances(read_corpus(folder), trials.utterances).points
     assert trials.labels is not None

@@ -15,7 +15,7 @@ from tiny_recipes import change
 from torch import Tensor, nn
 
 from curvox.diagnosis import VITALS, Evidence, Finding, LiveWatch, adapt
-from curvox.embedder import load_embedder
+from curvox.embedder import load
 from curvox.errors import TrainingError
 from curvox.geometry import Hypersphere, create_space
 from curvox.training import build_model, read_vitals, recipe_from, train, with_loss
@@ -80,7 +80,7 @@ def test_watch__changes_nothing_however_often_it_looks(
     tiny_tree: dict[str, Any], tiny_run: Path, tmp_path: Path
 ) -> None:
     train(recipe_from(tiny_tree), tmp_path / "run", watch_every=1)
-    ours, theirs = (load_embedder(folder / "last").state_dict() for folder in (tmp_path / "run", tiny_run))
+    ours, theirs = (load(folder / "last").state_dict() for folder in (tmp_path / "run", tiny_run))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
@@ -130,7 +130,7 @@ def test_watch__stops_the_run_when_the_recipe_says_so(tiny_tree: dict[str, Any],
     assert "margin" in stopped.lower()  # the remedy
     assert not (tmp_path / "run" / "run.json").exists()
     assert not (tmp_path / "run" / "failure.json").exists()
-    assert load_embedder(tmp_path / "run" / "last") is not None
+    assert load(tmp_path / "run" / "last") is not None
 
 
 def test_watch__goes_on_after_a_warning(

@@ -21,7 +21,7 @@ from curvox.bench.record import COSINE, DISTANCE, TEST, RunRecord, ScoredList, w
 from curvox.bench.spec import Bench
 from curvox.corpora import Corpus, TrialList
 from curvox.diagnosis import LiveWatch, VitalHistory
-from curvox.embedder import EmbeddedRecordings, Embedder, load_embedder, model_folder
+from curvox.embedder import EmbeddedRecordings, Embedder, load, model_folder
 from curvox.evaluating import System, utterances_of
 from curvox.geometry import parameters_of_spaces
 from curvox.losses import LearntScale
@@ -108,7 +108,7 @@ def evaluate_run(
     """
     facts = read_facts(run)
     evaluated = evaluation_digest(run, trials_digest(bench.levels, corpus, lists))
-    model = load_embedder(run, device=_device(cell), with_card=False)
+    model = load(run, device=_device(cell), with_card=False)
     scored, tree = _measure(model, bench, corpus, lists, run.parent / ".cache", progress)
     vitals = read_vitals(run, read_recipe(run / "recipe.yaml"), None)
     record = RunRecord(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curvox.cli.options import Runs
 from curvox.errors import InputError, TrainingError
 
 if TYPE_CHECKING:
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
 
 def bench(
     file: Annotated[Path, typer.Argument(help="Bench file, such as benches/openvoices.yaml.")],
-    data: Annotated[Path | None, typer.Option(help="Corpus folder or manifest; else data.path of the base.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds that of the bench.")] = Path("runs"),
+    data: Annotated[Path | None, typer.Option(help="Corpus folder or manifest; default data.path of the base.")] = None,
+    runs: Runs = Path("runs"),
     jobs: Annotated[
         int | None,
-        typer.Option(help="Cells at once; default one for each GPU, without any one for each core (2 GiB each)."),
+        typer.Option(help="Number of cells at once; default one a GPU, without any one a core, of 2 GiB memory each."),
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Run these settings alone (repeat as needed).")] = None,
-    seeds: Annotated[list[int] | None, typer.Option(help="Run these seeds alone (repeat as needed).")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Setting to run alone; repeat for several, default all.")
+    ] = None,
+    seeds: Annotated[list[int] | None, typer.Option(help="Seed to run alone; repeat for several, default all.")] = None,
     cell: Annotated[
         str | None,
-        typer.Option(help="Run one cell alone, by number or name: $SLURM_ARRAY_TASK_ID, am-seed_2."),
+        typer.Option(help="Cell to run alone, by number or name: $SLURM_ARRAY_TASK_ID or am-seed_2; default all."),
     ] = None,
     list_cells: Annotated[bool, typer.Option("--list", help="Print the cells and how far they are; run none.")] = False,
     page_only: Annotated[bool, typer.Option("--page-only", help="Write the page of what is there; run none.")] = False,
@@ -101,7 +104,7 @@ def _print_cells(states: Sequence[CellState]) -> None:
 
 def _run_one(plan: BenchPlan, cell: Cell, console: Console) -> None:
     from curvox.bench import Children, run_cell, share_out
-    from curvox.cli.progress import counting
+    from curvox.cli.terminal import counting
 
     children = Children()
     with children.listening(), counting(console, f"embedding for {cell.name}") as progress:
@@ -179,11 +182,10 @@ def _write_page(plan: BenchPlan, console: Console) -> None:
 
     from curvox.bench import read_results
     from curvox.bench.leaderboard import leaderboard
-    from curvox.cli.progress import counting
+    from curvox.cli.terminal import counting
     from curvox.files import replace_text
     from curvox.records import to_json
-    from curvox.reports.pages.bench import render_bench_page
-    from curvox.reports.tables.bench import bench_markdown
+    from curvox.reports import bench_markdown, render_bench_page
 
     results = read_results(plan.bench, plan.runs, plan.corpus)
     if not results.records:

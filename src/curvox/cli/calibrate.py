@@ -7,31 +7,49 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curvox.cli.options import COHORT_RECORDINGS, BackEnd, Cohort, Device, Resamples, Scorer, TrialCorpus
+from curvox.cli.options import (
+    CALIBRATION_KINDS,
+    COHORT_RECORDINGS,
+    BackEnd,
+    Cohort,
+    Data,
+    Device,
+    Overwrite,
+    Resamples,
+    Run,
+    Scorer,
+    Seed,
+    Style,
+    complete,
+)
 
 if TYPE_CHECKING:
     from curvox.embedder import CardSettings
 
-Run = Annotated[Path, typer.Argument(help="Run or model folder, such as runs/openvoices_ham.")]
 Trials = Annotated[Path, typer.Option(help="Labelled trial list, of speakers the model was not trained on.")]
-Kind = Annotated[str, typer.Option(help="logistic, or isotonic where there are many trials.")]
+Kind = Annotated[
+    str,
+    typer.Option(
+        help="Kind of calibration: logistic, or isotonic where there are many trials.",
+        autocompletion=complete(CALIBRATION_KINDS),
+    ),
+]
 Quality = Annotated[
     bool, typer.Option("--quality", help="Let duration, noise and size of the embeddings enter (logistic only).")
 ]
-Style = Annotated[str, typer.Option(help="Of the trial list: voxceleb, kaldi, cnceleb, nist, nist_key.")]
 Rates = Annotated[
     list[str] | None,
-    typer.Option("--rate", help="Another threshold, such as far:0.005 or frr:0.02 (repeat as needed)."),
+    typer.Option("--rate", help="Further threshold, such as far:0.005 or frr:0.02; repeat for several, default none."),
 ]
-Prior = Annotated[float, typer.Option(help="Of the same speaker: where the calibration is to be best.")]
-Seed = Annotated[int, typer.Option(help="Of the folds and of the bootstrap.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier decision card.")]
+Prior = Annotated[
+    float, typer.Option(help="Prior probability of the same speaker where the calibration is to be best.")
+]
 
 
 def calibrate(
     run: Run,
     trials: Trials,
-    data: TrialCorpus = None,
+    data: Data = None,
     kind: Kind = "logistic",
     quality: Quality = False,
     back_end: BackEnd = "plain",
@@ -48,10 +66,10 @@ def calibrate(
     """Fit a calibration to labelled trials, check it on speakers it has not met, and store the decision card."""
     from rich.console import Console
 
-    from curvox.cli.decision_text import print_card
-    from curvox.cli.progress import stages
+    from curvox.cli.terminal import stages
     from curvox.corpora import read_trials
     from curvox.evaluating import calibrate as fit_and_store
+    from curvox.reports import decision_card_text
 
     settings = _settings(kind, quality, prior, rate or [], resamples, seed)
     with stages(Console(stderr=True)) as progress:
@@ -67,7 +85,7 @@ def calibrate(
             device=device,
             progress=progress,
         )
-    print_card(Console(highlight=False), made.scoring)
+    Console(highlight=False).print(decision_card_text(made.scoring))
     print(f"decision card: {made.path}")
 
 

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curvox.cli.options import BACK_END_NAMES
+from curvox.cli.options import BackEnd, Data, Device, JsonFile, Resamples, Seed
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from curvox.evaluating import Comparison, FinishedEvaluation
-    from curvox.reports import Report
 
 
 Runs = Annotated[
-    list[Path], typer.Argument(help="Runs, or folders that curvox eval wrote; the first is compared against.")
+    list[Path],
+    typer.Argument(help="Runs, or folders that curvox eval wrote; each is compared with the first."),
 ]
 Trials = Annotated[
-    Path | None, typer.Option(help="Trial list; runs that were not evaluated on it are evaluated first.")
+    Path | None,
+    typer.Option(
+        help="Trial list, on which runs are evaluated first that were not yet; default the one evaluation of each run."
+    ),
 ]
-Data = Annotated[Path | None, typer.Option(help="Corpus of the trials, for runs that are evaluated first.")]
-BackEnd = Annotated[str, typer.Option(help=f"Of the runs: {BACK_END_NAMES}.")]
 Figures = Annotated[
     list[str] | None,
-    typer.Option("--figure", help="Compare this figure: eer, min_dcf:0.01, act_dcf:0.05, cllr … (repeat for several)."),
+    typer.Option(
+        "--figure",
+        help="Figure to compare, such as eer, min_dcf:0.01, act_dcf:0.05 or cllr; repeat for several, default those "
+        "that fit in a table.",
+    ),
 ]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
-Latex = Annotated[bool, typer.Option("--latex", help="Print LaTeX for the package booktabs.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown in place of tables.")]
+Latex = Annotated[bool, typer.Option("--latex", help="Print LaTeX for the package booktabs in place of tables.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write comparison.md, .tex, .json and a page to this folder.")
+    Path | None,
+    typer.Option("--output", "-o", help="New folder for comparison.md, .tex, .json and a page; default none."),
 ]
-Resamples = Annotated[int, typer.Option(help="Of the bootstrap over speakers behind p and intervals.")]
-Seed = Annotated[int, typer.Option(help="Of the bootstrap.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda, for runs that are evaluated first.")]
 
 
 def compare(
@@ -48,7 +49,7 @@ def compare(
     figure: Figures = None,
     markdown: Markdown = False,
     latex: Latex = False,
-    as_json: Json = False,
+    json_file: JsonFile = None,
     output: Output = None,
     resamples: Resamples = 1000,
     seed: Seed = 0,
@@ -57,40 +58,45 @@ def compare(
     """Put systems side by side on the same trials, with intervals and a paired test of each against the first."""
     from rich.console import Console
 
-    from curvox.cli.progress import stages
+    from curvox.cli.terminal import STANDARD_OUTPUT, json_output, stages
     from curvox.errors import InputError, OutputExistsError
     from curvox.evaluating import compare as compare_systems
     from curvox.evaluating import read_back_end
+    from curvox.records import to_json
+    from curvox.reports import write_comparison_folder
 
+    as_json = json_file == STANDARD_OUTPUT
     if markdown + latex + as_json > 1:
-        raise InputError("print one of --markdown, --latex and --json; with --output all of them are written")
+        raise InputError("print one of --markdown, --latex and --json -; with --output all of them are written")
     if len(runs) < 2:
         raise InputError(f"a comparison needs two systems or more, got {len(runs)}")
     if output is not None and output.exists():
         raise OutputExistsError(f"{output} exists already; name another folder or move it away")
     read_back_end(back_end)
     console = Console(stderr=True)
-    finished = [_finished(run, trials, data, back_end, resamples, device, console) for run in runs]
-    with stages(console) as progress:
-        comparison = compare_systems(finished, figures=figure or (), resamples=resamples, seed=seed, progress=progress)
-    _print(comparison, "latex" if latex else "markdown" if markdown else "json" if as_json else "")
+    with json_output(json_file) as write_json:
+        finished = [_finished(run, trials, data, back_end, resamples, device, console) for run in runs]
+        with stages(console) as progress:
+            comparison = compare_systems(
+                finished, figures=figure or (), resamples=resamples, seed=seed, progress=progress
+            )
+        write_json(to_json(comparison.to_dict()))
+    if not as_json:
+        _print(comparison, "latex" if latex else "markdown" if markdown else "")
     if output is not None:
-        _write(output, comparison, finished)
+        write_comparison_folder(output, comparison, finished)
         console.print(f"tables, JSON and page: {output}", markup=False, highlight=False)
 
 
 def _print(comparison: Comparison, language: str) -> None:
     from rich.console import Console
 
-    from curvox.records import to_json
     from curvox.reports import comparison_latex, comparison_markdown, comparison_tables
 
     if language == "latex":
         print(comparison_latex(comparison), end="")
     elif language == "markdown":
         print(comparison_markdown(comparison), end="")
-    elif language == "json":
-        print(to_json(comparison.to_dict()), end="")
     else:
         for table in comparison_tables(comparison):
             Console().print(table)
@@ -111,55 +117,3 @@ def _finished(
     options = EvalOptions(back_ends=(back_end,), data=data, resamples=resamples, device=device)
     ((folder, _),) = evaluate_lists(run, [trials], options, console)
     return read_evaluation_folder(folder)
-
-
-def _write(output: Path, comparison: Comparison, finished: Sequence[FinishedEvaluation]) -> None:
-    from curvox.files import new_folder, replace_text
-    from curvox.records import to_json
-    from curvox.reports import comparison_latex, comparison_markdown, render_page
-
-    report = _report(comparison, finished)
-
-    def write(fresh: Path) -> None:
-        for name, text in (
-            ("comparison.md", comparison_markdown(comparison)),
-            ("comparison.tex", comparison_latex(comparison)),
-            ("comparison.json", to_json(comparison.to_dict())),
-            ("report.html", render_page(report)),
-        ):
-            replace_text(fresh / name, text)
-
-    new_folder(output, write)
-
-
-def _report(comparison: Comparison, finished: Sequence[FinishedEvaluation]) -> Report:
-    """Return what the page shows: the figures of all systems, in the groups that all of them have."""
-    import shlex
-    from dataclasses import replace
-
-    from curvox.reports import Report, SystemResult
-
-    evaluations = [of.evaluation for of in finished]
-    common = [
-        name
-        for name in evaluations[0].groups
-        if all(name in of.groups and of.groups[name].eer is not None for of in evaluations)
-    ]
-    systems = tuple(
-        SystemResult(
-            system.title,
-            system.title,
-            replace(evaluation, groups={name: evaluation.groups[name] for name in common}),
-            parameters=of.report.scoring.parameters,
-            space=of.report.scoring.space,
-        )
-        for system, of, evaluation in zip(comparison.systems, finished, evaluations, strict=True)
-    )
-    folders = [f"{of.report.scoring.name}/eval/{Path(of.place).name}" for of in finished]
-    return Report(
-        title=f"{len(systems)} systems on {comparison.trials}",
-        subtitle=f"The same trials for all; each is tested against {systems[0].title}.",
-        systems=systems,
-        comparison=comparison,
-        command=shlex.join(["curvox", "compare", *folders]),
-    )

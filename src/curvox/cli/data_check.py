@@ -6,11 +6,12 @@ import json
 import shlex
 import sys
 from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from curvox.cli.options import AudioRoot, Corpus, CorpusFormat, JsonFile, Threads
 
 if TYPE_CHECKING:
     from curvox.diagnosis import CorpusExamination
@@ -19,50 +20,45 @@ SHOWN = 20
 
 
 def check(
-    path: Annotated[Path, typer.Argument(help="Corpus folder or manifest.")],
-    format: Annotated[
-        str | None, typer.Option(help="tsv, csv, folders, kaldi or lhotse; default: by the files there.")
-    ] = None,
-    audio_root: Annotated[Path | None, typer.Option(help="Folder that holds recordings with absolute paths.")] = None,
-    audio: Annotated[
-        bool, typer.Option("--audio/--no-audio", help="Decode every recording, or look at manifest and files alone.")
+    path: Corpus,
+    format: CorpusFormat = None,
+    audio_root: AudioRoot = None,
+    decode: Annotated[
+        bool, typer.Option("--decode/--no-decode", help="Decode every recording, or look at manifest and files alone.")
     ] = True,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Recordings decoded at a time; default as many as processors, at most 16.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings too let the check fail.")] = False,
-    page: Annotated[Path | None, typer.Option(help="HTML file to write, with plots; default none.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="JSON file to write; default none.")] = None,
+    threads: Threads = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Let the check fail on warnings too.")] = False,
+    page: Annotated[Path | None, typer.Option(help="New HTML file to write, with plots; default none.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Validate a corpus: line by line, recording by recording, speaker by speaker.
 
     Exits with 0 when a training may start, with 1 on an error (with --strict also on a warning, or when there is no
     corpus to check), with 2 when the command was not understood. Notes never count. Of each kind of problem the first
-    20 are printed; --json lists all.
+    20 are printed; --json lists all of them.
     """
     from rich.console import Console
 
-    from curvox.cli.progress import counting
+    from curvox.cli.terminal import STANDARD_OUTPUT, counting, json_output
     from curvox.diagnosis import examination_dict, examine_corpus
     from curvox.files import new_file
     from curvox.reports import render_corpus_page
 
-    with ExitStack() as outputs:
-        files = [new_file(file) if file is not None else None for file in (page, json_file)]
+    with json_output(json_file) as write_json:
+        page_file = None if page is None else new_file(page)
         with counting(Console(stderr=True), "reading recordings") as progress:
             found = examine_corpus(
-                path, format=format, audio_root=audio_root, audio=audio, threads=threads, progress=progress
+                path, format=format, audio_root=audio_root, audio=decode, threads=threads, progress=progress
             )
-        if files[0] is not None:
+        if page_file is not None:
             command = shlex.join(["curvox", *sys.argv[1:]])
             text = render_corpus_page(found, name=path.resolve().name, command=command)
-            outputs.enter_context(files[0]).write(text.encode())
-        if files[1] is not None:
-            text = json.dumps(examination_dict(found), indent=1, allow_nan=False)
-            outputs.enter_context(files[1]).write(f"{text}\n".encode())
-    _show(found)
-    for file in (page, json_file):
-        if file is not None:
+            with page_file as file:
+                file.write(text.encode())
+        write_json(json.dumps(examination_dict(found), indent=1, allow_nan=False) + "\n")
+    if json_file != STANDARD_OUTPUT:
+        _show(found)
+        for file in filter(None, (page, json_file)):
             print(file)
     if not found.passes(strict=strict):
         raise typer.Exit(1)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from curvox.cli.options import Overwrite, Seed
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from curvox.corpora import Corpus
     from curvox.evaluating import System
-    from curvox.metrics import Evaluation
     from curvox.reports import DiskPicture, SystemResult
 
 LOSSES = ("softmax", "am_softmax", "h_softmax", "ham_softmax")
@@ -33,15 +34,15 @@ TRAINING: dict[str, Any] = {
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for corpus, runs and report.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Of corpus and training.")] = 1,
-    epochs: Annotated[int | None, typer.Option(help="Train shorter or longer than the default.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo in the folder.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for corpus, runs and report.")] = Path("demo"),
+    seed: Seed = 1,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs of each training; default 7.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make synthetic voices, train four losses, evaluate them on speakers they never heard, write a page."""
     from rich.console import Console
 
-    from curvox.cli.progress import counting
+    from curvox.cli.terminal import counting
     from curvox.corpora import read_corpus
     from curvox.reports import terminal_table
     from curvox.testing import synthesise_corpus
@@ -82,9 +83,10 @@ def _claim(output: Path, overwrite: bool) -> None:
 def _train_and_evaluate(
     loss: str, corpus: Corpus, output: Path, seed: int, epochs: int | None, console: Console
 ) -> SystemResult:
-    from curvox.cli.progress import counting, stages
+    from curvox.cli.terminal import counting, stages
     from curvox.corpora import read_trials
     from curvox.evaluating import evaluate_scored, open_system
+    from curvox.reports import system_result
     from curvox.training import recipe_from, train
 
     tree = {**TRAINING, "name": loss, "seed": seed, "loss": {"name": loss}}
@@ -100,7 +102,7 @@ def _train_and_evaluate(
         finished = evaluate_scored(system.score(trials), progress=progress)
     with console.status("laying out the Poincaré disk"):
         picture = _picture(system, seed)
-    return system_of(run, finished.evaluation, picture)
+    return system_result(run, finished.evaluation, disk=picture)
 
 
 def _picture(system: System, seed: int) -> DiskPicture:
@@ -113,29 +115,6 @@ def _picture(system: System, seed: int) -> DiskPicture:
     layout = disk_layout(system.model.space, system.recordings.points[chosen], seed=seed)
     genders, accents, speakers, sessions = zip(*(tree[names[i]] for i in chosen), strict=True)
     return DiskPicture(layout.points.numpy(), genders, accents, speakers, sessions, float(layout.stress))
-
-
-def system_of(folder: Path, evaluation: Evaluation, disk: DiskPicture | None = None) -> SystemResult:
-    """Gather what a report shows of a run."""
-    from curvox.embedder import load_embedder
-    from curvox.evaluating import run_folder, title_of
-    from curvox.reports import SystemResult
-    from curvox.training import read_facts, read_history
-
-    run = run_folder(folder)
-    model = load_embedder(folder)
-    facts = read_facts(run) if (run / "run.json").is_file() else None
-    loss = model.description.get("training", {}).get("loss", {}).get("name", "")
-    return SystemResult(
-        name=run.name,
-        title=title_of(loss) or run.name,
-        evaluation=evaluation,
-        history=read_history(run),
-        disk=disk,
-        parameters=sum(p.numel() for p in model.encoder.parameters()),
-        training_s=facts and facts.seconds,
-        space=model.space.in_words(),
-    )
 
 
 def _write_page(path: Path, systems: list[SystemResult], corpus: Corpus, seed: int) -> None:

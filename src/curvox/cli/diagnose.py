@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curvox.cli.options import SPACE_NAMES, Overwrite, Runs, complete, either
 from curvox.errors import InputError, OutputExistsError, nearest, require_name
 
 if TYPE_CHECKING:
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from curvox.cli.loss_source import LossSource
-    from curvox.diagnosis import Diagnosis, RunObservation
+    from curvox.diagnosis import Diagnosis
 
-PAGE, FINDINGS = "report.html", "diagnosis.json"
 FAIL_ON = ("failure", "warning")
+SIGNATURES = (
+    "embeddings, speakers", "pairs, same", "pairs, different", "pairs, sign", "pairs without labels", "triplets",
+)  # fmt: skip
 FAILED = 3
 
 _DIM, _SPEAKERS, _RECORDINGS = 64, 16, 4
@@ -29,30 +32,40 @@ _NARROWEST, _WIDEST = 60, 100
 
 def diagnose(
     target: Annotated[
-        str, typer.Argument(help="A run such as runs/x; FILE.py:NAME, a loss of your own; or a loss of the table.")
+        str, typer.Argument(help="Run, such as runs/x; FILE.py:NAME, a loss of your own; or a loss of the table.")
     ],
     data: Annotated[
-        Path | None, typer.Option(help="Corpus folder or manifest; for a run default the one it was trained on.")
+        Path | None,
+        typer.Option(help="Corpus folder or manifest; default for a run the one that it was trained on."),
     ] = None,
     takes: Annotated[
         str,
         typer.Option(
-            help='How a loss of your own is called: "embeddings, speakers", "pairs, same", "pairs, different", '
-            '"pairs, sign", "pairs without labels" or "triplets".'
+            help=f"Arguments that a loss of your own is called with: {either(tuple(map(repr, SIGNATURES)))}.",
+            autocompletion=complete(SIGNATURES),
         ),
     ] = "embeddings, speakers",
     space: Annotated[
         str | None,
-        typer.Option(help="Where a loss of your own compares: euclidean, hypersphere, poincare_ball; default flat."),
+        typer.Option(
+            help=f"Space where a loss of your own compares: {either(SPACE_NAMES)}; default euclidean.",
+            autocompletion=complete(SPACE_NAMES),
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Of the short training that a loss is probed by.")] = 80,
-    runs: Annotated[Path, typer.Option(help="Folder that the short training goes into.")] = Path("runs"),
+    steps: Annotated[
+        int, typer.Option(min=1, help="Number of steps of the short training that a loss is probed by.")
+    ] = 80,
+    runs: Runs = Path("runs"),
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for page and JSON; default RUN/diagnosis.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier diagnosis.")] = False,
+    overwrite: Overwrite = False,
     fail_on: Annotated[
-        str | None, typer.Option(help="Exit with 3 on a finding this bad: failure, or warning and worse.")
+        str | None,
+        typer.Option(
+            help="Severity of a finding to exit with 3 on: failure, or warning and worse; default none.",
+            autocompletion=complete(FAIL_ON),
+        ),
     ] = None,
 ) -> None:
     """Measure what a loss does, name the first cause of what is wrong with it, and say what to do.
@@ -88,16 +101,18 @@ def diagnose_run_folder(
     """
     from curvox.diagnosis import diagnose_run
     from curvox.evaluating import run_folder
+    from curvox.files import require_replaceable
+    from curvox.reports import DIAGNOSIS_FILES, write_diagnosis_folder
     from curvox.training import observe_run
 
     run = run_folder(folder)
     check_run(run)
     place = output or run / "diagnosis"
-    claim(place, overwrite)
+    require_replaceable(place, DIAGNOSIS_FILES, "a diagnosis", overwrite=overwrite)
     observation = observe_run(run, data=data, console=console)
     diagnosis = diagnose_run(observation)
     print(_summary(diagnosis))
-    write_diagnosis(place, diagnosis, observation, name=run.name, command=command)
+    write_diagnosis_folder(place, diagnosis, observation, name=run.name, command=command)
     console.print(f"page and JSON: {place}", markup=False, highlight=False)
     return diagnosis
 
@@ -120,11 +135,13 @@ def diagnose_loss(
     """
     from curvox.diagnosis import diagnose as diagnose_batch
     from curvox.diagnosis import diagnose_run
+    from curvox.files import require_replaceable
+    from curvox.reports import DIAGNOSIS_FILES, write_diagnosis_folder
     from curvox.training import compares_items, probe_loss, small_recipe
 
     folder = runs / f"probe-{loss.name}"
     place = output or folder / "diagnosis"
-    claim(place, overwrite)
+    require_replaceable(place, DIAGNOSIS_FILES, "a diagnosis", overwrite=overwrite)
     _claim_probe(folder, overwrite)
     embeddings, speakers = batch()
     built = loss.make(_DIM, _SPEAKERS)
@@ -135,7 +152,7 @@ def diagnose_loss(
     observation = probe_loss(loss.make, recipe, folder, steps=steps, console=console)
     after = diagnose_run(observation)
     print(f"{loss.name}, after {steps} steps of a small encoder\n\n{_summary(after)}")
-    write_diagnosis(place, after, observation, name=loss.name, command=command)
+    write_diagnosis_folder(place, after, observation, name=loss.name, command=command)
     console.print(f"page and JSON: {place}", markup=False, highlight=False)
     return [before, after]
 
@@ -156,20 +173,6 @@ def check_run(run: Path) -> None:
         )
 
 
-def claim(folder: Path, overwrite: bool) -> None:
-    """Refuse a taken output folder; only one that holds nothing but an earlier diagnosis is ever replaced."""
-    if not folder.exists():
-        return
-    if not overwrite:
-        raise OutputExistsError(f"{folder} exists already: replace it with --overwrite, or name another --output")
-    foreign = {p.name for p in folder.iterdir()} - {PAGE, FINDINGS} if folder.is_dir() else {folder.name}
-    if foreign:
-        raise OutputExistsError(
-            f"{folder} holds more than a diagnosis ({', '.join(sorted(foreign)[:5])}), so it is not replaced; "
-            "name another --output"
-        )
-
-
 def batch() -> tuple[Tensor, Tensor]:
     """Return embeddings (64, 64) that are half way to telling 16 speakers apart, and the speakers (64,)."""
     import torch
@@ -178,25 +181,6 @@ def batch() -> tuple[Tensor, Tensor]:
     speakers = torch.arange(_SPEAKERS).repeat_interleave(_RECORDINGS)
     centres = torch.randn(_SPEAKERS, _DIM, generator=generator)
     return centres[speakers] + torch.randn(len(speakers), _DIM, generator=generator), speakers
-
-
-def write_diagnosis(
-    folder: Path, diagnosis: Diagnosis, observation: RunObservation, *, name: str, command: str
-) -> None:
-    """Write page and JSON as one act, in the place of an earlier diagnosis."""
-    from curvox.diagnosis import diagnosis_tree
-    from curvox.files import replace_folder, replace_text
-    from curvox.records import to_json
-    from curvox.reports import render_diagnosis_page
-
-    page = render_diagnosis_page(diagnosis, name=name, observation=observation, command=command)
-    tree = to_json(diagnosis_tree(diagnosis, name=name))
-
-    def write(fresh: Path) -> None:
-        replace_text(fresh / PAGE, page)
-        replace_text(fresh / FINDINGS, tree)
-
-    replace_folder(folder, write)
 
 
 def _loss(target: str, takes: str, space: str | None) -> LossSource:

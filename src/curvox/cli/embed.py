@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from curvox.cli.options import Device, Run
+
 
 def embed(
-    run: Annotated[Path, typer.Argument(help="Run or model folder, such as runs/openvoices_ham.")],
+    run: Run,
     recordings: Annotated[list[Path], typer.Argument(help="Audio files, and folders of them.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; ends in .npz.")],
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    output: Annotated[Path, typer.Option("--output", "-o", help="New file to write, which ends in .npz.")],
+    device: Device = "cpu",
 ) -> None:
     """Embed recordings; the .npz holds recordings (N,), embeddings (N, D) and the space as JSON."""
     import json
@@ -20,15 +22,15 @@ def embed(
     import numpy as np
     from rich.console import Console
 
-    from curvox.cli.progress import counting
-    from curvox.embedder import find_recordings, load_embedder
+    from curvox.cli.terminal import counting
+    from curvox.embedder import find_recordings, load
     from curvox.errors import InputError
     from curvox.files import new_file
 
     if output.suffix != ".npz":
         raise InputError(f"the output must end in .npz, got {output}")
     target = new_file(output)
-    model = load_embedder(run, device=device)
+    model = load(run, device=device)
     found = find_recordings(recordings)
     with counting(Console(stderr=True), "embedding") as progress:
         points = model.embed_files(found, progress)

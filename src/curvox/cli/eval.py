@@ -9,7 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curvox.cli.options import COHORT_RECORDINGS, BackEnds, Cohort, Device, Resamples, Scorer, TrialCorpus
+from curvox.cli.options import (
+    COHORT_RECORDINGS,
+    ENROLMENT_WAYS,
+    TRIAL_STYLES,
+    Audio,
+    BackEnds,
+    Cohort,
+    Data,
+    Device,
+    EnrolmentStyle,
+    Overwrite,
+    Resamples,
+    Scorer,
+    Seed,
+    Style,
+    complete,
+    either,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,30 +37,38 @@ if TYPE_CHECKING:
 Run = Annotated[
     Path | None, typer.Argument(help="Run or model folder, such as runs/openvoices_ham; none with --scores.")
 ]
-Trials = Annotated[list[Path], typer.Option(help="Trial list (repeat for several).")]
+Trials = Annotated[list[Path], typer.Option(help="Trial list; repeat for several.")]
 By = Annotated[
     list[str] | None,
-    typer.Option(help='Break the figures down: --by gender, --by "language,channel", --by "session gap".'),
+    typer.Option(
+        help='Columns to break the figures down by: --by gender, --by "language,channel", --by "session gap"; default '
+        "corpus alone."
+    ),
 ]
-Style = Annotated[str, typer.Option(help="Of the trial lists: voxceleb, kaldi, cnceleb, nist, nist_key.")]
-Enrolments = Annotated[Path | None, typer.Option(help="Map of models to recordings, where trials name models.")]
-EnrolmentStyle = Annotated[str, typer.Option(help="Of that map: kaldi, cnceleb or nist.")]
+Enrolments = Annotated[
+    Path | None, typer.Option(help="Map of models to recordings, where trials name models; default none.")
+]
 EnrolWith = Annotated[
     str | None,
     typer.Option(
-        help="For models of several recordings: spherical_mean, einstein_midpoint, frechet_mean, score_mean; "
-        "default that of the space."
+        help=f"Way to enrol models of several recordings: {either(ENROLMENT_WAYS)}; default that of the space.",
+        autocompletion=complete(ENROLMENT_WAYS),
     ),
 ]
 Scores = Annotated[
-    Path | None, typer.Option(help="Evaluate this file of scores (enrolment test score) instead of a model.")
+    Path | None,
+    typer.Option(help="File of scores (enrolment test score) to evaluate instead of a model; default none."),
 ]
-ScoreStyle = Annotated[str, typer.Option(help="Of that file: kaldi, cnceleb, voxceleb, nist, nist_key.")]
-Llrs = Annotated[bool, typer.Option("--llrs", help="The scores are natural-log likelihood ratios already.")]
-Output = Annotated[Path | None, typer.Option(help="Folder for the results; default RUN/eval/NAME-OF-TRIALS.")]
-Seed = Annotated[int, typer.Option(help="Of the bootstrap.")]
-Audio = Annotated[bool, typer.Option(help="Put the recordings of the worst errors on the page.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier evaluation.")]
+ScoreStyle = Annotated[
+    str,
+    typer.Option(help=f"Style of the file of scores: {either(TRIAL_STYLES)}.", autocompletion=complete(TRIAL_STYLES)),
+]
+Llrs = Annotated[
+    bool, typer.Option("--llrs", help="Take the scores for natural-log likelihood ratios, which they must be.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder for the results; default RUN/eval/NAME-OF-TRIALS.")
+]
 
 
 @dataclass(frozen=True)
@@ -72,7 +97,7 @@ class EvalOptions:
 def evaluate_run(
     run: Run = None,
     trials: Trials = [],  # noqa: B006
-    data: TrialCorpus = None,
+    data: Data = None,
     scorer: Scorer = None,
     back_end: BackEnds = None,
     cohort: Cohort = COHORT_RECORDINGS,
@@ -129,8 +154,9 @@ def evaluate_lists(
     run: Path, trials: Sequence[Path], options: EvalOptions, console: Console
 ) -> Iterator[tuple[Path, FinishedEvaluation]]:
     """Score every list by every back end; write and yield each evaluation when it is done."""
-    from curvox.cli.progress import stages
-    from curvox.evaluating import corpus_of, open_system, read_back_end
+    from curvox.cli.terminal import stages
+    from curvox.evaluating import EVALUATION_FILES, corpus_of, open_system, read_back_end
+    from curvox.files import require_replaceable
 
     lists, models = _read_lists(trials, options)
     for text in options.back_ends:
@@ -138,7 +164,7 @@ def evaluate_lists(
     jobs = [(listed, name) for listed in lists for name in options.back_ends]
     folders = [_folder(run, listed, name, options, alone=len(jobs) == 1) for listed, name in jobs]
     for folder in folders:
-        _claim(folder, options.overwrite)
+        require_replaceable(folder, EVALUATION_FILES, "an evaluation", overwrite=options.overwrite)
     corpus = corpus_of(run, options.data)
     with stages(console) as progress:
         system = open_system(
@@ -167,10 +193,11 @@ def _evaluate_score_file(
     scores: Path, trials: Sequence[Path], style: str, options: EvalOptions, console: Console
 ) -> tuple[Path, FinishedEvaluation]:
     """Evaluate scores that somebody else made."""
-    from curvox.cli.progress import stages
+    from curvox.cli.terminal import stages
     from curvox.corpora import read_corpus
     from curvox.errors import InputError
-    from curvox.evaluating import scores_from_file
+    from curvox.evaluating import EVALUATION_FILES, scores_from_file
+    from curvox.files import require_replaceable
 
     (lists, models), data = _read_lists(trials, options), options.data
     if len(lists) != 1:
@@ -178,7 +205,7 @@ def _evaluate_score_file(
     if data is None:
         raise InputError("scores need the corpus of their trials, for its speakers: name it with --data")
     folder = options.output or scores.with_name(f"{scores.stem}-{Path(lists[0].source).stem}")
-    _claim(folder, options.overwrite)
+    require_replaceable(folder, EVALUATION_FILES, "an evaluation", overwrite=options.overwrite)
     corpus = read_corpus(data, check_files=False)
     scored = scores_from_file(scores, lists[0], corpus, style=style, llrs=options.llrs, enrolments=models)
     with stages(console) as progress:
@@ -206,23 +233,6 @@ def _folder(run: Path, trials: TrialList, back_end: str, options: EvalOptions, *
     if options.output is None:
         return evaluation_folder(run, trials.source, back_end, options.scorer)
     return options.output if alone else options.output / evaluation_name(run, trials.source, back_end, options.scorer)
-
-
-def _claim(folder: Path, overwrite: bool) -> None:
-    """Refuse a taken output folder; only one that holds nothing but an earlier evaluation is ever replaced."""
-    from curvox.errors import OutputExistsError
-    from curvox.evaluating import EVALUATION_FILES
-
-    if not folder.exists():
-        return
-    if not overwrite:
-        raise OutputExistsError(f"{folder} exists already: replace it with --overwrite, or name another --output")
-    foreign = {p.name for p in folder.iterdir()} - EVALUATION_FILES if folder.is_dir() else {folder.name}
-    if foreign:
-        raise OutputExistsError(
-            f"{folder} holds more than an evaluation ({', '.join(sorted(foreign)[:5])}), so it is not replaced; "
-            "name another --output"
-        )
 
 
 def _finish(folder: Path, scored: ScoredTrials, options: EvalOptions, progress: Progress) -> FinishedEvaluation:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curvox.cli.options import Device
-from curvox.cli.tree_choice import FEWEST, RESAMPLES, Chosen, ChosenTree, choose, command_line, notes_of, tree_of
-from curvox.errors import InputError, OutputExistsError
+from curvox.cli.options import Audio, Data, Device, JsonFile, Overwrite, Resamples, Run, Seed, complete
+from curvox.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,34 +18,40 @@ if TYPE_CHECKING:
 
     from curvox.corpora import Corpus
     from curvox.embedder import Embedder
-    from curvox.hierarchy import TreeMeasures
+    from curvox.hierarchy import ChosenRecordings, ChosenTree, TreeMeasures
     from curvox.reports import Clip, HierarchyReport
 
-PAGE, MEASURES = "report.html", "measures.json"
-PICTURES = ("disk.svg", "dendrogram.svg", "radius.svg")
 CLIPS, CLIP_S = 60, 3.0
+FEWEST, RESAMPLES = 4, 200
 
-Run = Annotated[Path, typer.Argument(help="Run or model folder, such as runs/openvoices_ham.")]
 Levels = Annotated[
     str | None,
     typer.Option(
         help="Columns of the manifest that span the tree, from the root down, such as gender,language,speaker,session; "
-        "default those that the manifest declares, less those that are empty."
+        "default those that the manifest declares, less empty ones."
     ),
 ]
-Data = Annotated[Path | None, typer.Option(help="Corpus; default the one the run was trained on.")]
-Split = Annotated[str | None, typer.Option(help="Of the corpus; default test.")]
-Trials = Annotated[Path | None, typer.Option(help="The recordings of this trial list instead of a split.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default RUN/hierarchy/SPLIT.")]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        help="Split of the corpus whose recordings are measured; default test.",
+        autocompletion=complete(("train", "dev", "test")),
+    ),
+]
+Trials = Annotated[
+    Path | None,
+    typer.Option(help="Trial list whose recordings are measured in the place of a split; default none."),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder for the results; default RUN/hierarchy/SPLIT.")
+]
 Utterances = Annotated[
     int | None,
-    typer.Option(min=FEWEST, help="At most so many recordings, drawn by --seed, as many of each speaker as fit."),
+    typer.Option(
+        min=FEWEST,
+        help="Number of recordings at most, drawn by --seed, as many of each speaker as fit; default all.",
+    ),
 ]
-Resamples = Annotated[int, typer.Option(min=0, help="Of the bootstrap over speakers behind the intervals.")]
-Audio = Annotated[bool, typer.Option(help=f"Put up to {CLIPS} short excerpts on the page, to hear them from the disk.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier one.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the measures as JSON.")]
-Seed = Annotated[int, typer.Option(help="Of everything that is drawn.")]
 
 
 def hierarchy(
@@ -60,7 +65,7 @@ def hierarchy(
     resamples: Resamples = RESAMPLES,
     audio: Audio = True,
     overwrite: Overwrite = False,
-    as_json: Json = False,
+    json_file: JsonFile = None,
     device: Device = "cpu",
     seed: Seed = 0,
 ) -> None:
@@ -70,29 +75,35 @@ def hierarchy(
     """
     from rich.console import Console
 
-    from curvox.embedder import load_embedder
+    from curvox.cli.terminal import STANDARD_OUTPUT, json_output
+    from curvox.embedder import load
     from curvox.evaluating import corpus_of
+    from curvox.files import require_replaceable
+    from curvox.hierarchy import choose_recordings, tree_of
     from curvox.records import to_json
-    from curvox.reports import measures_table
+    from curvox.reports import HIERARCHY_FILES, measures_table, write_hierarchy_folder
 
     if split is not None and trials is not None:
         raise InputError("name a --split of the corpus or a list of --trials, not both")
     console = Console(stderr=True)
     folder = output or _folder(run, trials.stem if trials else split or "test")
-    claim(folder, overwrite)
-    model = load_embedder(run, device=device)
-    chosen = choose(corpus_of(run, data), split=split or "test", trials=trials, at_most=utterances, seed=seed)
-    tree = tree_of(chosen, levels)
-    command = command_line(
-        run, tree.paths.levels, data=data, split=split, trials=trials, utterances=utterances, resamples=resamples,
-        audio=audio, device=device, seed=seed,
-    )  # fmt: skip
-    report = make_report(model, chosen, tree, run=run, command=command, resamples=resamples, seed=seed, console=console)
-    clips = _clips(report, chosen.corpus, model.sampling_rate_hz, seed) if audio else {}
-    write_hierarchy(folder, report, clips)
-    if as_json:
-        print(to_json(report.measures.to_dict()), end="")
-    else:
+    require_replaceable(folder, HIERARCHY_FILES, "a label tree", overwrite=overwrite)
+    with json_output(json_file) as write_json:
+        model = load(run, device=device)
+        corpus = corpus_of(run, data)
+        chosen = choose_recordings(corpus, split=split or "test", trials=trials, at_most=utterances, seed=seed)
+        tree = tree_of(chosen, levels)
+        command = command_line(
+            run, tree.paths.levels, data=data, split=split, trials=trials, utterances=utterances, resamples=resamples,
+            audio=audio, device=device, seed=seed,
+        )  # fmt: skip
+        report = make_report(
+            model, chosen, tree, run=run, command=command, resamples=resamples, seed=seed, console=console
+        )
+        clips = _clips(report, chosen.corpus, model.sampling_rate_hz, seed) if audio else {}
+        write_hierarchy_folder(folder, report, clips)
+        write_json(to_json(report.measures.to_dict()))
+    if json_file != STANDARD_OUTPUT:
         Console().print(measures_table(report.measures))
         for note in report.notes:
             print(note)
@@ -101,7 +112,7 @@ def hierarchy(
 
 def make_report(
     model: Embedder,
-    chosen: Chosen,
+    chosen: ChosenRecordings,
     tree: ChosenTree,
     *,
     run: Path,
@@ -112,7 +123,7 @@ def make_report(
 ) -> HierarchyReport:
     """Embed the recordings, measure the tree, and lay it out."""
     from curvox.evaluating import run_folder, title_of
-    from curvox.hierarchy import corpus_layout, node_dendrogram, tree_picture, unit_in_words
+    from curvox.hierarchy import corpus_layout, node_dendrogram, notes_of, tree_picture, unit_in_words
     from curvox.reports import HierarchyReport
 
     model, points, measures = _measured(model, chosen, tree, resamples=resamples, seed=seed, console=console)
@@ -137,12 +148,12 @@ def make_report(
 
 
 def _measured(
-    model: Embedder, chosen: Chosen, tree: ChosenTree, *, resamples: int, seed: int, console: Console
+    model: Embedder, chosen: ChosenRecordings, tree: ChosenTree, *, resamples: int, seed: int, console: Console
 ) -> tuple[Embedder, NDArray[np.float64], TreeMeasures]:
     """Embed the recordings and measure the tree; return the model on the CPU, points and measures."""
     import numpy as np
 
-    from curvox.cli.progress import counting
+    from curvox.cli.terminal import counting
     from curvox.hierarchy import measure_tree
 
     with counting(console, "embedding") as progress:
@@ -166,38 +177,6 @@ def _measured(
     return model, points, measures
 
 
-def write_hierarchy(folder: Path, report: HierarchyReport, clips: Mapping[str, Clip]) -> None:
-    """Write page, pictures and JSON as one act, in the place of an earlier one."""
-    from curvox.files import replace_folder, replace_text
-    from curvox.records import to_json
-    from curvox.reports import hierarchy_pictures, render_hierarchy_page
-
-    page = render_hierarchy_page(report, clips=clips)
-    pictures = hierarchy_pictures(report)
-    measures = to_json(report.measures.to_dict())
-
-    def write(fresh: Path) -> None:
-        for name, text in {PAGE: page, MEASURES: measures, **pictures}.items():
-            replace_text(fresh / name, text)
-
-    replace_folder(folder, write)
-
-
-def claim(folder: Path, overwrite: bool) -> None:
-    """Refuse a taken output folder; only one that holds nothing but what this command writes is ever replaced."""
-    if not folder.exists():
-        return
-    if not overwrite:
-        raise OutputExistsError(f"{folder} exists already: replace it with --overwrite, or name another --output")
-    own = {PAGE, MEASURES, *PICTURES}
-    foreign = {p.name for p in folder.iterdir()} - own if folder.is_dir() else {folder.name}
-    if foreign:
-        raise OutputExistsError(
-            f"{folder} holds more than a label tree ({', '.join(sorted(foreign)[:5])}), so it is not replaced; "
-            "name another --output"
-        )
-
-
 def _folder(run: Path, name: str) -> Path:
     from curvox.evaluating import run_folder
 
@@ -213,3 +192,45 @@ def _clips(report: HierarchyReport, corpus: Corpus, sampling_rate_hz: int, seed:
     speakers = [corpus[name].speaker for name in report.utterances]
     chosen = [report.utterances[i] for i in spread_over_speakers(speakers, at_most=CLIPS, seed=seed).tolist()]
     return clips_of(chosen, corpus, sampling_rate_hz=sampling_rate_hz, longest_s=CLIP_S)
+
+
+def command_line(
+    run: Path,
+    levels: Sequence[str],
+    *,
+    data: Path | None = None,
+    split: str | None = None,
+    trials: Path | None = None,
+    utterances: int | None = None,
+    resamples: int = RESAMPLES,
+    audio: bool = True,
+    device: str = "cpu",
+    seed: int = 0,
+) -> str:
+    """Return the command that makes a page once more, without the folders of this machine.
+
+    Levels are always named, as what a manifest declares may change; other options where they are not the default.
+    """
+    import shlex
+
+    from curvox.evaluating import run_folder
+
+    whole = run_folder(run)
+    named = _last(run) if whole == run else f"{_last(whole)}/{_last(run)}"
+    words = ["curvox", "hierarchy", named, "--levels", ",".join(levels)]
+    for option, value, default in (
+        ("--data", data and _last(data), None),
+        ("--split", split or "test", "test"),
+        ("--trials", trials and _last(trials), None),
+        ("--utterances", utterances, None),
+        ("--resamples", resamples, RESAMPLES),
+        ("--device", device, "cpu"),
+        ("--seed", seed, 0),
+    ):
+        if value != default:
+            words += [option, str(value)]
+    return shlex.join([*words, *([] if audio else ["--no-audio"])])
+
+
+def _last(path: Path) -> str:
+    return path.name or path.absolute().name or str(path)

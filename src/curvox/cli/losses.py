@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curvox.cli.loss_card import LossCard, read_card
+from curvox.cli.options import complete
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
+    from curvox.losses import LossCard
     from curvox.reports import Paper
 
 GROUPS = {
@@ -27,11 +28,22 @@ GROUPS = {
 _WIDEST = 100
 
 
+def _loss_names(incomplete: str) -> list[str]:
+    from curvox.losses import LOSSES
+
+    return complete(tuple(LOSSES))(incomplete)
+
+
 def losses(
-    name: Annotated[str | None, typer.Argument(help="Show the card of this loss.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Loss whose card is shown; default list all.", show_default=False, autocompletion=_loss_names
+        ),
+    ] = None,
 ) -> None:
     """List the losses, or show one: formula, parameters, published settings, when, what goes wrong."""
-    from curvox.losses import LOSSES
+    from curvox.losses import LOSSES, read_loss_card
     from curvox.reports import paper_of
 
     if name is None:
@@ -40,19 +52,19 @@ def losses(
     from rich.console import Console
 
     entry = LOSSES[name]
-    card = read_card(entry)
+    card = read_loss_card(entry)
     paper = paper_of(entry.paper) if entry.paper else None
     console = Console(highlight=False, markup=False, emoji=False)
     _print_card(console, name, card, paper, entry.paper)
 
 
 def _print_list() -> None:
-    from curvox.losses import LOSSES
+    from curvox.losses import LOSSES, read_loss_card
     from curvox.reports import paper_of
 
     groups: dict[str, list[str]] = {}
     for name, entry in LOSSES.items():
-        groups.setdefault(GROUPS[read_card(entry).speakers], []).append(name)
+        groups.setdefault(GROUPS[read_loss_card(entry).speakers], []).append(name)
     for heading, names in groups.items():
         width = max(map(len, names))
         summaries = max(len(LOSSES[name].summary) for name in names)

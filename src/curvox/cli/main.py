@@ -6,11 +6,11 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from curvox.cli.bench import bench
 from curvox.cli.calibrate import calibrate
 from curvox.cli.cite import cite
+from curvox.cli.command import Command
 from curvox.cli.compare import compare
 from curvox.cli.data import app as data_app
 from curvox.cli.demo import demo
@@ -29,21 +29,23 @@ app = typer.Typer(
     help="Speaker embeddings with the loss in the middle: train, evaluate, calibrate, verify.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-app.command("train")(train)
-app.command("eval")(evaluate_run)
-app.command("compare")(compare)
-app.command("bench")(bench)
-app.command("embed")(embed)
-app.command("calibrate")(calibrate)
-app.command("verify")(verify)
-app.command("identify")(identify)
-app.command("diagnose")(diagnose)
-app.command("hierarchy")(hierarchy)
-app.command("losses")(losses)
-app.command("demo")(demo)
-app.command("cite")(cite)
+for name, command in {
+    "train": train,
+    "eval": evaluate_run,
+    "compare": compare,
+    "bench": bench,
+    "embed": embed,
+    "calibrate": calibrate,
+    "verify": verify,
+    "identify": identify,
+    "diagnose": diagnose,
+    "hierarchy": hierarchy,
+    "losses": losses,
+    "demo": demo,
+    "cite": cite,
+}.items():
+    app.command(name, cls=Command)(command)
 app.add_typer(data_app, name="data")
 
 
@@ -68,8 +70,10 @@ def main() -> None:
     """Run the command line; an error of curvox prints its message and exits with 1, a signal with 128 and its number,
     130 for Ctrl-C."""
     try:
-        app()
+        app(prog_name="curvox")
     except CurvoxError as error:
+        from rich.console import Console
+
         Console(stderr=True).print("[bold red]error:[/] ", end="")
         print(error, file=sys.stderr)
         sys.exit(128 + error.signal if isinstance(error, TrainingInterruptedError) else 1)

@@ -2,47 +2,56 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from curvox.cli.options import Runs
+
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="YAML recipe, such as recipes/openvoices_ham.yaml.")],
     data: Annotated[
-        str | None, typer.Option(help="Corpus folder, manifest, or shards (also a URL); else data.path of the recipe.")
+        str | None,
+        typer.Option(help="Corpus folder, manifest, or shards, also as a URL; default data.path of the recipe."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; default the recipe's.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    runs: Runs = Path("runs"),
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", "-s", help="Override a key: --set loss.margin=0.3 (repeat as needed).")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            "-s",
+            help="Key of the recipe to override, such as loss.margin=0.3; repeat for several, default none.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
     allowed_bad_share: Annotated[
         float | None,
-        typer.Option(help="Train on the rest when recordings cannot be read, up to this share of all; default 0."),
+        typer.Option(help="Share of the recordings that may be unreadable; default the recipe's, which has 0 if none."),
     ] = None,
 ) -> None:
     """Train a speaker model; leaves runs/NAME with the recipe, the best and the last checkpoint and the logs."""
     from rich.console import Console
 
-    from curvox.cli.progress import counting
+    from curvox.cli.terminal import counting
     from curvox.training import is_first_process, read_recipe
     from curvox.training import train as run_training
 
     changes = list(overrides or [])
-    if data is not None:
-        place = data if "://" in data else str(Path(data).resolve())
-        changes.append(f"data.path={json.dumps(place, ensure_ascii=False)}")
     if allowed_bad_share is not None:
         changes.append(f"data.allowed_bad_share={float(allowed_bad_share)}")
     checked = read_recipe(recipe, changes)
     console = Console(stderr=True)
     with counting(console, "reading recordings") as progress:
         result = run_training(
-            checked, runs / (name or checked.name), resume=resume, console=console, decoding_progress=progress
+            checked,
+            runs / (name or checked.name),
+            data=data,
+            resume=resume,
+            console=console,
+            decoding_progress=progress,
         )
     if not is_first_process():
         return

@@ -16,7 +16,7 @@ from curvox.embedder.card.fitting import CardSettings, fit_card
 from curvox.embedder.checkpoint import (
     CHECKPOINTS,
     ModelDescription,
-    load_embedder,
+    load,
     model_fingerprint,
     model_folder,
     read_card,
@@ -62,7 +62,7 @@ __all__ = [
     "find_recordings",
     "fit_card",
     "identify",
-    "load_embedder",
+    "load",
     "measures_of_sides",
     "model_fingerprint",
     "model_folder",

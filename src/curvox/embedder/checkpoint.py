@@ -17,7 +17,8 @@ import torch
 import yaml
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load as arrays_from
+from safetensors.numpy import save
 from torch import Tensor
 
 from curvox.audio import FilterBank
@@ -201,7 +202,7 @@ def read_state(folder: str | Path, card: DecisionCard) -> dict[str, NDArray[np.f
     if digest_of(content) != card.back_end_state:
         raise CheckpointError(f"{path} does not belong to {DECISION} beside it; copy the whole folder, or {_CALIBRATE}")
     try:
-        return load(content)
+        return arrays_from(content)
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a whole safetensors file ({error}); {_CALIBRATE}") from error
 
@@ -226,7 +227,7 @@ def write_embedder(model: Embedder, folder: Path) -> None:
     tensors_to_file(_state(model), folder / WEIGHTS)
 
 
-def load_embedder(folder: str | Path, *, device: str = "cpu", with_card: bool = True) -> Embedder:
+def load(folder: str | Path, *, device: str = "cpu", with_card: bool = True) -> Embedder:
     """Read a model folder, or a run folder, of which ``averaged`` is taken, else ``best``, else ``last``.
 
     Args:

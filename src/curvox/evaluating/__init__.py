@@ -1,6 +1,7 @@
 """Evaluating: a model and a trial list become one evaluation, for every command and for Python.
 
-``evaluate`` scores and evaluates, ``compare`` tests systems against each other, ``calibrate`` makes a decision card.
+``evaluate`` scores and evaluates, ``compare`` tests systems against each other, ``calibrate`` makes a decision card,
+``diagnose`` says what is wrong.
 The records of what came out need no torch.
 """
 
@@ -45,6 +46,7 @@ from curvox.evaluating.trial_parts import breakdowns_of, parse_by
 
 if TYPE_CHECKING:
     from curvox.evaluating.back_ends import back_end_words, read_back_end
+    from curvox.evaluating.diagnosing import diagnose
     from curvox.evaluating.evaluation import Calibrated, calibrate, compare, evaluate, evaluate_scored, scores_from_file
     from curvox.evaluating.system import ScoredTrials, System, open_system, utterances_of
 
@@ -72,6 +74,7 @@ __all__ = [
     "column_titles",
     "compare",
     "corpus_of",
+    "diagnose",
     "evaluate",
     "evaluate_scored",
     "evaluation_folder",
@@ -94,6 +97,7 @@ __all__ = [
 # What loads models brings torch with it, which reading an evaluation does not need.
 _OF_MODELS = {
     "back_ends": ("back_end_words", "read_back_end"),
+    "diagnosing": ("diagnose",),
     "evaluation": ("Calibrated", "calibrate", "compare", "evaluate", "evaluate_scored", "scores_from_file"),
     "system": ("ScoredTrials", "System", "open_system", "utterances_of"),
 }

@@ -27,7 +27,7 @@ from curvox.embedder import (
     CardSettings,
     Embedder,
     fit_card,
-    load_embedder,
+    load,
     model_fingerprint,
     model_folder,
     require_new_card,
@@ -318,7 +318,7 @@ def calibrate(
     listed, whole, data = _read(run, trials, corpus)
     listed.check_against(whole)
     # An earlier card is about to be replaced; a damaged or foreign one must not stand in its way.
-    model = load_embedder(run, device=device, with_card=False)
+    model = load(run, device=device, with_card=False)
     fitted, _ = fit_back_end(
         chosen,
         model,

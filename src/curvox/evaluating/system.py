@@ -14,7 +14,7 @@ from curvox.embedder import (
     CalibratedScoring,
     EmbeddedRecordings,
     Embedder,
-    load_embedder,
+    load,
     measures_of_sides,
 )
 from curvox.errors import InputError
@@ -234,7 +234,7 @@ def open_system(
     for trials in lists:
         trials.check_against(corpus, enrolments)
     run = None if isinstance(model, Embedder) else Path(model)
-    loaded = model if isinstance(model, Embedder) else load_embedder(model, device=device)
+    loaded = model if isinstance(model, Embedder) else load(model, device=device)
     utterances = utterances_of(lists, enrolments)
     measured = loaded.calibrated is not None and bool(loaded.calibrated.calibration.quality_names)
     recordings = loaded.embed_utterances(corpus, utterances, measure=measured, progress=staged(progress, "embedding"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from curvox.losses.card import LossCard, read_loss_card
 from curvox.tables import Entry, Table
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ __all__ = [
     "HSoftmax",
     "LearntScale",
     "LevelPrototypes",
+    "LossCard",
     "LossOutput",
     "MetricLearning",
     "Prototypical",
@@ -126,6 +128,7 @@ __all__ = [
     "mean_of",
     "mine_pairs",
     "mine_triplets",
+    "read_loss_card",
     "require_pairs",
     "same_speaker",
     "shard_centres",

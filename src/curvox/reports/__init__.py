@@ -1,6 +1,7 @@
 """Reports: tables, figures, pages and citations. They render results and compute nothing."""
 
 from curvox.reports.citations import BIBTEX, Paper, citations_for, paper_of
+from curvox.reports.cited import papers_behind
 from curvox.reports.figures.detection import (
     accents_by_size,
     calibration_figure,
@@ -12,6 +13,13 @@ from curvox.reports.figures.detection import (
     loss_figure,
 )
 from curvox.reports.figures.vitals import distance_figure, radius_figure, vital_figure
+from curvox.reports.folders import (
+    DIAGNOSIS_FILES,
+    HIERARCHY_FILES,
+    write_comparison_folder,
+    write_diagnosis_folder,
+    write_hierarchy_folder,
+)
 from curvox.reports.pages.bench import render_bench_page
 from curvox.reports.pages.clips import Clip, clips_of
 from curvox.reports.pages.corpus import render_corpus_page
@@ -19,8 +27,9 @@ from curvox.reports.pages.diagnosis import render_diagnosis_page
 from curvox.reports.pages.evaluation import render_evaluation_page
 from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_pictures, render_hierarchy_page
 from curvox.reports.pages.page import render_page, write_page
-from curvox.reports.results import DiskPicture, Report, SystemResult
+from curvox.reports.results import DiskPicture, Report, SystemResult, system_result
 from curvox.reports.tables.bench import bench_markdown
+from curvox.reports.tables.decisions import decision_card_text, identification_text, verification_text
 from curvox.reports.tables.evaluation import (
     breakdown_table,
     comparison_latex,
@@ -33,6 +42,8 @@ from curvox.reports.tables.tables import markdown_table, terminal_table
 
 __all__ = [
     "BIBTEX",
+    "DIAGNOSIS_FILES",
+    "HIERARCHY_FILES",
     "Clip",
     "DiskPicture",
     "HierarchyReport",
@@ -48,6 +59,7 @@ __all__ = [
     "comparison_latex",
     "comparison_markdown",
     "comparison_tables",
+    "decision_card_text",
     "det_figure",
     "dev_eer_figure",
     "disk_figure",
@@ -56,10 +68,12 @@ __all__ = [
     "figures_table",
     "hierarchy_pictures",
     "histogram_figure",
+    "identification_text",
     "loss_figure",
     "markdown_table",
     "measures_table",
     "paper_of",
+    "papers_behind",
     "radius_figure",
     "render_bench_page",
     "render_corpus_page",
@@ -67,7 +81,12 @@ __all__ = [
     "render_evaluation_page",
     "render_hierarchy_page",
     "render_page",
+    "system_result",
     "terminal_table",
+    "verification_text",
     "vital_figure",
+    "write_comparison_folder",
+    "write_diagnosis_folder",
+    "write_hierarchy_folder",
     "write_page",
 ]

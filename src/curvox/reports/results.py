@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,3 +125,34 @@ def check_systems(systems: tuple[SystemResult, ...]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"the names of systems must differ, got {', '.join(twice)} more than once")
+
+
+def system_result(folder: str | Path, evaluation: Evaluation, *, disk: DiskPicture | None = None) -> SystemResult:
+    """Gather what a report shows of a run: names, learning curve, size and time of its training.
+
+    Args:
+        folder: of the run or of its model.
+        evaluation: its figures.
+        disk: a picture of its embeddings.
+
+    Raises:
+        CheckpointError: the folder holds no whole model.
+    """
+    from curvox.embedder import load
+    from curvox.evaluating import run_folder, title_of
+    from curvox.training import read_facts, read_history
+
+    run = run_folder(Path(folder))
+    model = load(folder)
+    facts = read_facts(run) if (run / "run.json").is_file() else None
+    loss = model.description.get("training", {}).get("loss", {}).get("name", "")
+    return SystemResult(
+        name=run.name,
+        title=title_of(loss) or run.name,
+        evaluation=evaluation,
+        history=read_history(run),
+        disk=disk,
+        parameters=sum(p.numel() for p in model.encoder.parameters()),
+        training_s=facts and facts.seconds,
+        space=model.space.in_words(),
+    )

@@ -56,7 +56,7 @@ def read_voxceleb2(work: Work) -> None:
     _add_videos(work, _speaker_table(work, META2, _COLUMNS2), FOLDERS2, (".m4a", ".wav", ".flac"))
     names_of(work)
     if m4a := sum(row.utterance.path.lower().endswith(".m4a") for row in work.draft.rows):
-        how = '`pip install "curvox[codecs]"`; `curvox data convert --audio flac` decodes them once and for all'
+        how = '`pip install "curvox[codecs]"`; `curvox data convert --codec flac` decodes them once and for all'
         work.notes.append(f"{m4a} recordings are m4a, which PyAV decodes: {how}")
 
 

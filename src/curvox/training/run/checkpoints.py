@@ -20,7 +20,7 @@ from torch import Tensor
 
 from curvox.audio import FilterBank
 from curvox.corpora import speaker_of_class
-from curvox.embedder import Embedder, load_embedder, write_embedder
+from curvox.embedder import Embedder, load, write_embedder
 from curvox.encoders import ENCODERS
 from curvox.errors import CheckpointError, RecipeError
 from curvox.files import replace_folder, replace_text, settle_folder, tensors_from_file, tensors_to_file
@@ -104,7 +104,7 @@ def write_checkpoint(path: Path, model: Embedder, state: dict[str, Any]) -> None
 
 
 class FolderCheckpointIO(CheckpointIO):
-    """Writes ``last``: the model as `load_embedder` reads it, and beside it what resuming needs."""
+    """Writes ``last``: the model as `load` reads it, and beside it what resuming needs."""
 
     def __init__(self) -> None:
         self.model: Embedder | None = None
@@ -163,7 +163,7 @@ def read_start(source: str, embedder: Embedder) -> Start:
     folder = Path(source)
     folder = folder / "last" if (folder / "last").is_dir() else folder
     state = read_training_state(folder)
-    there, here = load_embedder(folder).description, embedder.description
+    there, here = load(folder).description, embedder.description
     name = str(here["encoder"]["name"])
     differences = [
         *_differences("features", FilterBank, there["features"], here["features"]),

@@ -62,9 +62,10 @@ class RunResult:
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     folder: str | Path,
     *,
+    data: str | Path | None = None,
     resume: bool = False,
     cache: str | Path | None = None,
     console: Console | None = None,
@@ -76,8 +77,9 @@ def train(
     """Train as ``recipe`` says and leave a run folder: recipe.yaml, best/, last/, logs/, run.json; averaged/ if asked.
 
     Args:
-        recipe: what to do; ``recipe.data.path`` must be set.
+        recipe: what to do, or the path of a YAML recipe.
         folder: the run folder; must not exist unless ``resume``.
+        data: the corpus, a path or the URL of shards; ``recipe.data.path`` if None.
         resume: continue from ``last`` with the same recipe; the result equals that of an uninterrupted run. Another
             accelerator, another number of devices or of workers is allowed.
         cache: where decoded audio is kept between runs; default ``.cache`` beside the run folder.
@@ -85,7 +87,7 @@ def train(
         decoding_progress: called with (recordings done, of how many) while audio is decoded: that of the corpus, then
             what augmentation adds to it.
         build: makes embedder and loss in the place of the recipe's ``encoder`` and ``loss``, such as
-            ``with_loss(MyLoss)``; called twice, the first time for nothing but the checks. `load_embedder` reads the
+            ``with_loss(MyLoss)``; called twice, the first time for nothing but the checks. `load` reads the
             checkpoints as long as the encoder is the recipe's. A resume, and `observe_run`, need the same ``build``.
         prepare: changes the decoded data before it is trained on, such as to fewer recordings or other labels.
         watch_every: steps from one log entry, and from one look at the vital signs, to the next.
@@ -99,6 +101,7 @@ def train(
         TrainingInterruptedError: a signal came; on SIGTERM and SIGUSR1 ``last`` is that of the step it came in.
     """
     folder, console = Path(folder), console or Console(stderr=True)
+    recipe = _with_data(recipe if isinstance(recipe, Recipe) else read_recipe(recipe), data)
     _check_run(recipe, folder, resume)
     sketch = sketch_model(recipe, build)
     last = folder / "last"
@@ -114,18 +117,18 @@ def train(
     trainer = make_trainer(recipe, folder, checkpoints, callbacks, watch_every)
     keep_freed_memory()
     cache = Path(cache or folder.parent / ".cache")
-    data = data_for(recipe, build, prepare, cache=cache, progress=decoding_progress)
-    _report_unreadable(data, console)
+    prepared = data_for(recipe, build, prepare, cache=cache, progress=decoding_progress)
+    _report_unreadable(prepared, console)
     augmenter = augmentation.open(
         sampling_rate_hz=recipe.data.sampling_rate_hz, seed=recipe.seed, cache=cache, progress=decoding_progress
     )
-    module = _build_module(recipe, data, trainer, augmenter, start, build, folder)
+    module = _build_module(recipe, prepared, trainer, augmenter, start, build, folder)
     checkpoints.model = module.embedder
     if trainer.is_global_zero and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / "recipe.yaml", dump_recipe(recipe))
-    bad_files = BadFiles(folder / BAD_FILES, data.recordings, recipe.data.allowed_bad_share)
-    for bad in data.unreadable if trainer.is_global_zero else ():
+    bad_files = BadFiles(folder / BAD_FILES, prepared.recordings, recipe.data.allowed_bad_share)
+    for bad in prepared.unreadable if trainer.is_global_zero else ():
         bad_files.add(bad)
     started = time.monotonic()
     if resume and not resumes:
@@ -182,6 +185,13 @@ def _build_module(
     if start is not None:
         apply_start(start, module)
     return module
+
+
+def _with_data(recipe: Recipe, data: str | Path | None) -> Recipe:
+    if data is None:
+        return recipe
+    place = str(data) if "://" in str(data) else str(Path(data).resolve())
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": place})})
 
 
 def _check_run(recipe: Recipe, folder: Path, resume: bool) -> None:

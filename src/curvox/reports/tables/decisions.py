@@ -1,10 +1,10 @@
-"""Decision cards, verifications and identifications in the terminal's words."""
+"""Decision cards, verifications and identifications as text for the terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Group
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -15,74 +15,69 @@ if TYPE_CHECKING:
 CANDIDATES_SHOWN = 10
 
 
-def print_card(console: Console, calibrated: CalibratedScoring) -> None:
-    """Print what a decision card says: on what it was fitted, what calibration gained, thresholds, what was seen."""
+def decision_card_text(calibrated: CalibratedScoring) -> Group:
+    """Render a decision card: on what it was fitted, what calibration gained, thresholds, and what was seen."""
     card = calibrated.card
     fitted = card.fitted_on
-    console.print(
-        f"[bold]{calibrated.calibration.describe()['name']} calibration of {calibrated.name} scores[/], fitted on "
-        f"{fitted.trials} of {fitted.corpus}: {fitted.speakers} speakers, {fitted.targets:,} same-speaker and "
-        f"{fitted.non_targets:,} different-speaker trials"
-    )
-    console.print(
-        f"checked on speakers it had not met, in {fitted.folds} folds: EER {100 * card.eer:.2f} %, Cllr in bits "
-        "(saying nothing costs 1):"
-    )
     # PLDA promises likelihood ratios; no other back end does.
     promise = "as which PLDA gives them" if card.back_end["name"] == "plda" else "which they are not"
-    for words, value in (
+    values = (
         (f"raw scores, read as likelihood ratios, {promise}", card.cllr_before),
         ("calibrated", card.cllr_after),
         ("the least that any calibration could reach on these trials", card.min_cllr),
-    ):
-        console.print(f"  {value:6.3f}  {words}")
-    console.print(_thresholds(card))
-    console.print(_seen(card))
-    for warning in card.warnings:
-        console.print(f"[yellow]warning:[/] {warning}")
+    )
+    return Group(
+        f"[bold]{calibrated.calibration.describe()['name']} calibration of {calibrated.name} scores[/], fitted on "
+        f"{fitted.trials} of {fitted.corpus}: {fitted.speakers} speakers, {fitted.targets:,} same-speaker and "
+        f"{fitted.non_targets:,} different-speaker trials",
+        f"checked on speakers it had not met, in {fitted.folds} folds: EER {100 * card.eer:.2f} %, Cllr in bits "
+        "(saying nothing costs 1):",
+        *(f"  {value:6.3f}  {words}" for words, value in values),
+        _thresholds(card),
+        _seen(card),
+        *(f"[yellow]warning:[/] {warning}" for warning in card.warnings),
+    )
 
 
-def print_verification(answer: Verification) -> None:
-    """Print score, likelihood ratio, posterior, decision and warnings."""
-    print(f"score      {answer.score:.4f} ({answer.scoring}, larger for the same speaker)")
+def verification_text(answer: Verification) -> str:
+    """Return score, likelihood ratio, posterior, decision and warnings in lines."""
+    lines = [f"score      {answer.score:.4f} ({answer.scoring}, larger for the same speaker)"]
     if answer.llr is None or answer.point is None or answer.posterior is None or answer.prior is None:
-        print(f"undecided  {answer.undecided}")
+        lines.append(f"undecided  {answer.undecided}")
     else:
-        print(f"LLR        {answer.llr:+.2f} (natural log; above 0 speaks for the same speaker)")
-        print(f"posterior  {_percent(answer.posterior)} same speaker, at the prior {answer.prior:g}")
         sign = "≥" if answer.same else "<"
-        print(
+        lines += [
+            f"LLR        {answer.llr:+.2f} (natural log; above 0 speaks for the same speaker)",
+            f"posterior  {_percent(answer.posterior)} same speaker, at the prior {answer.prior:g}",
             f"decision   {'SAME SPEAKER' if answer.same else 'DIFFERENT SPEAKERS'}: LLR {sign} "
-            f"{answer.point.llr_threshold:.2f}, the threshold of {answer.point.name} ({answer.point.meaning})"
-        )
+            f"{answer.point.llr_threshold:.2f}, the threshold of {answer.point.name} ({answer.point.meaning})",
+        ]
         if answer.point.measured is not None:
-            print(f"           measured there on the card's trials: {_rates(answer.point.measured)}")
-    print_warnings(answer.warnings)
+            lines.append(f"           measured there on the card's trials: {_rates(answer.point.measured)}")
+    return "\n".join([*lines, *_warnings(answer.warnings)])
 
 
-def print_identification(answer: Identification) -> None:
-    """Print the answer, its threshold and the candidates."""
+def identification_text(answer: Identification) -> str:
+    """Return the answer, its threshold and the candidates in lines."""
     if answer.threshold is None:
-        print(f"undecided  {answer.undecided}")
+        lines = [f"undecided  {answer.undecided}"]
     else:
         threshold = answer.threshold
-        print(f"answer     {'NONE OF THEM' if answer.answer is None else answer.answer}")
-        print(
+        lines = [
+            f"answer     {'NONE OF THEM' if answer.answer is None else answer.answer}",
             f"threshold  LLR ≥ {threshold.llr:.2f}: at most {_percent(threshold.false_alarm_rate)} false alarms, where "
-            f"{threshold.enrolled} are enrolled, {'measured' if threshold.measured else 'by the bound, not measured'}"
-        )
+            f"{threshold.enrolled} are enrolled, {'measured' if threshold.measured else 'by the bound, not measured'}",
+        ]
     for rank, one in enumerate(answer.candidates[:CANDIDATES_SHOWN], start=1):
         ratio = "" if one.llr is None else f"LLR {one.llr:+7.2f}  "
-        print(f"{rank:3}. {ratio}score {one.score:8.4f}  {one.speaker}")
+        lines.append(f"{rank:3}. {ratio}score {one.score:8.4f}  {one.speaker}")
     if len(answer.candidates) > CANDIDATES_SHOWN:
-        print(f"     and {len(answer.candidates) - CANDIDATES_SHOWN} more")
-    print_warnings(answer.warnings)
+        lines.append(f"     and {len(answer.candidates) - CANDIDATES_SHOWN} more")
+    return "\n".join([*lines, *_warnings(answer.warnings)])
 
 
-def print_warnings(warnings: tuple[str, ...]) -> None:
-    """Print each warning in a line of its own."""
-    for warning in warnings:
-        print(f"warning    {warning}")
+def _warnings(warnings: tuple[str, ...]) -> list[str]:
+    return [f"warning    {warning}" for warning in warnings]
 
 
 def _thresholds(card: DecisionCard) -> Table:

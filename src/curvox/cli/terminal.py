@@ -1,14 +1,38 @@
-"""Progress bars of the commands."""
+"""What commands show and say in one way: progress bars, and JSON into a file or to standard output."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+STANDARD_OUTPUT = Path("-")
+
+
+@contextmanager
+def json_output(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """Refuse an existing file now and not after the work; yield what writes the text of a JSON document.
+
+    Without a path nothing is written, and ``-`` is standard output.
+    """
+    from curvox.files import new_file
+
+    if path is None:
+        yield lambda text: None
+    elif path == STANDARD_OUTPUT:
+        yield partial(print, end="")
+    else:
+        with new_file(path) as file:
+
+            def write(text: str) -> None:
+                file.write(text.encode())
+
+            yield write
 
 
 @contextmanager

@@ -54,19 +54,19 @@ class LossCard:
     speakers: Literal["needed", "optional", "no"]
 
 
-def read_card(entry: Entry) -> LossCard:
+def read_loss_card(entry: Entry) -> LossCard:
     """Read the card of a table's entry.
 
     Raises:
         InputError: the class is not in the module's source, or it has no docstring.
     """
-    spec = find_spec(entry.module)
-    if spec is None or spec.origin is None:
+    tree = _source(entry.module)
+    if tree is None:
         raise InputError(f"the card of {entry.attribute} is its docstring in {entry.module}, which is not installed")
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ClassDef) and node.name == entry.attribute:
-            return parse_card(ast.get_docstring(node) or "", _constructor(node))
-    raise InputError(f"{entry.module} holds no class {entry.attribute}, so there is no card to read")
+    node = _class(tree, entry.attribute)
+    if node is None:
+        raise InputError(f"{entry.module} holds no class {entry.attribute}, so there is no card to read")
+    return parse_card(ast.get_docstring(node) or "", _constructor(tree, node))
 
 
 def parse_card(docstring: str, constructor: ast.arguments | None = None) -> LossCard:
@@ -128,9 +128,36 @@ def _joined(text: str) -> str:
     return " ".join(text.split())
 
 
-def _constructor(node: ast.ClassDef) -> ast.arguments | None:
-    own = [inner for inner in node.body if isinstance(inner, ast.FunctionDef) and inner.name == "__init__"]
-    return own[0].args if own else None
+def _source(module: str) -> ast.Module | None:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return None
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def _class(tree: ast.Module, name: str) -> ast.ClassDef | None:
+    return next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+
+def _constructor(tree: ast.Module, node: ast.ClassDef) -> ast.arguments | None:
+    """Return the arguments of a class's own constructor, or of the nearest base of curvox that has one."""
+    for inner in node.body:
+        if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
+            return inner.args
+    imported = {
+        alias.asname or alias.name: (line.module, alias.name)
+        for line in tree.body
+        if isinstance(line, ast.ImportFrom) and (line.module or "").startswith("curvox.")
+        for alias in line.names
+    }
+    for base in node.bases:
+        name = base.id if isinstance(base, ast.Name) else ""
+        module, attribute = imported.get(name, ("", name))
+        home = _source(module) if module else tree
+        parent = None if home is None else _class(home, attribute)
+        if home is not None and parent is not None and (found := _constructor(home, parent)) is not None:
+            return found
+    return None
 
 
 def _defaults(given: ast.arguments | None) -> dict[str, str]:

@@ -1,23 +1,22 @@
-"""Which recordings and which levels ``curvox hierarchy`` looks at, and what its page says of that choice."""
+"""Choosing the recordings and the levels of a label tree, and saying what was left out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from curvox.corpora import Corpus, read_trials
 from curvox.errors import InputError
+from curvox.hierarchy.layout import spread_over_speakers
+from curvox.hierarchy.paths import TreePaths, tree_paths
 
-if TYPE_CHECKING:
-    from curvox.corpora import Corpus
-    from curvox.hierarchy import TreePaths
-
-FEWEST, RESAMPLES = 4, 200
+FEWEST = 4
+"""Recordings that a tree needs, of two speakers."""
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class ChosenRecordings:
     """The recordings that are looked at.
 
     Attributes:
@@ -35,16 +34,15 @@ class Chosen:
     of_speakers: int
 
 
-def choose(corpus: Corpus, *, split: str, trials: Path | None, at_most: int | None, seed: int = 0) -> Chosen:
+def choose_recordings(
+    corpus: Corpus, *, split: str = "test", trials: Path | None = None, at_most: int | None = None, seed: int = 0
+) -> ChosenRecordings:
     """Return the recordings of a split or of a trial list; where they are too many a sample, even over speakers.
 
     Raises:
         CorpusError: there is no such split; the message names those present.
         InputError: fewer than 4 recordings, or only one speaker.
     """
-    from curvox.corpora import read_trials
-    from curvox.hierarchy import spread_over_speakers
-
     if trials is None:
         part = corpus.split(split)
         names, name = tuple(utterance.utterance for utterance in part.utterances), f"{corpus.name}/{split}"
@@ -61,7 +59,7 @@ def choose(corpus: Corpus, *, split: str, trials: Path | None, at_most: int | No
     kept = names
     if at_most is not None and at_most < len(names):
         kept = tuple(names[i] for i in spread_over_speakers(speakers, at_most=at_most, seed=seed).tolist())
-    return Chosen(corpus, kept, name, len(names), len(set(speakers)))
+    return ChosenRecordings(corpus, kept, name, len(names), len(set(speakers)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +70,7 @@ class ChosenTree:
     left_out: tuple[str, ...]
 
 
-def tree_of(chosen: Chosen, levels: str | None) -> ChosenTree:
+def tree_of(chosen: ChosenRecordings, levels: str | None) -> ChosenTree:
     """Return the tree that levels span, or those that the manifest declares less those that are empty.
 
     Raises:
@@ -80,8 +78,6 @@ def tree_of(chosen: Chosen, levels: str | None) -> ChosenTree:
         InputError: a level that was asked for and is empty for all recordings, no level with labels at all, or a level
             below the speaker that belongs above.
     """
-    from curvox.hierarchy import tree_paths
-
     asked = levels is not None
     wanted = tuple(part.strip() for part in levels.split(",") if part.strip()) if asked else chosen.corpus.levels
     paths = tree_paths(chosen.corpus, chosen.utterances, wanted)
@@ -97,7 +93,7 @@ def tree_of(chosen: Chosen, levels: str | None) -> ChosenTree:
     return ChosenTree(tree_paths(chosen.corpus, chosen.utterances, kept), empty)
 
 
-def notes_of(chosen: Chosen, tree: ChosenTree, *, seed: int) -> Iterator[str]:
+def notes_of(chosen: ChosenRecordings, tree: ChosenTree, *, seed: int) -> Iterator[str]:
     """Yield what a reader must know of the choice before the numbers."""
     if tree.left_out:
         several = len(tree.left_out) > 1
@@ -118,45 +114,3 @@ def notes_of(chosen: Chosen, tree: ChosenTree, *, seed: int) -> Iterator[str]:
     poor = [f"{level} ({100 * share:.0f} %)" for level, share in shares if share < 0.5]
     if poor:
         yield f"Few recordings have a label of {', '.join(poor)}: what is said of it is said of those alone."
-
-
-def command_line(
-    run: Path,
-    levels: Sequence[str],
-    *,
-    data: Path | None = None,
-    split: str | None = None,
-    trials: Path | None = None,
-    utterances: int | None = None,
-    resamples: int = RESAMPLES,
-    audio: bool = True,
-    device: str = "cpu",
-    seed: int = 0,
-) -> str:
-    """Return the command that makes a page once more, without the folders of this machine.
-
-    Levels are always named, as what a manifest declares may change; other options where they are not the default.
-    """
-    import shlex
-
-    from curvox.evaluating import run_folder
-
-    whole = run_folder(run)
-    named = _last(run) if whole == run else f"{_last(whole)}/{_last(run)}"
-    words = ["curvox", "hierarchy", named, "--levels", ",".join(levels)]
-    for option, value, default in (
-        ("--data", data and _last(data), None),
-        ("--split", split or "test", "test"),
-        ("--trials", trials and _last(trials), None),
-        ("--utterances", utterances, None),
-        ("--resamples", resamples, RESAMPLES),
-        ("--device", device, "cpu"),
-        ("--seed", seed, 0),
-    ):
-        if value != default:
-            words += [option, str(value)]
-    return shlex.join([*words, *([] if audio else ["--no-audio"])])
-
-
-def _last(path: Path) -> str:
-    return path.name or path.absolute().name or str(path)
