@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from curvox.corpora.checks import absolute, check_rows, place_under
 from curvox.corpora.corpus import Corpus, Utterance
 from curvox.corpora.problems import Draft, read_lines
-from curvox.errors import CorpusError, MissingExtraError
+from curvox.errors import CorpusError, import_extra
 
 if TYPE_CHECKING:
     from lhotse import CutSet, MonoCut, MultiCut, Recording, SupervisionSegment
@@ -27,10 +27,7 @@ _TOLERANCE_S = 0.02
 
 def require_lhotse() -> None:
     """Import lhotse; where it is not installed, raise a `MissingExtraError` that says how to install it."""
-    try:
-        import lhotse  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(f'lhotse is needed here: pip install "curvox[lhotse]" ({error})') from error
+    import_extra("lhotse", 'lhotse is needed here: pip install "curvox[lhotse]"')
 
 
 def read_lhotse(path: Path, audio_root: Path | None) -> Draft:

@@ -125,9 +125,9 @@ def detect_format(path: str | Path) -> str:
     if any(f.name.startswith("cuts.") for f in files) and any(f.match("recording.*.tar") for f in files):
         raise CorpusError(f"{path} is a folder of lhotse Shar; curvox.corpora.unpack_shar turns it into a corpus")
     names = {f.name for f in files}
-    from curvox.audio.sources.shard_index import INDEX  # late, as curvox.audio brings soundfile
+    from curvox.audio import is_shard_folder  # late, as it brings soundfile
 
-    if INDEX in names:
+    if is_shard_folder(path):
         return "shards"
     found = {
         "tsv": TSV_MANIFEST in names,

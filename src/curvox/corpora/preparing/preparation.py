@@ -1,4 +1,4 @@
-"""Preparing a corpus: the layout it expects, the parts that readers share (folder, metadata, trials), findings."""
+"""Say what a prepared corpus must hold and what was found in it, and read what several corpora share."""
 
 from __future__ import annotations
 

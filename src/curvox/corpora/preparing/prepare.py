@@ -21,14 +21,14 @@ _HERE = "curvox.corpora.preparing"
 PREPARATIONS = Table(
     "corpus",
     {
-        "voxceleb1": Entry(f"{_HERE}.voxceleb", "VOXCELEB1", "VoxCeleb1, with the cleaned trials O, E and H"),
-        "voxceleb2": Entry(f"{_HERE}.voxceleb", "VOXCELEB2", "VoxCeleb2, as m4a or converted"),
-        "cnceleb1": Entry(f"{_HERE}.cnceleb", "CNCELEB1", "CN-Celeb1, with its genres, trials and enrolment map"),
-        "cnceleb2": Entry(f"{_HERE}.cnceleb", "CNCELEB2", "CN-Celeb2, with its genres"),
-        "librispeech": Entry(f"{_HERE}.librispeech", "LIBRISPEECH", "LibriSpeech, any of its seven subsets"),
-        "vctk": Entry(f"{_HERE}.vctk", "VCTK", "VCTK 0.92, with its accents"),
-        "audiomnist": Entry(f"{_HERE}.single_words", "AUDIOMNIST", "AudioMNIST, with its accents"),
-        "speech_commands": Entry(f"{_HERE}.single_words", "SPEECH_COMMANDS", "Speech Commands, speakers by hash"),
+        "voxceleb1": Entry(f"{_HERE}.celebrities", "VOXCELEB1", "VoxCeleb1, with the cleaned trials O, E and H"),
+        "voxceleb2": Entry(f"{_HERE}.celebrities", "VOXCELEB2", "VoxCeleb2, as m4a or converted"),
+        "cnceleb1": Entry(f"{_HERE}.celebrities", "CNCELEB1", "CN-Celeb1, with its genres, trials and enrolment map"),
+        "cnceleb2": Entry(f"{_HERE}.celebrities", "CNCELEB2", "CN-Celeb2, with its genres"),
+        "librispeech": Entry(f"{_HERE}.read_aloud", "LIBRISPEECH", "LibriSpeech, any of its seven subsets"),
+        "vctk": Entry(f"{_HERE}.read_aloud", "VCTK", "VCTK 0.92, with its accents"),
+        "audiomnist": Entry(f"{_HERE}.read_aloud", "AUDIOMNIST", "AudioMNIST, with its accents"),
+        "speech_commands": Entry(f"{_HERE}.read_aloud", "SPEECH_COMMANDS", "Speech Commands, speakers by hash"),
     },
 )
 
