@@ -59,13 +59,7 @@ def examine_recordings(
     """Decode every recording once, in threads, and yield what was found in the order of ``paths``.
 
     Args:
-        paths: the files.
         segments: for each of them, the stretches that are used.
-        threads: how many recordings are decoded at a time.
-        progress: called with (done, of how many) after each.
-
-    Raises:
-        InputError: not one list of segments a path, or no thread.
     """
     if len(paths) != len(segments):
         raise InputError(f"expected segments for each path, got {len(segments)} for {len(paths)} paths")

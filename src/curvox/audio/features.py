@@ -28,10 +28,7 @@ class FilterBank(nn.Module):
     differentiable with respect to the waveforms.
 
     Args:
-        sampling_rate_hz: rate of the waveforms.
-        n_mels: number of filters.
         frame_length_ms: length of a frame; the transform takes the next power of two of samples.
-        frame_shift_ms: distance between the starts of two frames.
         low_hz: lower edge of the lowest filter.
         high_hz: upper edge of the highest filter; None is half the sampling rate.
 
@@ -255,9 +252,6 @@ def mask_features(
         seeds: one an item; the same seed and length give the same bands in any batch.
         lengths_frames: integer (B,), valid frames of each; bands of time lie inside them. None means all T.
         options: numbers and widths; None takes the defaults. A band is never wider than its axis.
-
-    Raises:
-        InputError: a wrong shape, or not one seed an item.
     """
     if features.ndim != 3 or not features.is_floating_point():
         raise InputError(

@@ -1,7 +1,15 @@
 """Check parts of your own: contract suites, dummies of published corpora, synthetic voices.
 
 One call holds a part of your own to the contract that the parts of the tables keep: `check_loss`, `check_encoder`,
-`check_space`, `check_back_end`, `check_waveform_source`. Each suite's module has its checks one by one in ``CHECKS``.
+`check_space`, `check_back_end`, `check_waveform_source`. Each suite's module has its checks one by one in ``CHECKS``:
+
+    import pytest
+    from curvox.testing.loss_contract import CHECKS
+
+    @pytest.mark.parametrize("name", CHECKS)
+    def test_my_loss__keeps_the_contract(name):
+        CHECKS[name](lambda dim, speakers: MyLoss(dim, speakers, margin=0.3))
+
 Everything is imported when it is asked for, so that a test pays only for what it uses.
 """
 

@@ -127,9 +127,6 @@ def check_ranges(options: Any) -> None:
     Numbers are finite; one whose name ends in ``probability`` or holds ``share`` lies between 0 and 1; one whose
     default is a whole number is at least 1; one with ``low`` in its name is at most the one with ``high`` in that
     place. A name with ``low`` twice means the last.
-
-    Raises:
-        InputError: the first field that breaks this.
     """
     for field in fields(options):
         name, value = field.name, getattr(options, field.name)

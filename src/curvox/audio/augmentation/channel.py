@@ -36,11 +36,7 @@ _MARGIN_S = 0.05
 
 @dataclass(frozen=True)
 class TelephoneOptions:
-    """How often a waveform passes a telephone line, its band, and how many of the lines are digital with mu-law.
-
-    Raises:
-        InputError: a probability outside 0 to 1, or edges that leave no band below 4000 Hz.
-    """
+    """How often a waveform passes a telephone line, its band, and how many of the lines are digital with mu-law."""
 
     probability: float = 0.1
     low_hz: float = 300.0
@@ -68,12 +64,6 @@ def through_telephone(
     As `curvox.audio.augmentation` says. The band is kept at its level and without a delay. Above 4000 Hz nothing is
     left, not even the noise of the companding, which happens at 8000 samples a second as on a real line (at the
     waveforms' own rate where that is lower).
-
-    Args:
-        waveforms: floating (B, S); companding limits to [-1, 1].
-        seeds: one an item.
-        sampling_rate_hz: their rate.
-        options: probabilities and edges; None takes the defaults.
     """
     require_positive(sampling_rate_hz, "sampling_rate_hz")
     options = options or TelephoneOptions()
@@ -131,11 +121,7 @@ def _band(hz: Float[Tensor, " bins"], options: TelephoneOptions) -> Float[Tensor
 
 @dataclass(frozen=True)
 class ClippingOptions:
-    """How often peaks are cut, and at which share of the largest one, drawn uniformly.
-
-    Raises:
-        InputError: a share that is 0 or above 1, or a range the wrong way round.
-    """
+    """How often peaks are cut, and at which share of the largest one, drawn uniformly."""
 
     probability: float = 0.1
     peak_share_low: float = 0.2
@@ -152,11 +138,6 @@ def clip_peaks(waveforms: Tensor, seeds: Sequence[Seed], *, options: ClippingOpt
 
     The cut is hard and symmetric, and the level is not restored afterwards. It does not depend on the gain: the same
     waveform, louder, is cut in the same places.
-
-    Args:
-        waveforms: floating (B, S).
-        seeds: one an item.
-        options: probability and range; None takes the defaults.
     """
     options = options or ClippingOptions()
     streams = streams_of(waveforms, seeds, _CLIPPING_PURPOSE)

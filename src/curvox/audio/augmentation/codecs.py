@@ -80,12 +80,9 @@ def through_codecs(
 
     Args:
         waveforms: floating (B, S); one whose samples leave [-1, 1] is scaled down for the codec.
-        seeds: one an item.
         sampling_rate_hz: 8000, 12000, 16000, 24000 or 48000, as Opus knows no others.
-        options: probabilities and bit rates; None takes the defaults.
 
     Raises:
-        InputError: another rate, or the batch.
         MissingExtraError: PyAV is not installed.
     """
     streams = streams_of(waveforms, seeds, _PURPOSE)

@@ -26,13 +26,7 @@ class NoiseRecordings:
     All of MUSAN (Snyder et al., arXiv 1510.08484), 109 hours, takes 12.5 GB at 16 kHz; its noise alone 0.7 GB.
 
     Args:
-        files: the recordings of each kind.
-        sampling_rate_hz: what they are resampled to.
-        cache: folder of the store.
         progress: called with (recordings done, of how many) while they are decoded.
-
-    Raises:
-        AudioError: a recording cannot be read.
     """
 
     def __init__(
@@ -103,9 +97,6 @@ class RecordedNoiseOptions:
 
     A crop gets at most one of the three: noise, music, or babble of several voices. The ratios are those of Snyder et
     al., X-Vectors, ICASSP 2018, drawn uniformly; they are of mean power over the whole waveform.
-
-    Raises:
-        InputError: a probability outside 0 to 1, more than 1 in all, or a range the wrong way round.
     """
 
     path: str
@@ -146,8 +137,6 @@ def add_recorded_noise(
     clipped. Silence stays silence.
 
     Args:
-        waveforms: floating (B, S).
-        seeds: one an item.
         recordings: what is added, of the waveforms' sampling rate, with all `RecordedNoiseOptions.kinds`.
         options: probabilities and ratios; ``path`` is not looked at.
     """

@@ -39,10 +39,6 @@ class RoomResponses:
     Args:
         responses: impulse responses (samples,), of any lengths; integers or floats. Read when they are asked for, so
             a `WaveformStore` holds no memory.
-        sampling_rate_hz: of all of them.
-
-    Raises:
-        InputError: none at all.
     """
 
     def __init__(self, responses: Sequence[np.ndarray] | WaveformStore, *, sampling_rate_hz: int) -> None:
@@ -75,9 +71,6 @@ class RecordedRoomOptions:
 
     Its simulated rooms (Ko et al., ICASSP 2017) are taken, the small and the middle-sized ones, and the halls too
     where that is asked for. Of many responses at most ``most_responses`` are read, spread evenly over all.
-
-    Raises:
-        InputError: a probability outside 0 to 1, or no response at all.
     """
 
     path: str
@@ -117,10 +110,6 @@ class RecordedRoomOptions:
         """Decode the responses once into ``cache`` and open them; 2000 of a second take 64 MB there at 16 kHz.
 
         ``progress`` is called with (responses done, of how many) while they are decoded.
-
-        Raises:
-            InputError: as `files`.
-            AudioError: a response cannot be read.
         """
         store = WaveformStore.build(self.files(), sampling_rate_hz=sampling_rate_hz, cache=cache, progress=progress)
         return RoomResponses(store, sampling_rate_hz=sampling_rate_hz)
@@ -138,8 +127,6 @@ def reverberate(
     Source: Ko et al., A Study on Data Augmentation of Reverberant Speech for Robust Speech Recognition, ICASSP 2017.
 
     Args:
-        waveforms: floating (B, S).
-        seeds: one an item.
         responses: the rooms to draw from, of the waveforms' sampling rate.
         probability: share of items that are put into a room.
     """

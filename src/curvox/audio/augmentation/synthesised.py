@@ -84,10 +84,6 @@ def augment(
     Values may leave [-1, 1]; nothing is clipped. Silence stays silence.
 
     Args:
-        waveforms: floating (B, S), crops of equal length without padding.
-        seeds: one an item.
-        sampling_rate_hz: their rate.
-        options: probabilities and ranges; None takes the defaults.
         speakers: who speaks in each item; nobody is put into the babble behind their own voice. None: all differ.
     """
     require_positive(sampling_rate_hz, "sampling_rate_hz")

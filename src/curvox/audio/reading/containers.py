@@ -61,7 +61,6 @@ def missing_end(path: Path, container: str, log: str) -> str | None:
     """Say what is missing at the end of the file, or return None when it looks whole.
 
     Args:
-        path: the file.
         container: libsndfile's name of the format, for example ``WAV`` or ``OGG``.
         log: what libsndfile noted while it opened the file.
     """

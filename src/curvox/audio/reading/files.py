@@ -73,8 +73,6 @@ def read_audio(
 
     Args:
         path: the file; its content decides the format, not its suffix (but headerless ``.raw`` is refused).
-        sampling_rate_hz: rate of the result.
-        start_s: where the segment begins in the file.
         duration_s: length of the segment; None reads to the end. A segment may pass the end of the file by at
             most 10 ms, the rounding of segment tables, and then stops at the end.
 
@@ -135,7 +133,6 @@ def check_waveform(waveform: np.ndarray, sampling_rate_hz: float, what: str) -> 
 
     Args:
         waveform: (samples,) of floats, nominally in [-1, 1].
-        sampling_rate_hz: its rate.
         what: how a message names it, for example the path in quotes.
 
     Raises:

@@ -80,12 +80,9 @@ class RecordingFiles(AbstractWaveforms):
         """Take the lengths of recordings from ``durations_s``, or from their headers, and open no more than that.
 
         Args:
-            root: the folder of the recordings.
             paths: relative to ``root``, in the order of their positions.
             segments: (start_s, duration_s) for each; None takes whole files.
             durations_s: how long each is, as far as known; `STATED_LESS_S` less is counted on.
-            threads: that read headers.
-            progress: called with (done, all) after each.
             on_error: ``raise`` stops at the first header that cannot be read; ``skip`` lists it in ``failures`` and
                 gives it zero samples.
 

@@ -31,9 +31,6 @@ def with_retries(action: Callable[[], Result], what: str, way_on: str) -> Result
     Args:
         what: what failed, as a message begins.
         way_on: what its reader can do.
-
-    Raises:
-        UnreachableError: the last try failed too.
     """
     for wait_s in WAITS_S:
         try:

@@ -172,11 +172,7 @@ def is_shard_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def check_cache(shards: tuple[Shard, ...], *, needed_at_once: int, cache_bytes: int) -> None:
-    """Refuse a cache that is smaller than the shards that are needed at once.
-
-    Raises:
-        InputError: it is; the message says how large it must be.
-    """
+    """Refuse a cache that is smaller than the shards that are needed at once."""
     largest = sorted((shard.size for shard in shards), reverse=True)[:needed_at_once]
     if sum(largest) > cache_bytes:
         raise InputError(

@@ -46,11 +46,9 @@ class AbstractWaveforms(ABC):
 
     @abstractmethod
     def crop(self, index: int, start: int, length: int) -> np.ndarray:
-        """Return ``length`` samples of recording ``index`` from sample ``start``: the same as of the whole recording.
+        """Return ``length`` samples of recording ``index`` from sample ``start``, as the whole recording has them.
 
-        Raises:
-            InputError: the crop reaches outside the recording.
-            AudioError, CurvoxError: as for the whole recording.
+        A crop that reaches outside the recording is refused by `InputError`.
         """
 
     @abstractmethod
@@ -120,9 +118,6 @@ def in_threads(
     """Yield what ``work`` makes of each item, in order; few results wait in memory at a time.
 
     Args:
-        work: runs in a thread.
-        items: what it is given, one by one.
-        threads: at least 1.
         progress: called with (results that were taken, of how many), after each.
     """
     with ThreadPoolExecutor(threads) as pool:

@@ -182,11 +182,8 @@ class WaveformStore(AbstractWaveforms):
         at any time between runs.
 
         Args:
-            paths: the recordings, in the order of their positions in the store.
-            sampling_rate_hz: rate of the store.
             cache: folder of the stores, made when missing. A minute takes 1.92 MB at 16 kHz.
             segments: (start_s, duration_s) for each path; None takes whole files.
-            threads: number of threads that decode.
             progress: called with (done, all) after each recording; not called when a store is reused.
             on_error: ``raise`` stops at the first unreadable recording; ``skip`` lists it in ``failures`` and gives
                 it zero samples. Failures are tried again when a store is reused, so a mended file is not missed.
@@ -225,7 +222,6 @@ class WaveformStore(AbstractWaveforms):
         """Decode recordings of another source, such as those of shards that are asked for in every epoch.
 
         Args:
-            source: has the recordings.
             indices: which of them, in the order of their positions in the store.
             names: of each, for messages.
             state: tells one content of the source from another; a store is reused when it and ``names`` are the same.

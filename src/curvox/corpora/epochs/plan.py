@@ -1,4 +1,4 @@
-"""A plan of one epoch, a pure function of seed and epoch: which crop of which recording comes when, at what speed."""
+"""Plan one epoch, as a function of seed and epoch: which crop of which recording comes when, at what speed."""
 
 from __future__ import annotations
 
@@ -227,9 +227,6 @@ def names_at_speeds(speakers: Sequence[str], speeds: Sequence[float]) -> tuple[s
 
     >>> names_at_speeds(["anna", "bela"], [1.0, 0.9])
     ('anna', 'bela', 'anna@0.9', 'bela@0.9')
-
-    Raises:
-        InputError: two classes would have one name, as a speaker is called like another at some speed.
     """
     names = tuple(name if speed == 1 else f"{name}@{speed:g}" for speed in speeds for name in speakers)
     if len(set(names)) < len(names):

@@ -1,4 +1,4 @@
-"""A Kaldi data folder: wav.scp and utt2spk; segments, spk2gender, utt2dur and reco2dur where they are there.
+"""Read and write a Kaldi data folder: wav.scp and utt2spk, segments, spk2gender, utt2dur and reco2dur if there are.
 
 Nothing is ever executed: a command in wav.scp (a line that ends with "|") is refused. Further files of the folder are
 not read. What is written is sorted as Kaldi wants it: by bytes, as ``LC_ALL=C sort`` does.

@@ -1,4 +1,4 @@
-"""Manifests of lhotse become a corpus, so its hundred recipes are within reach, and a corpus becomes lhotse's cuts.
+"""Turn manifests of lhotse into a corpus, so that its hundred recipes are within reach, and a corpus into its cuts.
 
 lhotse is imported inside the functions: it is slow to import, brings torch, and is the extra ``curvox[lhotse]``.
 A recording that is a command or an address is refused; nothing is executed and nothing is fetched.
@@ -230,7 +230,6 @@ def from_lhotse(
 
     Raises:
         CorpusError: some cuts do not fit; the message lists them, their lines counted from 1.
-        MissingExtraError: lhotse is not installed.
     """
     require_lhotse()
     draft = Draft(absolute(audio_root), name)
@@ -248,7 +247,6 @@ def to_lhotse(corpus: Corpus) -> CutSet:
 
     Raises:
         CorpusError: a recording cannot be opened, or a segment reaches past its end.
-        MissingExtraError: lhotse is not installed.
     """
     require_lhotse()
     from lhotse import CutSet

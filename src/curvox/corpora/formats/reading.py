@@ -46,7 +46,6 @@ def read_corpus(
 
     Raises:
         CorpusError: something is wrong; the message lists the first 20 problems with their lines, and how many more.
-        UnknownNameError: there is no such format.
         MissingExtraError: the format needs a package that is not installed.
     """
     return _read(Path(path), format, audio_root, check_files)[1].corpus(f"the corpus {path}")
@@ -109,11 +108,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def detect_format(path: str | Path) -> str:
-    """Return the name of a corpus' format, decided only by which files exist.
-
-    Raises:
-        CorpusError: no format fits, or several do.
-    """
+    """Return the name of a corpus' format, decided only by which files exist."""
     path = Path(path)
     if not path.is_dir():
         if path.suffix in (".tsv", ".csv"):

@@ -1,4 +1,4 @@
-"""Shards: a corpus shuffled by a seed, split by split, in tar files; read as a corpus by its labels alone.
+"""Write a corpus, shuffled by a seed, split by split, as shards (tar files), and read it by its labels alone.
 
 A folder of shards is written whole or not at all, and continued where it stopped.
 """
@@ -85,7 +85,6 @@ def shard_corpus(
     interrupted leaves finished shards in ``.NAME.writing``, and the same call goes on after them.
 
     Args:
-        corpus: what to write.
         folder: must not exist; appears when all is written.
         trials: a folder of trial lists (``*.txt``) to put in, as ``trials/``.
         progress: called with (recordings done, of how many).
@@ -94,7 +93,6 @@ def shard_corpus(
         OutputExistsError: ``folder`` exists.
         AudioError: more recordings are unreadable than are allowed.
         CorpusError: ``.NAME.writing`` belongs to another corpus or other options.
-        InputError: an option is out of range.
     """
     options = options or ShardingOptions()
     options.check()

@@ -61,14 +61,12 @@ def prepare_corpus(
     Args:
         name: a name of :data:`PREPARATIONS`, or ``lhotse:NAME`` for a recipe of lhotse, which opens the
             recordings for their lengths.
-        folder: the corpus, as it is unpacked.
         output: the folder to write to; made if need be. Nothing in it is written over.
         dev_speakers: so many of the speakers to train on become the split "dev", at least 1; for corpora that have
             none. The same number and seed choose the same speakers.
         seed: of that choice, at least 0.
 
     Raises:
-        UnknownNameError: there is no such preparation; the message lists the nearest names.
         CorpusError: the folder is not that of the corpus, metadata are missing or wrong, speakers are not listed,
             trials name absent recordings; everything found is told, up to 20 problems.
         OutputExistsError: a file to write exists.

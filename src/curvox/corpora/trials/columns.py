@@ -1,4 +1,4 @@
-"""Columns of trials, for breakdowns: the labels of a corpus on the two sides of each trial."""
+"""Find the labels of a corpus on the two sides of each trial, as columns for breakdowns."""
 
 from __future__ import annotations
 
@@ -34,10 +34,7 @@ def trial_columns(
     is never "same".
 
     Args:
-        corpus: where the labels of the utterances stand.
         trials: checked against the corpus, see :meth:`TrialList.check_against`.
-        names: the columns wanted.
-        enrolments: the models of the trials, where they name models.
 
     Raises:
         UnknownNameError: there is no such column (with the nearest names), or an id is unknown.
@@ -101,11 +98,7 @@ def _session_gaps(trials: TrialList, enrolled: Parts, tests: Parts) -> list[str]
 
 
 def same_recordings(corpus: Corpus, trials: TrialList, enrolments: EnrolmentMap | None = None) -> np.ndarray:
-    """Return whether the test was cut from a recording of the enrolment: bool (trials,).
-
-    Raises:
-        UnknownNameError: an id is unknown.
-    """
+    """Return whether the test was cut from a recording of the enrolment: bool (trials,)."""
     parts = enrolled_parts(trials, enrolments)
     paths = {name: frozenset(corpus[u].path for u in utterances) for name, utterances in parts.items()}
     path = {name: corpus[name].path for name in set(trials.tests)}

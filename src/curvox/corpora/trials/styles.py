@@ -243,11 +243,7 @@ def _check_sides(columns: Columns, file: str) -> None:
 
 
 def require_ids(names: set[str], what: str) -> None:
-    """Refuse to write an id that could not be read back.
-
-    Raises:
-        InputError: an id is empty or holds white space.
-    """
+    """Refuse to write an id that could not be read back."""
     for name in sorted(names):
         if not is_id(name):
             raise InputError(f'an id in {what} is not empty and holds no white space, got "{name}"')
@@ -263,10 +259,8 @@ def lines_of(
     """Return the text of a file of ``style``.
 
     Args:
-        style: how it is laid out.
         ids: of enrolments and of tests, one each for every trial.
         value: "label", "score", or '' for neither.
-        texts: the labels or scores.
         columns: further ones, side among them; written where the style has a header.
 
     Raises:
@@ -294,11 +288,7 @@ def _segments_and_sides(tests: Sequence[str], style: TrialStyle) -> tuple[list[s
 
 
 def tabbed(table: Mapping[str, Sequence[str]]) -> str:
-    """Return the text of a table of columns by their names: a header, tabs between fields.
-
-    Raises:
-        InputError: a field holds a tab or the end of a line.
-    """
+    """Return the text of a table of columns by their names: a header, tabs between fields."""
     for text in {*table, *(text for column in table.values() for text in set(column))}:
         if "\t" in text or "\n" in text or text.endswith("\r"):
             raise InputError(f"a field between tabs holds no tab and no end of line, got {text!r}")
