@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from curvox.audio.sources.shard_index import LABELS, Shard, sha256_of, write_index
-from curvox.audio.sources.shards import encode_member, write_shard
+from curvox.audio import SHARD_LABELS, Shard, encode_member, write_shard, write_shard_index
+from curvox.files import sha256_of
 
 RATE_HZ = 16000
 
@@ -39,8 +39,10 @@ def make_shards(folder: Path, shards: int = 4, each: int = 3, codec: str = "flac
         with tar.open("wb") as file:
             rows += [[number, *row] for row in write_shard(file, members).tolist()]
         described.append(Shard(tar.name, tar.stat().st_size, sha256_of(tar), each))
-    (folder / LABELS).write_text("labels")
-    write_index(folder, sampling_rate_hz=RATE_HZ, codec=codec, corpus="noise", shards=described, members=np.array(rows))
+    (folder / SHARD_LABELS).write_text("labels")
+    write_shard_index(
+        folder, sampling_rate_hz=RATE_HZ, codec=codec, corpus="noise", shards=described, members=np.array(rows)
+    )
     return waves
 
 

@@ -26,7 +26,6 @@ def test_modules__import_each_other_in_no_circle(source: SourceTree) -> None:
     assert listed(source.circles) == []
 
 
-@pytest.mark.xfail(strict=True, reason=TOO_MANY)
 def test_space__is_asked_which_one_it_is_in_geometry_alone(source: SourceTree) -> None:
     assert listed(source.questions_of_space) == []
 

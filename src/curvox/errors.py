@@ -1,4 +1,4 @@
-"""The one exception base of curvox and the few checks used at its doors.
+"""The exceptions of curvox, all of one base, and the checks that many of its entrances make.
 
 Every message says what was expected, what came, and how to repair it.
 """
@@ -6,8 +6,10 @@ Every message says what was expected, what came, and how to repair it.
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterable
 from numbers import Integral
+from types import ModuleType
 
 
 class CurvoxError(Exception):
@@ -58,6 +60,14 @@ class MissingExtraError(CurvoxError, ImportError):
     """A feature needs an optional package that is not installed."""
 
 
+def import_extra(name: str, message: str) -> ModuleType:
+    """Import a package of an extra; where it is missing, raise `MissingExtraError` with ``message`` and the cause."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(f"{message} ({error})") from error
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelt ``name``: ``did you mean "x"?`` or the list of known names."""
     known = sorted(known)
@@ -76,14 +86,14 @@ def require_name(name: str, known: Iterable[str], what: str) -> None:
 
 def require_positive(value: float, name: str) -> float:
     """Return ``value`` as a float, or refuse it when it is not a finite number above zero."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+    if not _is_finite(value) or value <= 0:
         raise InputError(f"{name} must be a finite number above 0, got {value!r}")
     return float(value)
 
 
 def require_non_negative(value: float, name: str) -> float:
     """Return ``value`` as a float, or refuse it when it is not a finite number of at least zero."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+    if not _is_finite(value) or value < 0:
         raise InputError(f"{name} must be a finite number of at least 0, got {value!r}")
     return float(value)
 
@@ -93,3 +103,7 @@ def require_at_least(least: int, **values: int) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")

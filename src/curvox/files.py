@@ -1,4 +1,4 @@
-"""Writing a file or a folder as one act, and locks between processes; nothing else in curvox opens a file for writing.
+"""Write a file or a folder as one act, and lock between processes; nothing else in curvox opens a file for writing.
 
 After a crash, a full disk or an interrupt the previous file or folder is still there, whole.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -228,6 +229,12 @@ def read_bytes(path: Path, *, limit_bytes: int | None = None) -> bytes:
     if limit_bytes is not None and state.st_size > limit_bytes:
         raise OSError(errno.EFBIG, f"expected at most {limit_bytes:,} bytes, got {state.st_size:,}")
     return path.read_bytes()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

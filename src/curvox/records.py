@@ -1,4 +1,4 @@
-"""Records: what curvox writes as JSON or YAML and reads back, always validated, never executed.
+"""Write records as JSON or YAML and read them back, always validated, never executed.
 
 A record is a frozen dataclass. `to_plain` turns it into a tree of mappings, lists, texts and numbers, `from_plain`
 makes the same record of such a tree, or says which part of it was expected to be what. Nothing is guessed or converted:
@@ -13,7 +13,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from curvox.errors import CheckpointError, CurvoxError, InputError, nearest
 from curvox.files import read_bytes, replace_text
@@ -59,12 +59,7 @@ def read_record(
     Args:
         path: the file.
         kind: a dataclass.
-        what: the kind of file in words, with its article.
-        again: how to repair a file that is refused.
-        error: what is raised.
-        words: see `from_plain`.
-        optional: see `from_plain`.
-        others: see `from_plain`.
+        what, again, error, words, optional, others: see `from_plain`.
         limit_bytes: a larger file is refused.
 
     Raises:
@@ -72,8 +67,8 @@ def read_record(
             in it, what was expected, what came, and ``again``.
     """
     tree = read_tree(path, what=what, again=again, error=error, limit_bytes=limit_bytes)
-    told = f"{path} is not {what}"
-    return _validated(kind, tree, told, again, error, words=words, optional=optional, others=others)
+    settings = _Settings(tuple(words.items()), optional, others)
+    return _validated(kind, tree, f"{path} is not {what}", again, error, settings)
 
 
 def read_tree(
@@ -121,7 +116,7 @@ def from_plain(
     Raises:
         CurvoxError: something else; of the kind ``error``.
     """
-    return _validated(kind, tree, f"not {what}", again, error, words=words, optional=optional, others=others)
+    return _validated(kind, tree, f"not {what}", again, error, _Settings(tuple(words.items()), optional, others))
 
 
 def to_plain(value: Any, *, words: Mapping[str, float] = NO_WORDS) -> Any:
@@ -172,36 +167,33 @@ def parse_yaml(text: str) -> Any:
         raise InputError(str(error)) from error
 
 
-def _validated(
-    kind: type[T],
-    tree: Any,
-    told: str,
-    again: str,
-    error: type[CurvoxError],
-    *,
-    words: Mapping[str, float],
-    optional: bool,
-    others: bool,
-) -> T:
+class _Settings(NamedTuple):
+    """How a tree is read; see `from_plain`."""
+
+    words: tuple[tuple[str, float], ...]
+    optional: bool
+    others: bool
+
+
+def _validated(kind: type[T], tree: Any, told: str, again: str, error: type[CurvoxError], settings: _Settings) -> T:
     from pydantic_core import ValidationError
 
     try:
         # In a list of one: a dataclass takes the settings of what it stands in.
-        return _validator(kind, tuple(words.items()), optional, others).validate_python([tree])[0]
+        return _validator(kind, settings).validate_python([tree])[0]
     except (ValidationError, RecursionError) as raised:
         said = _explained(raised, kind) if isinstance(raised, ValidationError) else "it is nested too deeply"
         raise error(f"{told}: {said}{f'; {again}' if again else ''}") from raised
 
 
 @cache
-def _validator(kind: type, words: tuple[tuple[str, float], ...], optional: bool, others: bool) -> SchemaValidator:
+def _validator(kind: type, settings: _Settings) -> SchemaValidator:
     from pydantic import ConfigDict, TypeAdapter
     from pydantic_core import SchemaValidator
 
-    extra = "ignore" if others else "forbid"
-    settings = ConfigDict(strict=True, extra=extra, allow_inf_nan=False)
-    schema = TypeAdapter[Any](list[kind], config=settings).core_schema  # pyright: ignore[reportInvalidTypeForm]
-    return SchemaValidator(_tightened(schema, dict(words), optional))
+    config = ConfigDict(strict=True, extra="ignore" if settings.others else "forbid", allow_inf_nan=False)
+    schema = TypeAdapter[Any](list[kind], config=config).core_schema  # pyright: ignore[reportInvalidTypeForm]
+    return SchemaValidator(_tightened(schema, dict(settings.words), settings.optional))
 
 
 def _tightened(schema: Any, words: Mapping[str, float], optional: bool) -> Any:

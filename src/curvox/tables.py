@@ -1,4 +1,4 @@
-"""Named tables of classes: the losses, the encoders, the corpora, the spaces.
+"""Named tables of classes (the losses, the encoders, the corpora, the spaces), and packages that import lazily.
 
 A table maps a name to one class and imports its module only when that class is asked for, so reading the
 names costs nothing. A name that is not in the table is refused with the nearest names; an import path is never
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,3 +124,26 @@ class Table(Mapping[str, Entry]):
             if (entry.module, entry.attribute) == (cls.__module__, cls.__name__):
                 return name
         raise KeyError(f"{cls.__module__}.{cls.__name__} is no {self.what} of the table")
+
+
+def lazy_exports(
+    package: str, homes: Mapping[str, str], *, here: str = ""
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package that imports a name when it is asked for.
+
+        __getattr__, __dir__, __all__ = lazy_exports(__name__, {"module": "name name", "folder.module": "name"})
+
+    Args:
+        package: its ``__name__``.
+        homes: for each module, by its name within the package, the names that it gives, separated by white space.
+        here: names that the package's ``__init__`` defines itself.
+    """
+    home_of = {name: f"{package}.{module}" for module, names in homes.items() for name in names.split()}
+    names = sorted([*here.split(), *home_of])
+
+    def find(name: str) -> Any:
+        if name not in home_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(home_of[name]), name)
+
+    return find, lambda: names, names

@@ -107,5 +107,5 @@ def test_output__is_that_of_the_plain_description(frames: int) -> None:
 def test_sizes__that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="multiple of res2_scale"):
         ECAPATDNN(channels=100)
-    with pytest.raises(InputError, match="embedding_dim must be at least 1"):
+    with pytest.raises(InputError, match="embedding_dim must be a whole number of at least 1"):
         ECAPATDNN(embedding_dim=0)

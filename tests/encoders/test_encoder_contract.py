@@ -38,9 +38,9 @@ def test_contract__holds(name: str, check: str) -> None:
 @pytest.mark.parametrize("name", ENCODERS)
 def test_encoder__refuses_sizes_that_are_not_positive(name: str) -> None:
     for size in ("embedding_dim", *(key for key, value in SMALL[name].items() if isinstance(value, int))):
-        with pytest.raises(InputError, match=f"{size} must be at least"):
+        with pytest.raises(InputError, match=f"{size} must be a whole number of at least"):
             build_encoder({"name": name, **SMALL[name], size: 0}, N_MELS)
-    with pytest.raises(InputError, match="n_mels must be at least"):
+    with pytest.raises(InputError, match="n_mels must be a whole number of at least"):
         build_encoder({"name": name, **SMALL[name]}, 0)
 
 

@@ -16,7 +16,7 @@ from made_up_bench import tree_measures
 from made_up_diagnoses import sick
 from tiny_decisions import drawn_card
 
-from curvox.audio.sources.shard_index import Shard, ShardHead, read_head
+from curvox.audio.sources.shard_index import Shard, ShardHead, read_shard_head
 from curvox.bench import RunRecord, ScoredList, read_record, write_record
 from curvox.diagnosis import Death, diagnosis_from_tree, diagnosis_tree
 from curvox.embedder import DecisionCard, DevResult, ModelDescription, read_description
@@ -169,7 +169,7 @@ KINDS: dict[str, Kind] = {
         HEAD,
         "shards.json",
         lambda folder, value: write_any(folder / "shards.json", value),
-        lambda folder: read_head(folder / "shards.json"),
+        lambda folder: read_shard_head(folder),
         CorpusError,
         mappings=("beside",),
     ),
@@ -370,4 +370,4 @@ def test_shards__of_a_bare_head_name_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "shards.json"
     path.write_text('{"format": "curvox shards", "version": 1}')
     with pytest.raises(CorpusError, match=r'shards\.json is not .*: missing key "sampling_rate_hz"; copy'):
-        read_head(path)
+        read_shard_head(tmp_path)

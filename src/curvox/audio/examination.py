@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from curvox.audio.quality import RecordingQuality, measure_quality
 from curvox.audio.reading.files import AudioInfo, check_waveform, cut, from_int16, read_whole, to_int16
-from curvox.audio.sources.source import AbstractWaveforms, Segment
+from curvox.audio.sources.source import AbstractWaveforms, Segment, in_threads
 from curvox.errors import AudioError, InputError
 
 
@@ -63,46 +59,20 @@ def examine_recordings(
     """Decode every recording once, in threads, and yield what was found in the order of ``paths``.
 
     Args:
-        paths: the files.
         segments: for each of them, the stretches that are used.
-        threads: how many recordings are decoded at a time.
-        progress: called with (done, of how many) after each.
-
-    Raises:
-        InputError: not one list of segments a path, or no thread.
     """
     if len(paths) != len(segments):
         raise InputError(f"expected segments for each path, got {len(segments)} for {len(paths)} paths")
     if threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}")
-    jobs = [functools.partial(examine_recording, *job) for job in zip(paths, segments, strict=True)]
-    return _examined(jobs, threads, progress)
+    return in_threads(lambda job: examine_recording(*job), list(zip(paths, segments, strict=True)), threads, progress)
 
 
 def examine_source(
     source: AbstractWaveforms, *, threads: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> Iterator[ExaminedRecording]:
     """As `examine_recordings`, of a source that holds its recordings itself, such as shards; each is one stretch."""
-    jobs = [functools.partial(_examine_place, source, place) for place in range(len(source))]
-    return _examined(jobs, threads, progress)
-
-
-def _examined(
-    todo: Sequence[Callable[[], ExaminedRecording]], threads: int, progress: Callable[[int, int], None] | None
-) -> Iterator[ExaminedRecording]:
-    with ThreadPoolExecutor(threads, thread_name_prefix="examine") as pool:
-        jobs = iter(todo)
-        waiting: deque[Future[ExaminedRecording]] = deque(pool.submit(job) for job in islice(jobs, 4 * threads))
-        done = 0
-        try:
-            while waiting:
-                yield waiting.popleft().result()
-                done += 1
-                if progress is not None:
-                    progress(done, len(todo))
-                waiting.extend(pool.submit(job) for job in islice(jobs, 1))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    return in_threads(lambda place: _examine_place(source, place), range(len(source)), threads, progress)
 
 
 def examine_recording(path: str | os.PathLike[str], segments: Sequence[Segment] = ((0.0, None),)) -> ExaminedRecording:

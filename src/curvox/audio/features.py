@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from curvox.audio.augmentation.batches import Seed, item_streams
-from curvox.errors import InputError, require_non_negative, require_positive
+from curvox.errors import InputError, require_at_least, require_non_negative, require_positive
 
+_MASKING_PURPOSE = 2
 _FULL_SCALE = 32768.0
 _PREEMPHASIS = 0.97
 _FLOOR = float(np.finfo(np.float32).eps)
@@ -27,10 +28,7 @@ class FilterBank(nn.Module):
     differentiable with respect to the waveforms.
 
     Args:
-        sampling_rate_hz: rate of the waveforms.
-        n_mels: number of filters.
         frame_length_ms: length of a frame; the transform takes the next power of two of samples.
-        frame_shift_ms: distance between the starts of two frames.
         low_hz: lower edge of the lowest filter.
         high_hz: upper edge of the highest filter; None is half the sampling rate.
 
@@ -99,11 +97,8 @@ class FilterBank(nn.Module):
         return max(0, 1 + (samples - self.frame_length_samples) // self.frame_shift_samples)
 
     def extra_repr(self) -> str:
-        return (
-            f"sampling_rate_hz={self.sampling_rate_hz}, n_mels={self.n_mels}, "
-            f"frame_length_ms={self.frame_length_ms:g}, frame_shift_ms={self.frame_shift_ms:g}, "
-            f"low_hz={self.low_hz:g}, high_hz={self.high_hz:g}"
-        )
+        names = ("sampling_rate_hz", "n_mels", "frame_length_ms", "frame_shift_ms", "low_hz", "high_hz")
+        return ", ".join(f"{name}={getattr(self, name):g}" for name in names)
 
     def _log_energies(self, waveforms: Float[Tensor, "B S"]) -> Float[Tensor, "B T F"]:
         # Kaldi takes the mean off each frame, then pre-emphasises, then windows. All three are linear, so the whole
@@ -141,16 +136,15 @@ class FilterBank(nn.Module):
         n_items, n_samples = waveforms.shape
         shortest, longest = n_samples, n_samples
         if lengths_samples is None:
-            lengths_samples = torch.full((n_items,), n_samples, device=waveforms.device)
-        else:
-            if lengths_samples.shape != (n_items,) or lengths_samples.is_floating_point():
-                raise InputError(
-                    f"lengths_samples must be integers of shape ({n_items},), got {tuple(lengths_samples.shape)} of "
-                    f"{lengths_samples.dtype}"
-                )
-            lengths_samples = lengths_samples.to(waveforms.device, torch.int64)
-            if n_items:
-                shortest, longest = (int(edge) for edge in torch.aminmax(lengths_samples))
+            lengths_samples = torch.full((n_items,), n_samples)
+        elif lengths_samples.shape != (n_items,) or lengths_samples.is_floating_point():
+            raise InputError(
+                f"lengths_samples must be integers of shape ({n_items},), got {tuple(lengths_samples.shape)} of "
+                f"{lengths_samples.dtype}"
+            )
+        elif n_items:
+            shortest, longest = (int(edge) for edge in torch.aminmax(lengths_samples))
+        lengths_samples = lengths_samples.to(waveforms.device, torch.int64)
         if shortest < self.frame_length_samples or longest > n_samples:
             raise InputError(
                 f"a waveform must have at least {self.frame_length_samples} samples (one frame of "
@@ -231,11 +225,6 @@ def _to_mel(frequency_hz):
     return 1127.0 * np.log1p(frequency_hz / 700.0)
 
 
-# SpecAugment: bands of time and of frequency of the features are hidden, each item by its own seed.
-
-_PURPOSE = 2
-
-
 @dataclass(frozen=True)
 class MaskOptions:
     """How many bands are hidden in each utterance, and how wide they may be (drawn from 0 to this, inclusive)."""
@@ -246,10 +235,7 @@ class MaskOptions:
     frequency_mask_max_bins: int = 8
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise InputError(f"{field.name} must be a whole number of at least 0, got {value!r}")
+        require_at_least(0, **vars(self))
 
 
 def mask_features(
@@ -266,9 +252,6 @@ def mask_features(
         seeds: one an item; the same seed and length give the same bands in any batch.
         lengths_frames: integer (B,), valid frames of each; bands of time lie inside them. None means all T.
         options: numbers and widths; None takes the defaults. A band is never wider than its axis.
-
-    Raises:
-        InputError: a wrong shape, or not one seed an item.
     """
     if features.ndim != 3 or not features.is_floating_point():
         raise InputError(
@@ -277,22 +260,16 @@ def mask_features(
         )
     n_items, n_frames, n_bins = features.shape
     options = options or MaskOptions()
-    streams = item_streams(seeds, n_items, _PURPOSE)
+    streams = item_streams(seeds, n_items, _MASKING_PURPOSE)
     lengths = [n_frames] * n_items if lengths_frames is None else lengths_frames.tolist()
     if len(lengths) != n_items:
         raise InputError(f"expected lengths_frames of shape ({n_items},), got {len(lengths)} lengths")
-    bands = [
-        (options.time_masks, options.time_mask_max_frames),
-        (options.frequency_masks, options.frequency_mask_max_bins),
-    ]
-    drawn = [
-        [_draw_bands(stream, *band, length) for band, length in zip(bands, (n, n_bins), strict=True)]
-        for stream, n in zip(streams, lengths, strict=True)
-    ]
-    time, frequency = (
-        torch.from_numpy(np.stack([item[axis] for item in drawn])).to(features.device) for axis in (0, 1)
-    )
-    heard = [~_inside(bands, length) for bands, length in ((time, n_frames), (frequency, n_bins))]
+    time, frequency = [], []
+    for stream, n_valid in zip(streams, lengths, strict=True):
+        time.append(_draw_bands(stream, options.time_masks, options.time_mask_max_frames, n_valid))
+        frequency.append(_draw_bands(stream, options.frequency_masks, options.frequency_mask_max_bins, n_bins))
+    hidden = [torch.from_numpy(np.stack(bands)).to(features.device) for bands in (time, frequency)]
+    heard = [~_inside(bands, length) for bands, length in zip(hidden, (n_frames, n_bins), strict=True)]
     # Two products take a sixth of the time of filling by a mask of all features.
     return (features * heard[0][:, :, None]).mul_(heard[1][:, None, :])
 

@@ -75,7 +75,6 @@ def measure_quality(waveform: np.ndarray, sampling_rate_hz: int) -> RecordingQua
 
     Args:
         waveform: (samples,) of floats, nominally in [-1, 1].
-        sampling_rate_hz: its rate.
 
     Raises:
         AudioError: a waveform no speaker can be heard in; see `check_waveform`.

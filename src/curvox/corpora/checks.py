@@ -1,4 +1,4 @@
-"""Laws of every corpus, whatever its format: unique ids, a speaker in one split, recordings inside its folder."""
+"""Check what holds of every corpus: unique ids, a speaker in one split, recordings inside its folder."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ class Fence:
             above, _, name = folder.rpartition("/")
             parent = self._folder(above)
             real = f"{parent.real}/{name}"
-            status = _look(real) if parent.exists else None
-            if status is not None and stat.S_ISLNK(status.st_mode):
+            exists = parent.exists and os.path.lexists(real)
+            if exists and os.path.islink(real):
                 real = os.path.realpath(real)
-            self._folders[folder] = _Folder(real, self._inside(real), status is not None)
+            self._folders[folder] = _Folder(real, self._inside(real), exists)
         return self._folders[folder]
 
     def _inside(self, real: str) -> bool:
@@ -110,13 +110,6 @@ class Fence:
         return "" if status.st_size else f'"{path}" is empty (0 bytes)'
 
 
-def _look(place: str) -> os.stat_result | None:
-    try:
-        return os.lstat(place)
-    except OSError:
-        return None
-
-
 def check_rows(draft: Draft, *, check_files: bool) -> None:
     """Add what is wrong with and between the rows to the problems of a draft, and sort these by file and line.
 
@@ -130,10 +123,6 @@ def check_rows(draft: Draft, *, check_files: bool) -> None:
     _check_recordings(draft)
     _check_paths(draft, check_files)
     draft.problems.sort(key=lambda p: (p.file, p.line or 0))
-
-
-def _note(draft: Draft, row: Row, column: str, message: str) -> None:
-    draft.add(row.file, row.line, column, message)
 
 
 def _line(row: Row) -> str:
@@ -150,10 +139,10 @@ def _check_ids(draft: Draft) -> None:
         row = draft.rows[number]
         if name in first:
             message = f'the id "{name}" is already that of {_line(first[name])}, here {_line(row)}; ids must be unique'
-            _note(draft, row, "utterance", message)
+            draft.note(row, "utterance", message)
         elif name.split() != [name]:
             message = f'the id "{name}" holds white space, which separates the fields of a trial list; rename it'
-            _note(draft, row, "utterance", message)
+            draft.note(row, "utterance", message)
         first.setdefault(name, row)
 
 
@@ -165,7 +154,7 @@ def _check_splits(draft: Draft) -> None:
     for number, utterance in enumerate(utterances):
         speaker, split = utterance.speaker, utterance.split
         if has_splits and not split:
-            _note(draft, rows[number], "split", "no split, where other lines name one; fill it in")
+            draft.note(rows[number], "split", "no split, where other lines name one; fill it in")
             continue
         other = utterances[first.setdefault(speaker, number)].split
         if other != split and (speaker, split) not in told:
@@ -174,7 +163,7 @@ def _check_splits(draft: Draft) -> None:
                 f'the speaker "{speaker}" is in split "{other}" ({_line(rows[first[speaker]])}) and in split '
                 f'"{split}" ({_line(rows[number])}); a speaker must be in one split'
             )
-            _note(draft, rows[number], "speaker", message)
+            draft.note(rows[number], "speaker", message)
 
 
 def _check_recordings(draft: Draft) -> None:
@@ -190,7 +179,7 @@ def _check_recordings(draft: Draft) -> None:
                 f'the same speech as the utterance "{other.utterance.utterance}" ({_line(other)}): '
                 f'"{utterance.path}" from {utterance.start_s:g} s; keep one of them'
             )
-            _note(draft, row, "path", message)
+            draft.note(row, "path", message)
 
 
 def _check_paths(draft: Draft, check_files: bool) -> None:
@@ -201,7 +190,7 @@ def _check_paths(draft: Draft, check_files: bool) -> None:
     draft.wrong_paths.update(wrong)
     for row in draft.rows if wrong else ():
         if message := wrong.pop(row.utterance.path, None):
-            _note(draft, row, "path", message)
+            draft.note(row, "path", message)
 
 
 def _repeated(names: list[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""A corpus: utterances, each with the labels of openvoices, under one folder. Paths and text, no audio."""
+"""Hold a corpus: utterances, each with the labels of openvoices, under one folder. Paths and text, no audio."""
 
 from __future__ import annotations
 
@@ -146,11 +146,7 @@ class Corpus:
         return count(self.utterances)
 
     def split(self, name: str) -> Corpus:
-        """Return the part of the corpus whose split is ``name``.
-
-        Raises:
-            CorpusError: there is no such split; the message names those present.
-        """
+        """Return the part of the corpus whose split is ``name``."""
         if name not in self.splits or not name:
             present = ", ".join(self.splits) or "none; holdout_speakers makes them"
             raise CorpusError(f'the corpus "{self.name}" has no split "{name}"; splits present: {present}')
@@ -158,12 +154,7 @@ class Corpus:
         return replace(self, utterances=chosen, name=f"{self.name}/{name}")
 
     def without(self, utterances: Iterable[str]) -> Corpus:
-        """Return the corpus less the utterances of these ids, for instance those whose recording cannot be read.
-
-        Raises:
-            UnknownNameError: an id is in no utterance.
-            InputError: nothing would be left.
-        """
+        """Return the corpus less the utterances of these ids, for instance those whose recording cannot be read."""
         left_out = {self[utterance].utterance for utterance in utterances}
         kept = tuple(u for u in self.utterances if u.utterance not in left_out)
         if not kept:

@@ -1,4 +1,4 @@
-"""The tree that labels span: gender → accent → speaker → session, or the levels that a manifest declares."""
+"""Build the tree that labels span: gender → accent → speaker → session, or the levels that a manifest declares."""
 
 from __future__ import annotations
 
@@ -72,12 +72,8 @@ def label_paths(
     Above the speaker a label that stands in some lines of a speaker and is empty in others is the speaker's.
 
     Args:
-        utterances: n of them.
         levels: columns of the manifest, known or further ones, from the root down.
         further: lines that may know what is empty in all of a speaker's utterances.
-
-    Raises:
-        CorpusError: a speaker has two labels at a level above.
     """
     above = levels.index("speaker") if "speaker" in levels else 0
     columns = []
@@ -125,10 +121,6 @@ def speaker_labels(corpus: Corpus, levels: Sequence[str]) -> dict[str, dict[str,
 
     A label that stands in some lines of a speaker and is empty in others is the speaker's; a gender that somebody
     prefers not to say is unknown.
-
-    Args:
-        corpus: its manifest has the columns.
-        levels: columns above the speaker, known or further ones.
 
     Raises:
         CorpusError: no such column (with the nearest), a column that is not above the speaker, a speaker with two

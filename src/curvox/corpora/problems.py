@@ -1,4 +1,4 @@
-"""Faults of a corpus, line by line; what a format hands over before it is checked; recordings that cannot be used."""
+"""Tell the faults of a corpus, line by line, and what a format hands over before it is checked."""
 
 from __future__ import annotations
 
@@ -114,6 +114,10 @@ class Draft:
         """Note a problem."""
         self.problems.append(Problem(file, line, column, message))
 
+    def note(self, row: Row, column: str, message: str) -> None:
+        """Note a problem of a row."""
+        self.add(row.file, row.line, column, message)
+
     def corpus(self, what: str) -> Corpus:
         """Return the corpus, once its rows are checked; refuse it as :func:`refuse` does."""
         refuse(self.problems, what)
@@ -134,11 +138,7 @@ def read_lines(path: Path) -> tuple[list[tuple[int, str]], list[Problem]]:
 
 
 def each_line(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str]]:
-    """Yield what `read_lines` returns, with one line in memory at a time; lines that are not UTF-8 go to ``problems``.
-
-    Raises:
-        CorpusError: the file cannot be read.
-    """
+    """Yield what `read_lines` returns, one line in memory at a time; lines that are not UTF-8 go to ``problems``."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
             for number, piece in enumerate(stream, start=1):
@@ -177,11 +177,7 @@ def write_bad_files(path: Path, bad: Iterable[BadRecording]) -> None:
 
 
 def check_share(bad: int, recordings: int, allowed_share: float, latest: BadRecording) -> None:
-    """Refuse more unreadable recordings than ``allowed_share`` of all; the message says what is wrong with the latest.
-
-    Raises:
-        AudioError: there are more.
-    """
+    """Refuse more unreadable recordings than ``allowed_share`` of all; the message says what is wrong with the last."""
     if bad > allowed_share * recordings:
         raise AudioError(
             f"{bad} of {recordings} recordings cannot be read, allowed is a share of {allowed_share:g}; the last: "

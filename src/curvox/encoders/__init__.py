@@ -7,10 +7,9 @@ encoder is a file in this folder and a line here.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from curvox.tables import Entry, Table
+from curvox.tables import Entry, Table, lazy_exports
 
 if TYPE_CHECKING:
     from curvox.encoders.contract import AbstractEncoder
@@ -51,18 +50,6 @@ ENCODERS = Table(
     },
 )
 
-_HOMES = {"AbstractEncoder": "curvox.encoders.contract"}
-_HOMES |= {entry.attribute: entry.module for entry in ENCODERS.entries.values()}
-
-__all__ = ["ENCODERS", "AbstractEncoder"]
-__all__ += [entry.attribute for entry in ENCODERS.entries.values()]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+_HOMES = {"contract": "AbstractEncoder"}
+_HOMES |= {entry.module.rpartition(".")[2]: entry.attribute for entry in ENCODERS.entries.values()}
+__getattr__, __dir__, __all__ = lazy_exports(__name__, _HOMES, here="ENCODERS")

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from curvox.encoders.contract import AbstractEncoder, check_sizes
+from curvox.encoders.contract import AbstractEncoder
 from curvox.encoders.layers import (
     FrameConvolution,
     ResidualBlock,
@@ -16,6 +16,7 @@ from curvox.encoders.layers import (
     zero_padding,
     zero_padding_2d,
 )
+from curvox.errors import require_at_least
 
 SEGMENT_FRAMES = 100
 LAYERS, DILATIONS = (12, 24, 16), (1, 2, 2)
@@ -119,7 +120,8 @@ class CAMPlusPlus(AbstractEncoder):
         embedding_dim: int = 512,
     ):
         super().__init__(n_mels, embedding_dim)
-        check_sizes(
+        require_at_least(
+            1,
             front_channels=front_channels,
             channels=channels,
             growth=growth,

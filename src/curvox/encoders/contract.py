@@ -1,4 +1,4 @@
-"""What every encoder is: ``encoder(features, lengths_frames)``, raw embeddings whatever else is in the batch."""
+"""Define an encoder: ``encoder(features, lengths_frames)``, raw embeddings whatever else is in the batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from curvox.errors import InputError
+from curvox.errors import InputError, require_at_least
 
 
 class AbstractEncoder(nn.Module, ABC):
@@ -28,7 +28,7 @@ class AbstractEncoder(nn.Module, ABC):
 
     def __init__(self, n_mels: int, embedding_dim: int) -> None:
         super().__init__()
-        check_sizes(n_mels=n_mels, embedding_dim=embedding_dim)
+        require_at_least(1, n_mels=n_mels, embedding_dim=embedding_dim)
         self.n_mels, self.embedding_dim = n_mels, embedding_dim
 
     def forward(self, features: Tensor, lengths_frames: Tensor | None = None) -> Tensor:
@@ -62,14 +62,3 @@ class AbstractEncoder(nn.Module, ABC):
         frames = features.shape[1]
         if not bool(((lengths_frames >= least) & (lengths_frames <= frames)).all()):
             raise InputError(f"lengths_frames must lie in {least}..{frames}, got {lengths_frames.tolist()}")
-
-
-def check_sizes(**sizes: int) -> None:
-    """Refuse sizes below 1.
-
-    Raises:
-        InputError: a size is not positive; it is named.
-    """
-    for name, value in sizes.items():
-        if value < 1:
-            raise InputError(f"{name} must be at least 1, got {value}")

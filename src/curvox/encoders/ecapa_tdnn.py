@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from curvox.encoders.contract import AbstractEncoder, check_sizes
+from curvox.encoders.contract import AbstractEncoder
 from curvox.encoders.layers import (
     AttentiveStatistics,
     FrameConvolution,
@@ -12,7 +12,7 @@ from curvox.encoders.layers import (
     normalise_frames,
     zero_padding,
 )
-from curvox.errors import InputError
+from curvox.errors import InputError, require_at_least
 
 
 class ConvReluNorm(nn.Module):
@@ -100,7 +100,8 @@ class ECAPATDNN(AbstractEncoder):
         final_batch_norm: bool = True,
     ):
         super().__init__(n_mels, embedding_dim)
-        check_sizes(
+        require_at_least(
+            1,
             channels=channels,
             aggregation_channels=aggregation_channels,
             attention_bottleneck=attention_bottleneck,

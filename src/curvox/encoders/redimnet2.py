@@ -1,14 +1,15 @@
 """ReDimNet2 (Yakovlev and Okhotnikov 2026), sizes B0 to B2."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from curvox.encoders.contract import AbstractEncoder, check_sizes
-from curvox.encoders.layers import AttentiveStatistics, mask_of, strided_mask, zero_padding_2d
-from curvox.errors import InputError, require_name
+from curvox.encoders.contract import AbstractEncoder
+from curvox.encoders.layers import AttentiveStatistics, mask_of, strided_mask, zero_padding, zero_padding_2d
+from curvox.errors import InputError, require_at_least, require_name
 
 
 @dataclass(frozen=True)
@@ -32,41 +33,16 @@ class Size:
     head_channels: int | None = None
 
 
+def _stages(strides_bins: tuple[int, ...], reductions: tuple[int, ...]) -> tuple[Stage, ...]:
+    """Return the six stages of a size: time is halved in the third and the fifth, only the first is wider inside."""
+    rows = zip(strides_bins, (1, 1, 2, 1, 2, 1), (2, 3, 4, 5, 4, 3), (2, 1, 1, 1, 1, 1), reductions, strict=True)
+    return tuple(Stage(*row) for row in rows)
+
+
 SIZES = {
-    "B0": Size(
-        12,
-        (
-            Stage(1, 1, 2, 2, 36),
-            Stage(2, 1, 3, 1, 36),
-            Stage(1, 2, 4, 1, 36),
-            Stage(2, 1, 5, 1, 36),
-            Stage(1, 2, 4, 1, 18),
-            Stage(2, 1, 3, 1, 18),
-        ),
-        head_channels=64,
-    ),
-    "B1": Size(
-        16,
-        (
-            Stage(1, 1, 2, 2, 32),
-            Stage(2, 1, 3, 1, 32),
-            Stage(1, 2, 4, 1, 32),
-            Stage(2, 1, 5, 1, 32),
-            Stage(1, 2, 4, 1, 16),
-            Stage(2, 1, 3, 1, 16),
-        ),
-    ),
-    "B2": Size(
-        20,
-        (
-            Stage(1, 1, 2, 2, 40),
-            Stage(2, 1, 3, 1, 30),
-            Stage(1, 2, 4, 1, 30),
-            Stage(3, 1, 5, 1, 20),
-            Stage(1, 2, 4, 1, 20),
-            Stage(2, 1, 3, 1, 10),
-        ),
-    ),
+    "B0": Size(12, _stages((1, 2, 1, 2, 1, 2), (36, 36, 36, 36, 18, 18)), head_channels=64),
+    "B1": Size(16, _stages((1, 2, 1, 2, 1, 2), (32, 32, 32, 32, 16, 16))),
+    "B2": Size(20, _stages((1, 2, 1, 3, 1, 2), (40, 30, 30, 20, 20, 10))),
 }
 
 
@@ -231,7 +207,7 @@ class ReDimNet2(AbstractEncoder):
     ):
         super().__init__(n_mels, embedding_dim)
         require_name(size, SIZES, "size of ReDimNet2")
-        check_sizes(attention_bottleneck=attention_bottleneck)
+        require_at_least(1, attention_bottleneck=attention_bottleneck)
         setup = SIZES[size]
         _check_sizes_fit(n_mels, size, setup)
         volume = setup.channels * n_mels
@@ -253,10 +229,7 @@ class ReDimNet2(AbstractEncoder):
     def compute(self, features: Tensor, lengths_frames: Tensor | None) -> Tensor:
         frames = features.shape[1] // 4 * 4
         mask = mask_of(None if lengths_frames is None else lengths_frames // 4 * 4, frames)
-        features = features[:, :frames]
-        if mask is not None:
-            features = features * mask
-        x = self.entry(features[:, None].contiguous(memory_format=torch.channels_last))
+        x = self.entry(zero_padding(features[:, :frames], mask)[:, None].contiguous(memory_format=torch.channels_last))
         maps = [self.entry_norm(x.permute(0, 2, 3, 1)).flatten(2)]
         for stage in self.stages:
             maps.append(stage(maps, mask))
@@ -275,9 +248,7 @@ def to_1d(x: Float[Tensor, "B C T F"]) -> Float[Tensor, "B T V"]:
 
 
 def _check_sizes_fit(n_mels: int, size: str, setup: Size) -> None:
-    bins = 1
-    for stage in setup.stages:
-        bins *= stage.stride_bins
+    bins = math.prod(stage.stride_bins for stage in setup.stages)
     if n_mels % bins:
         raise InputError(f"n_mels of ReDimNet2 {size} must be a multiple of {bins}, got {n_mels}; take 72")
     narrowest = [setup.channels * n_mels // stage.reduction for stage in setup.stages]

@@ -4,8 +4,9 @@ Challenge 2019")."""
 import torch
 from torch import Tensor, nn
 
-from curvox.encoders.contract import AbstractEncoder, check_sizes
+from curvox.encoders.contract import AbstractEncoder
 from curvox.encoders.layers import ResidualBlock, frame_statistics, mask_of, zero_padding_2d
+from curvox.errors import require_at_least
 
 BLOCKS = (3, 4, 6, 3)
 
@@ -24,7 +25,7 @@ class ResNet34(AbstractEncoder):
 
     def __init__(self, n_mels: int = 80, channels: int = 32, embedding_dim: int = 256):
         super().__init__(n_mels, embedding_dim)
-        check_sizes(channels=channels)
+        require_at_least(1, channels=channels)
         self.entry = nn.Conv2d(1, channels, 3, padding=1, bias=False)
         self.entry_norm = nn.BatchNorm2d(channels)
         self.blocks = nn.ModuleList(_blocks(channels))

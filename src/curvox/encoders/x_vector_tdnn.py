@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from curvox.encoders.contract import AbstractEncoder, check_sizes
+from curvox.encoders.contract import AbstractEncoder
 from curvox.encoders.layers import FrameConvolution, frame_statistics, mask_of, normalise_frames, zero_padding
+from curvox.errors import require_at_least
 
 # Frames that a layer sees: t−2..t+2, {t−2, t, t+2}, {t−3, t, t+3}, t, t.
 KERNELS_FRAMES = (5, 3, 3, 1, 1)
@@ -26,7 +27,7 @@ class XVectorTDNN(AbstractEncoder):
 
     def __init__(self, n_mels: int = 80, channels: int = 512, pooling_channels: int = 1500, embedding_dim: int = 512):
         super().__init__(n_mels, embedding_dim)
-        check_sizes(channels=channels, pooling_channels=pooling_channels)
+        require_at_least(1, channels=channels, pooling_channels=pooling_channels)
         widths = (n_mels, channels, channels, channels, channels, pooling_channels)
         self.layers = nn.ModuleList(
             FrameConvolution(widths[i], widths[i + 1], kernel, dilation)

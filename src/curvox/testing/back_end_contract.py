@@ -1,13 +1,5 @@
 """The contract of a back end as a list of named checks, to be run on any back end, ours or yours.
 
-    import pytest
-    from curvox.geometry import Hypersphere
-    from curvox.testing.back_end_contract import CHECKS
-
-    @pytest.mark.parametrize("name", CHECKS)
-    def test_my_back_end__keeps_the_contract(name):
-        CHECKS[name](lambda: MyBackEnd(top_k=5), Hypersphere())
-
 A check takes a factory ``() -> back end`` and the space in which it is to score, fits as many back ends as it needs to
 a cohort of 12 speakers with 4 recordings each, and raises AssertionError with a sentence when the contract is broken.
 """

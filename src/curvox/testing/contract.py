@@ -1,4 +1,4 @@
-"""What every contract suite is written with: a list of named checks, and what a check requires."""
+"""Write a contract suite: a list of named checks, and what a check requires."""
 
 from __future__ import annotations
 
@@ -34,15 +34,25 @@ def refuses(what: str, take: Callable[..., Any], *values: Any) -> str:
     try:
         take(*values)
     except InputError as refusal:
-        require(len(str(refusal)) > 20, f"a refusal must name its cause, got {str(refusal)!r}")
+        _require_cause(refusal)
         return str(refusal)
     raise AssertionError(f"{what} must be refused by InputError")
 
 
 @contextmanager
 def or_refused() -> Iterator[None]:
-    """Let an `InputError` pass that says something."""
+    """Let an `InputError` pass that names its cause."""
     try:
         yield
     except InputError as refusal:
-        require(len(str(refusal)) > 20, f"a refusal must name its cause, got {str(refusal)!r}")
+        _require_cause(refusal)
+
+
+def require_each_once(state: dict[str, Any]) -> None:
+    """Require that no tensor stands in a ``state_dict`` under two names."""
+    addresses = {tensor.data_ptr() for tensor in state.values()}
+    require(len(addresses) == len(state), "a tensor stands in the state_dict under two names")
+
+
+def _require_cause(refusal: InputError) -> None:
+    require(len(str(refusal)) > 20, f"a refusal must name its cause, got {str(refusal)!r}")

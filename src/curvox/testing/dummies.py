@@ -1,4 +1,4 @@
-"""Dummies of published corpora: small trees laid out exactly as the real ones, with a few seconds of synthetic sound.
+"""Lay out dummies of published corpora: small trees exactly like the real ones, with seconds of synthetic sound.
 
 The real corpora cannot be fetched in a test. Each entry of :data:`DUMMIES` is a function that takes a new folder, lays
 the corpus out in it with metadata and lists of trials, and returns the folder to name to ``curvox data prepare``. The

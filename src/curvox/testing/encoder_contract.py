@@ -1,12 +1,5 @@
 """The contract of an encoder as a list of named checks, to be run on any encoder, ours or yours.
 
-    import pytest
-    from curvox.testing.encoder_contract import CHECKS
-
-    @pytest.mark.parametrize("name", CHECKS)
-    def test_my_encoder__keeps_the_contract(name):
-        CHECKS[name](lambda n_mels, embedding_dim: MyEncoder(n_mels, embedding_dim, channels=16))
-
 A check takes a factory ``(n_mels, embedding_dim) -> encoder``, builds as many encoders as it needs, and raises
 AssertionError with a sentence when the contract is broken. A small encoder is enough, and quicker.
 """
@@ -19,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from curvox.encoders import AbstractEncoder
-from curvox.testing.contract import listing, refuses, require
+from curvox.testing.contract import listing, refuses, require, require_each_once
 
 EncoderFactory = Callable[[int, int], AbstractEncoder]
 Check = Callable[[EncoderFactory], None]
@@ -193,8 +186,7 @@ def check_state_dict(factory: EncoderFactory) -> None:
     state = encoder.state_dict()
     other.load_state_dict(state)
     require(torch.equal(other(features), encoder(features)), "the copy differs")
-    addresses = [tensor.data_ptr() for tensor in state.values()]
-    require(len(set(addresses)) == len(addresses), "a tensor stands in the state_dict under two names")
+    require_each_once(state)
 
 
 @_listed

@@ -1,4 +1,4 @@
-"""espeak-ng through ctypes: one private, freshly loaded synthesiser per speaker."""
+"""Speak through espeak-ng by ctypes: one private, freshly loaded synthesiser per speaker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import TracebackType
 
 import numpy as np
 
-from curvox.errors import CurvoxError, InputError, MissingExtraError
+from curvox.errors import CurvoxError, InputError, import_extra
 
 SAMPLING_RATE_HZ = 22050
 """What espeak-ng produces."""
@@ -159,12 +159,8 @@ def _load_copy(copy: Path) -> ctypes.CDLL:
 
 def _installed() -> tuple[Path, Path]:
     """Return the paths of the library and of the data folder that the wheel brought."""
-    try:
-        import espeakng_loader
-    except ImportError as error:
-        raise MissingExtraError(
-            "synthetic voices need the package espeakng-loader, which is not installed; pip install 'curvox[demo]'"
-        ) from error
+    how = "which is not installed; pip install 'curvox[demo]'"
+    espeakng_loader = import_extra("espeakng_loader", f"synthetic voices need the package espeakng-loader, {how}")
     return Path(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path())
 
 

@@ -1,12 +1,5 @@
 """The contract of a loss as a list of named checks, to be run on any loss, ours or yours.
 
-    import pytest
-    from curvox.testing.loss_contract import CHECKS
-
-    @pytest.mark.parametrize("name", CHECKS)
-    def test_my_loss__keeps_the_contract(name):
-        CHECKS[name](lambda dim, speakers: MyLoss(dim, speakers, margin=0.3))
-
 A check takes a factory ``(dim, speakers) -> loss``, builds as many losses as it needs, and raises AssertionError
 with a sentence when the contract is broken. Where a batch has no meaning for a loss (a pair loss and a batch of one
 recording) an `InputError` counts as keeping the contract; a loss that is not finite never does. Checks of pair losses
@@ -22,7 +15,7 @@ from torch import Tensor
 
 from curvox.geometry import create_space
 from curvox.losses import AbstractLoss, LossOutput
-from curvox.testing.contract import listing, or_refused, refuses, require
+from curvox.testing.contract import listing, or_refused, refuses, require, require_each_once
 
 LossFactory = Callable[[int, int], AbstractLoss]
 Check = Callable[[LossFactory], None]
@@ -235,8 +228,7 @@ def check_state_dict(factory: LossFactory) -> None:
     state = loss.state_dict()
     other.load_state_dict(state)
     require(torch.equal(loss(embeddings, speakers).value, other(embeddings, speakers).value), "the copy differs")
-    addresses = [tensor.data_ptr() for tensor in state.values()]
-    require(len(set(addresses)) == len(addresses), "a tensor stands in the state_dict under two names")
+    require_each_once(state)
 
 
 @_listed

@@ -1,12 +1,5 @@
 """The contract of a space as a list of named checks, to be run on any space, ours or yours.
 
-    import pytest
-    from curvox.testing.space_contract import CHECKS
-
-    @pytest.mark.parametrize("name", CHECKS)
-    def test_my_space__keeps_the_contract(name):
-        CHECKS[name](lambda: MySpace(radius=2.0))
-
 A check takes a factory ``() -> space``, which must stand in the table `curvox.geometry.SPACES` (`SPACES.register`
 enters it), and raises AssertionError with a sentence when the contract is broken.
 """
@@ -209,7 +202,6 @@ def check_description(factory: SpaceFactory) -> None:
     """`create_space` builds the space again from its description, by way of JSON, and from its state."""
     space = factory()
     again = create_space(json.loads(json.dumps(space.describe())))
-    require(type(again) is type(space), f"the description builds a {type(again).__name__}")
     require(again.describe() == space.describe(), "the space that was built again describes itself otherwise")
     again.load_state_dict(space.state_dict())
     z = _raw(dtype=torch.float32)

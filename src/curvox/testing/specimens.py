@@ -1,4 +1,4 @@
-"""Two pair losses that fail as they are commonly written, kept to show how: never train with them.
+"""Show two pair losses that fail as they are commonly written: never train with them.
 
 `HingeAsGiven` never comes to rest: it reports its margin when every speaker is solved, and goes on pulling.
 `GaussianKLAsGiven` does not see the labels: it pulls all speakers together until nothing tells them apart. Both keep
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from curvox.errors import require_non_negative, require_positive
 from curvox.geometry import Euclidean
-from curvox.losses import AbstractPairLoss, LossOutput, inputs_of_pairs, mean_of, require_pairs, same_speaker
+from curvox.losses import AbstractPairLoss, LossOutput, inputs_of_pairs, require_pairs, same_speaker
 
 
 def hinge_as_given_losses(x: Tensor, y: Tensor, same: Tensor, *, margin: float = 1.0) -> Tensor:
@@ -80,7 +80,6 @@ class HingeAsGiven(AbstractPairLoss):
 
     def compute(self, embeddings: Tensor, speakers: Tensor) -> LossOutput:
         same = same_speaker(speakers)
-        require_pairs(same)
         distance = torch.cdist(embeddings, embeddings, p=1.0) / self.dim
         margin = self.full_margin * self.margin_scale
         return _over_all_pairs(torch.where(same, margin + distance, margin - distance).relu(), distance, same)
@@ -116,18 +115,14 @@ class GaussianKLAsGiven(AbstractPairLoss):
 
     def compute(self, embeddings: Tensor, speakers: Tensor) -> LossOutput:
         same = same_speaker(speakers)
-        require_pairs(same)
         distance = self.space.pairwise_distance(embeddings, embeddings)
         return _over_all_pairs(distance.square() / (2.0 * self.sigma**2), distance, same)
 
 
 def _over_all_pairs(terms: Tensor, distance: Tensor, same: Tensor) -> LossOutput:
     """The mean over all pairs of different rows, each row with the mean over its own."""
-    items = len(terms)
-    itself = torch.eye(items, dtype=torch.bool, device=terms.device)
-    per_item = terms.masked_fill(itself, 0.0).sum(1) / (items - 1)
-    parts = {
-        "same_distance": mean_of(distance[same & ~itself]),
-        "different_distance": mean_of(distance[~same]),
-    }
-    return LossOutput(per_item.mean(), per_item, parts)
+    require_pairs(same)
+    itself = torch.eye(len(terms), dtype=torch.bool, device=terms.device)
+    per_item = terms.masked_fill(itself, 0.0).sum(1) / (len(terms) - 1)
+    own, others = distance.detach()[same & ~itself], distance.detach()[~same]
+    return LossOutput(per_item.mean(), per_item, {"same_distance": own.mean(), "different_distance": others.mean()})

@@ -1,4 +1,4 @@
-"""What is drawn at random for a synthetic corpus: a speaker's voice, a sentence, and the circumstances of a session.
+"""Draw what is random in a synthetic corpus: a speaker's voice, a sentence, the circumstances of a session.
 
 Gender and accent set where a speaker's parameters lie, the speaker varies around that. Sentences come from a small
 grammar, so that no two utterances of a corpus share their text. A session has its room, its recording device, its
@@ -105,18 +105,29 @@ def _tone_line(rng: np.random.Generator) -> str:
     return f"tone 600 {rng.integers(150, 226)} 1200 {middle} 2000 {high} 3000 {min(high, rng.integers(50, 121))}"
 
 
-_TIMES = """
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.replace("\n", " ").split(";"))
+
+
+_TABLES = {
+    "determiner": _words("the; a; my; our; her; his; their; this; that; every; another; one; the other; some"),
+    "link": _words("and; but; while; because; so; until; although; whenever; as soon as; and then"),
+    "time": _words(
+        """
 yesterday; this morning; before dinner; after the storm; on sunday; every evening; at midnight; last winter; during
 the meeting; by noon; in early june; long ago; once a week; around sunset; some days later; all summer
 """
-_DETERMINERS = "the; a; my; our; her; his; their; this; that; every; another; one; the other; some"
-_ADJECTIVES = """
+    ),
+    "adjective": _words(
+        """
 quiet; yellow; frozen; clever; broken; gentle; purple; hungry; ancient; narrow; honest; bitter; shiny; wooden;
 famous; lazy; empty; proud; silver; hollow; careful; strange; golden; humble; windy; polite; rusty; tender; noisy;
 royal; green; tall; heavy; curious; modern; thirsty; fragile; distant; cheerful; muddy; sudden; private; orange;
 brave; tiny; smooth
 """
-_NOUNS = """
+    ),
+    "noun": _words(
+        """
 farmer; river; lantern; teacher; window; garden; engine; pilot; kitchen; violin; mountain; doctor; basket; sailor;
 ladder; village; tiger; pocket; captain; bridge; blanket; painter; island; candle; neighbour; jacket; forest;
 hammer; singer; market; bottle; donkey; harbour; mirror; uncle; pumpkin; railway; spider; carpet; judge; feather;
@@ -125,36 +136,27 @@ finger; goose; hotel; insect; jungle; kettle; lemon; magnet; needle; orchard; pa
 umbrella; valley; whistle; yard; actor; balloon; camera; desert; eagle; fountain; guitar; helmet; iron; jewel;
 knight; lake; monkey; notebook; onion; piano; rocket; salad; tower
 """
-_VERBS = """
+    ),
+    "verb": _words(
+        """
 carried; painted; followed; borrowed; opened; noticed; repaired; counted; crossed; forgot; visited; measured;
 ignored; bought; lifted; hid; described; cleaned; chased; welcomed; sold; watched; covered; divided; found; guarded;
 heard; invited; joined; kept; loved; moved; needed; ordered; photographed; questioned; reached; shook; touched;
 understood; wanted; admired; broke
 """
-_PLACES = """
+    ),
+    "place": _words(
+        """
 near; behind; across; under; above; beside; through; along; beyond; inside; outside; around; against; between the
 hills and; opposite; at the edge of; on top of; in front of; close to; far from
 """
-_ADVERBS = """
+    ),
+    "adverb": _words(
+        """
 slowly; gladly; twice; never; almost; quietly; often; suddenly; carefully; bravely; politely; rarely; quickly; at
 last; without a word; by mistake; for nothing; in a hurry; with great care; again
 """
-_LINKS = "and; but; while; because; so; until; although; whenever; as soon as; and then"
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.replace("\n", " ").split(";"))
-
-
-_TABLES = {
-    "time": _words(_TIMES),
-    "determiner": _words(_DETERMINERS),
-    "adjective": _words(_ADJECTIVES),
-    "noun": _words(_NOUNS),
-    "verb": _words(_VERBS),
-    "place": _words(_PLACES),
-    "adverb": _words(_ADVERBS),
-    "link": _words(_LINKS),
+    ),
 }
 _PATTERNS = (
     "determiner noun verb determiner adjective noun",

@@ -1,4 +1,4 @@
-"""Synthetic voices: a corpus with a known tree, spoken by espeak-ng (``pip install 'curvox[demo]'``).
+"""Synthesise a corpus of voices with a known tree, spoken by espeak-ng (``pip install 'curvox[demo]'``).
 
 Speakers are dealt to a known tree; a manifest and trial lists stand beside the recordings; all is written or nothing.
 """
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from curvox.errors import CurvoxError, InputError
+from curvox.corpora import COLUMNS, Utterance
+from curvox.errors import CurvoxError, InputError, require_at_least
 from curvox.files import new_folder, replace_text
 from curvox.testing import espeak
 from curvox.testing.voice_drawing import (
@@ -39,6 +40,12 @@ __all__ = ["ACCENTS", "GENDERS", "Accent", "Progress", "synthesise_corpus"]
 _TARGET_TRIALS = {"dev": 1000, "test": 2000}
 _NON_TARGETS_PER_TARGET = 2
 _FEWEST_SPEAKERS = {"train": 1, "dev": 2, "test": 2}
+_CORPUS = "voices"
+_MANIFEST_COLUMNS = [name for name in COLUMNS if name not in ("start_s", "segment_s")]
+_WORDS_PER_S = 4
+_ATTEMPTS = 4
+_SILENCE = 0.01
+_SPARE_S = 0.3
 
 Progress = Callable[[int, int], None]
 """Called with the number of utterances done and of all utterances, once a speaker."""
@@ -72,14 +79,18 @@ def synthesise_corpus(
     MissingExtraError without the package ``espeakng-loader``. Nothing is left behind by an error or an interrupt.
     """
     counts = {"train": train_speakers, "dev": dev_speakers, "test": test_speakers}
-    _check(seed, counts, sessions, utterances_per_session, seconds, workers)
-    plans = _deal_speakers(seed, counts, sessions, utterances_per_session, seconds)
+    design = _Design(seed, sessions, utterances_per_session, *seconds)
+    for split, fewest in _FEWEST_SPEAKERS.items():
+        if counts[split] < fewest:
+            raise InputError(f"{split}_speakers must be at least {fewest}, got {counts[split]}")
+    require_at_least(1, workers=workers)
+    plans = _deal_speakers(design, counts)
 
     def write(fresh: Path) -> None:
-        rows: list[Row] = []
+        rows: list[Utterance] = []
         with tempfile.TemporaryDirectory(prefix="curvox-") as espeak_folder:
             espeak.prepare_espeak(Path(espeak_folder), tuple(sorted({accent.dictionary for accent in ACCENTS})))
-            job = partial(synthesise_speaker, folder=fresh, espeak_folder=Path(espeak_folder))
+            job = partial(_synthesise_speaker, folder=fresh, espeak_folder=Path(espeak_folder))
             for rows_of_speaker in _each(job, plans, workers):
                 rows.extend(rows_of_speaker)
                 if progress is not None:
@@ -91,52 +102,55 @@ def synthesise_corpus(
     return Path(folder)
 
 
-def _check(
-    seed: int,
-    counts: dict[str, int],
-    sessions: int,
-    utterances_per_session: int,
-    seconds: tuple[float, float],
-    workers: int,
-) -> None:
-    if seed < 0:
-        raise InputError(f"seed must be at least 0, got {seed}")
-    for split, fewest in _FEWEST_SPEAKERS.items():
-        if counts[split] < fewest:
-            raise InputError(f"{split}_speakers must be at least {fewest}, got {counts[split]}")
-    if sessions < 2:
-        raise InputError(f"sessions must be at least 2, because target trials cross sessions; got {sessions}")
-    if utterances_per_session < 1:
-        raise InputError(f"utterances_per_session must be at least 1, got {utterances_per_session}")
-    if workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}")
-    shortest_s, longest_s = seconds
-    if not 0.5 <= shortest_s <= longest_s <= 60.0:
-        raise InputError(f"seconds must be (shortest, longest) between 0.5 and 60, got {seconds}")
+@dataclass(frozen=True)
+class _Design:
+    """What all speakers have in common."""
+
+    seed: int
+    sessions: int
+    utterances_per_session: int
+    shortest_s: float
+    longest_s: float
+
+    def __post_init__(self) -> None:
+        require_at_least(0, seed=self.seed)
+        if self.sessions < 2:
+            raise InputError(f"sessions must be at least 2, because target trials cross sessions; got {self.sessions}")
+        require_at_least(1, utterances_per_session=self.utterances_per_session)
+        if not 0.5 <= self.shortest_s <= self.longest_s <= 60.0:
+            seconds = self.shortest_s, self.longest_s
+            raise InputError(f"seconds must be (shortest, longest) between 0.5 and 60, got {seconds}")
 
 
-def _deal_speakers(
-    seed: int, counts: dict[str, int], sessions: int, utterances_per_session: int, seconds: tuple[float, float]
-) -> list[SpeakerPlan]:
+@dataclass(frozen=True)
+class _SpeakerPlan:
+    """What to synthesise for one speaker; ``number`` counts the speakers of the corpus from 0."""
+
+    design: _Design
+    number: int
+    split: str
+    gender: str
+    accent: Accent
+
+    @property
+    def speaker(self) -> str:
+        """The speaker's label."""
+        return f"{_CORPUS}-{self.number:04d}"
+
+
+def _deal_speakers(design: _Design, counts: dict[str, int]) -> list[_SpeakerPlan]:
     """Deal the speakers of each split in turn to the genders and, within a gender, to the accent groups."""
+    firsts = np.cumsum([0, *counts.values()]).tolist()
     return [
-        SpeakerPlan(
-            seed=seed,
-            number=first + i,
-            split=split,
-            gender=GENDERS[i % len(GENDERS)],
-            accent=ACCENTS[i // len(GENDERS) % len(ACCENTS)],
-            sessions=sessions,
-            utterances_per_session=utterances_per_session,
-            shortest_s=seconds[0],
-            longest_s=seconds[1],
-        )
-        for split, first in zip(counts, np.cumsum([0, *counts.values()]).tolist(), strict=False)
-        for i in range(counts[split])
+        _SpeakerPlan(design, first + i, split, GENDERS[i % len(GENDERS)], ACCENTS[i // len(GENDERS) % len(ACCENTS)])
+        for (split, count), first in zip(counts.items(), firsts, strict=False)
+        for i in range(count)
     ]
 
 
-def _each(job: Callable[[SpeakerPlan], list[Row]], plans: list[SpeakerPlan], workers: int) -> Iterator[list[Row]]:
+def _each(
+    job: Callable[[_SpeakerPlan], list[Utterance]], plans: list[_SpeakerPlan], workers: int
+) -> Iterator[list[Utterance]]:
     """Yield the job's results in the order of ``plans``."""
     if workers == 1:
         yield from map(job, plans)
@@ -154,14 +168,15 @@ def _each(job: Callable[[SpeakerPlan], list[Row]], plans: list[SpeakerPlan], wor
         pool.shutdown(cancel_futures=True)
 
 
-def _write_manifest(path: Path, rows: list[Row]) -> None:
-    lines = ["\t".join(field.name for field in fields(Row))]
+def _write_manifest(path: Path, rows: list[Utterance]) -> None:
+    lines = ["\t".join(_MANIFEST_COLUMNS)]
     for row in rows:
-        lines.append("\t".join(f"{value:.3f}" if isinstance(value, float) else str(value) for value in astuple(row)))
+        cells = [getattr(row, name) for name in _MANIFEST_COLUMNS]
+        lines.append("\t".join(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells))
     replace_text(path, "\n".join(lines) + "\n")
 
 
-def _write_trials(folder: Path, rows: list[Row], seed: int) -> None:
+def _write_trials(folder: Path, rows: list[Utterance], seed: int) -> None:
     for stream, (split, targets) in enumerate(_TARGET_TRIALS.items()):
         of_split = [row for row in rows if row.split == split]
         rng = np.random.default_rng([seed, stream, len(rows)])
@@ -170,70 +185,22 @@ def _write_trials(folder: Path, rows: list[Row], seed: int) -> None:
         replace_text(folder / f"{split}.txt", lines)
 
 
-CORPUS = "voices"
-"""What the manifest calls this corpus."""
-
-_WORDS_PER_S = 4
-_ATTEMPTS = 4
-_SILENCE = 0.01
-_SPARE_S = 0.3
-
-
-@dataclass(frozen=True)
-class SpeakerPlan:
-    """What to synthesise for one speaker; ``number`` counts the speakers of the corpus from 0."""
-
-    seed: int
-    number: int
-    split: str
-    gender: str
-    accent: Accent
-    sessions: int
-    utterances_per_session: int
-    shortest_s: float
-    longest_s: float
-
-    @property
-    def speaker(self) -> str:
-        """The speaker's label."""
-        return f"{CORPUS}-{self.number:04d}"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the manifest; the fields are its columns, in its order."""
-
-    utterance: str
-    path: str
-    corpus: str
-    speaker: str
-    session: str
-    gender: str
-    language: str
-    native_language: str
-    nationality: str
-    channel: str
-    sampling_rate_hz: int
-    duration_s: float
-    split: str
-
-
-def synthesise_speaker(plan: SpeakerPlan, folder: Path, espeak_folder: Path) -> list[Row]:
+def _synthesise_speaker(plan: _SpeakerPlan, folder: Path, espeak_folder: Path) -> list[Utterance]:
     """Write all utterances of one speaker below ``folder`` and return their manifest rows.
 
-    ``espeak_folder`` was filled by :func:`curvox.testing.espeak.prepare_espeak`. The samples depend on ``plan``
-    alone.
+    ``espeak_folder`` was filled by :func:`curvox.testing.espeak.prepare_espeak`. The samples depend on ``plan`` alone.
     """
-    rng = np.random.default_rng([plan.seed, plan.number])
+    design = plan.design
+    rng = np.random.default_rng([design.seed, plan.number])
     voice = draw_voice(rng, plan.gender, plan.accent)
     folder.joinpath("audio", plan.speaker).mkdir(parents=True)
     rows = []
     with espeak.Espeak(espeak_folder, name=plan.speaker, seed=int(rng.integers(1, 2**31))) as synthesiser:
         synthesiser.set_voice(voice.accent.language, voice.variant)
-        for session_number in range(1, plan.sessions + 1):
-            session = draw_session(rng, longest_s=plan.longest_s)
-            for number in range(1, plan.utterances_per_session + 1):
-                duration_s = rng.uniform(plan.shortest_s, plan.longest_s)
+        for session_number in range(1, design.sessions + 1):
+            session = draw_session(rng, longest_s=design.longest_s)
+            for number in range(1, design.utterances_per_session + 1):
+                duration_s = rng.uniform(design.shortest_s, design.longest_s)
                 speech = _speak(synthesiser, voice, session, rng, duration_s)
                 row = _row(plan, session, session_number, number, speech.size)
                 soundfile.write(folder / row.path, record(speech, session, rng), SAMPLING_RATE_HZ, subtype="PCM_16")
@@ -264,11 +231,11 @@ def _speak(
     )
 
 
-def _row(plan: SpeakerPlan, session: Session, session_number: int, number: int, samples: int) -> Row:
-    return Row(
+def _row(plan: _SpeakerPlan, session: Session, session_number: int, number: int, samples: int) -> Utterance:
+    return Utterance(
         utterance=f"{plan.speaker}-{session_number}-{number:02d}",
         path=f"audio/{plan.speaker}/{session_number}-{number:02d}.flac",
-        corpus=CORPUS,
+        corpus=_CORPUS,
         speaker=plan.speaker,
         session=str(session_number),
         gender=plan.gender,
@@ -283,7 +250,7 @@ def _row(plan: SpeakerPlan, session: Session, session_number: int, number: int, 
 
 
 def draw_trials(
-    rng: np.random.Generator, rows: Sequence[Row], *, targets: int, non_targets: int
+    rng: np.random.Generator, rows: Sequence[Utterance], *, targets: int, non_targets: int
 ) -> list[tuple[int, str, str]]:
     """Return shuffled ``(label, enrolment, test)``, label 1 for the same speaker, no pair twice.
 

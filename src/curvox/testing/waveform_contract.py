@@ -1,12 +1,5 @@
 """The contract of a source of waveforms as a list of named checks, to be run on any source, ours or yours.
 
-    import pytest
-    from curvox.testing.waveform_contract import CHECKS
-
-    @pytest.mark.parametrize("name", CHECKS)
-    def test_my_source__keeps_the_contract(name, tmp_path):
-        CHECKS[name](lambda: MySource(tmp_path))
-
 A check takes a factory ``() -> source``, whose source holds at least two readable recordings, of 100 samples or more
 the longest, and raises AssertionError with a sentence when the contract is broken.
 """

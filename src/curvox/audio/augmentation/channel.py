@@ -14,18 +14,17 @@ from torch import Tensor
 
 from curvox.audio.augmentation.batches import (
     Seed,
+    change_rows,
     check_ranges,
     chosen,
     column,
     fast_length,
-    few_at_a_time,
-    item_streams,
-    require_batch,
+    streams_of,
     uniform,
 )
 from curvox.errors import InputError, require_positive
 
-_PURPOSE = 6
+_CLIPPING_PURPOSE, _TELEPHONE_PURPOSE = 5, 6
 _LINE_RATE_HZ = 8000
 # G.711 counts in 14 bits, adds the bias so that segments begin at powers of two, and keeps 5 bits of what comes out.
 _FULL_SCALE, _LARGEST, _BIAS, _SEGMENT_BITS = 8192.0, 8158.0, 33.0, 5
@@ -37,11 +36,7 @@ _MARGIN_S = 0.05
 
 @dataclass(frozen=True)
 class TelephoneOptions:
-    """How often a waveform passes a telephone line, its band, and how many of the lines are digital with mu-law.
-
-    Raises:
-        InputError: a probability outside 0 to 1, or edges that leave no band below 4000 Hz.
-    """
+    """How often a waveform passes a telephone line, its band, and how many of the lines are digital with mu-law."""
 
     probability: float = 0.1
     low_hz: float = 300.0
@@ -66,31 +61,20 @@ def through_telephone(
 ) -> Tensor:
     """Send waveforms through a telephone line, without changing their rate, length or timing.
 
-    The band is kept at its level and without a delay. Above 4000 Hz nothing is left, not even the noise of the
-    companding, which happens at 8000 samples a second as on a real line (at the waveforms' own rate where that is
-    lower).
-
-    Args:
-        waveforms: floating (B, S), nominally in [-1, 1]; companding limits to it.
-        seeds: one an item; the same seed and waveform give the same result in any batch.
-        sampling_rate_hz: their rate.
-        options: probabilities and edges; None takes the defaults.
-
-    Raises:
-        InputError: a wrong shape or type, or not one seed an item.
+    As `curvox.audio.augmentation` says. The band is kept at its level and without a delay. Above 4000 Hz nothing is
+    left, not even the noise of the companding, which happens at 8000 samples a second as on a real line (at the
+    waveforms' own rate where that is lower).
     """
-    require_batch(waveforms)
     require_positive(sampling_rate_hz, "sampling_rate_hz")
     options = options or TelephoneOptions()
-    streams = item_streams(seeds, len(waveforms), _PURPOSE)
+    streams = streams_of(waveforms, seeds, _TELEPHONE_PURPOSE)
     rows = np.flatnonzero(chosen(streams, options.probability))
-    companded = torch.from_numpy(chosen(streams, options.mu_law_probability)).to(waveforms.device)
-    changed = waveforms.clone()
-    for some in few_at_a_time(rows, waveforms.device):
-        at = torch.from_numpy(some).to(waveforms.device)
-        line = _through_line(waveforms[at].float(), companded[at], sampling_rate_hz, options)
-        changed[at] = line.to(waveforms.dtype)
-    return changed
+    companded = chosen(streams, options.mu_law_probability)
+
+    def heard(rows: np.ndarray, items: Tensor) -> Tensor:
+        return _through_line(items, torch.from_numpy(companded[rows]).to(items.device), sampling_rate_hz, options)
+
+    return change_rows(waveforms, heard, rows)
 
 
 def mu_law(waveforms: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -135,18 +119,9 @@ def _band(hz: Float[Tensor, " bins"], options: TelephoneOptions) -> Float[Tensor
     return 0.5 + 0.5 * torch.cos(math.pi * outside)
 
 
-# Overloaded microphones: peaks are cut off, each item by its own seed.
-
-_CLIPPING_PURPOSE = 5
-
-
 @dataclass(frozen=True)
 class ClippingOptions:
-    """How often peaks are cut, and at which share of the largest one, drawn uniformly.
-
-    Raises:
-        InputError: a share that is 0 or above 1, or a range the wrong way round.
-    """
+    """How often peaks are cut, and at which share of the largest one, drawn uniformly."""
 
     probability: float = 0.1
     peak_share_low: float = 0.2
@@ -159,22 +134,13 @@ class ClippingOptions:
 
 
 def clip_peaks(waveforms: Tensor, seeds: Sequence[Seed], *, options: ClippingOptions | None = None) -> Tensor:
-    """Limit samples to a drawn share of the waveform's own largest magnitude.
+    """Limit samples to a drawn share of the waveform's own largest magnitude, as `curvox.audio.augmentation` says.
 
     The cut is hard and symmetric, and the level is not restored afterwards. It does not depend on the gain: the same
     waveform, louder, is cut in the same places.
-
-    Args:
-        waveforms: floating (B, S).
-        seeds: one an item; the same seed and waveform give the same result in any batch.
-        options: probability and range; None takes the defaults.
-
-    Raises:
-        InputError: a wrong shape or type, or not one seed an item.
     """
-    require_batch(waveforms)
     options = options or ClippingOptions()
-    streams = item_streams(seeds, len(waveforms), _CLIPPING_PURPOSE)
+    streams = streams_of(waveforms, seeds, _CLIPPING_PURPOSE)
     cut = chosen(streams, options.probability)
     shares = np.where(cut, uniform(streams, options.peak_share_low, options.peak_share_high), 1.0)
     limits = waveforms.abs().amax(1, keepdim=True) * column(shares, waveforms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,17 +14,8 @@ import soundfile
 import torch
 from torch import Tensor
 
-from curvox.audio.augmentation.batches import (
-    Seed,
-    check_ranges,
-    chosen,
-    item_streams,
-    levels,
-    picked,
-    require_batch,
-    uniform,
-)
-from curvox.errors import InputError, MissingExtraError
+from curvox.audio.augmentation.batches import Seed, as_loud_as, check_ranges, chosen, picked, streams_of, uniform
+from curvox.errors import InputError, import_extra
 
 _PURPOSE = 8
 _LOWEST_KBPS, _HIGHEST_KBPS = 6.0, 256.0
@@ -73,12 +63,8 @@ def require_codecs(sampling_rate_hz: int) -> ModuleType:
             f"codecs need a sampling rate of {', '.join(map(str, _RATES_HZ))} Hz, got {sampling_rate_hz!r}; resample, "
             "or leave augmentation.codecs out"
         )
-    try:
-        return importlib.import_module("av")
-    except ImportError as error:
-        raise MissingExtraError(
-            'codecs are those of PyAV: pip install "curvox[codecs]", or leave augmentation.codecs out'
-        ) from error
+    how = 'pip install "curvox[codecs]", or leave augmentation.codecs out'
+    return import_extra("av", f"codecs are those of PyAV: {how}")
 
 
 def through_codecs(
@@ -86,28 +72,22 @@ def through_codecs(
 ) -> Tensor:
     """Encode and decode waveforms, without changing their length, timing or mean power.
 
-    The work is done on the CPU, in as many threads as torch uses: from another device, waveforms that pass a codec go
-    there and come back. Encoders work in whole frames of 20 ms and get silence behind a waveform that ends within one.
+    As `curvox.audio.augmentation` says. The work is done on the CPU, in as many threads as torch uses: from another
+    device, waveforms that pass a codec go there and come back. Encoders work in whole frames of 20 ms and get silence
+    behind a waveform that ends within one. Silence stays silence.
 
     Source: Opus is RFC 6716 (2012), MP3 ISO/IEC 11172-3 and 13818-3; the encoders are libopus and LAME.
 
     Args:
         waveforms: floating (B, S); one whose samples leave [-1, 1] is scaled down for the codec.
-        seeds: one an item; the same seed and waveform give the same result in any batch, by the same encoders.
         sampling_rate_hz: 8000, 12000, 16000, 24000 or 48000, as Opus knows no others.
-        options: probabilities and bit rates; None takes the defaults.
-
-    Returns:
-        (B, S) of the same type and device; an item that passes no codec is returned as it came. Silence stays silence.
 
     Raises:
-        InputError: a wrong shape or type, not one seed an item, or another rate.
         MissingExtraError: PyAV is not installed.
     """
-    require_batch(waveforms)
+    streams = streams_of(waveforms, seeds, _PURPOSE)
     library = require_codecs(sampling_rate_hz)
     options = options or CodecOptions()
-    streams = item_streams(seeds, len(waveforms), _PURPOSE)
     rows = np.flatnonzero(chosen(streams, options.probability))
     if not len(rows):
         return waveforms
@@ -117,7 +97,7 @@ def through_codecs(
     at = torch.from_numpy(rows).to(waveforms.device)
     items = waveforms[at].float()
     heard = torch.from_numpy(_coded(library, items.cpu().numpy(), names, kbps, sampling_rate_hz)).to(waveforms.device)
-    heard = heard * (levels(items) / levels(heard)) * (items.abs().amax(1, keepdim=True) > 0)
+    heard = as_loud_as(heard, items) * (items.abs().amax(1, keepdim=True) > 0)
     changed = waveforms.clone()
     changed[at] = heard.to(waveforms.dtype)
     return changed

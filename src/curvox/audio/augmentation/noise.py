@@ -11,23 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curvox.audio.augmentation.batches import (
-    Seed,
-    amplitude,
-    check_ranges,
-    column,
-    few_at_a_time,
-    item_streams,
-    levels,
-    require_batch,
-    require_count,
-)
+from curvox.audio.augmentation.batches import Seed, amplitude, as_loud_as, change_rows, check_ranges, column, streams_of
 from curvox.audio.reading.files import AUDIO_SUFFIXES, from_int16
 from curvox.audio.sources.store import WaveformStore
 from curvox.errors import InputError, require_name
 
-# Recordings of noise, music and speech to add to others, from a folder laid out as MUSAN.
-
+_PURPOSE = 4
 _TRIES = 16
 
 
@@ -37,13 +26,7 @@ class NoiseRecordings:
     All of MUSAN (Snyder et al., arXiv 1510.08484), 109 hours, takes 12.5 GB at 16 kHz; its noise alone 0.7 GB.
 
     Args:
-        files: the recordings of each kind.
-        sampling_rate_hz: what they are resampled to.
-        cache: folder of the store.
         progress: called with (recordings done, of how many) while they are decoded.
-
-    Raises:
-        AudioError: a recording cannot be read.
     """
 
     def __init__(
@@ -108,18 +91,12 @@ def noise_files(folder: str | os.PathLike[str], kinds: Sequence[str]) -> dict[st
     return found
 
 
-_PURPOSE = 4
-
-
 @dataclass(frozen=True)
 class RecordedNoiseOptions:
     """How often recordings of a folder laid out as MUSAN are added, and at which signal-to-noise ratios.
 
     A crop gets at most one of the three: noise, music, or babble of several voices. The ratios are those of Snyder et
     al., X-Vectors, ICASSP 2018, drawn uniformly; they are of mean power over the whole waveform.
-
-    Raises:
-        InputError: a probability outside 0 to 1, more than 1 in all, or a range the wrong way round.
     """
 
     path: str
@@ -137,7 +114,6 @@ class RecordedNoiseOptions:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        require_count(self.babble_voices_low, "babble_voices_low")
         total = self.noise_probability + self.music_probability + self.babble_probability
         if total > 1 + 1e-9:
             raise InputError(
@@ -154,39 +130,29 @@ class RecordedNoiseOptions:
 def add_recorded_noise(
     waveforms: Tensor, seeds: Sequence[Seed], *, recordings: NoiseRecordings, options: RecordedNoiseOptions
 ) -> Tensor:
-    """Add noise, music or babble to some waveforms.
+    """Add noise, music or babble to some waveforms, as `curvox.audio.augmentation` says.
 
     Noise and music are a stretch of one recording, from anywhere in it, repeated where it is shorter than the
-    waveform. Babble is the sum of several stretches of speech, made equally loud.
+    waveform. Babble is the sum of several stretches of speech, made equally loud. Values may leave [-1, 1]; nothing is
+    clipped. Silence stays silence.
 
     Args:
-        waveforms: floating (B, S) in [-1, 1].
-        seeds: one an item; the same seed and waveform give the same result in any batch.
         recordings: what is added, of the waveforms' sampling rate, with all `RecordedNoiseOptions.kinds`.
         options: probabilities and ratios; ``path`` is not looked at.
-
-    Returns:
-        (B, S) of the same type and device. Values may leave [-1, 1]; nothing is clipped. Silence stays silence.
-
-    Raises:
-        InputError: a wrong shape or type, or not one seed an item.
     """
-    require_batch(waveforms)
-    streams = item_streams(seeds, len(waveforms), _PURPOSE)
+    streams = streams_of(waveforms, seeds, _PURPOSE)
     drawn = {row: kind for row, stream in enumerate(streams) if (kind := _draw_kind(stream, options)) is not None}
-    n_samples = waveforms.shape[1]
-    changed = waveforms.clone()
-    rows = np.array(list(drawn), dtype=np.int64)
-    for some in few_at_a_time(rows, waveforms.device):
-        draws = [_draw_noise(streams[row], drawn[row], n_samples, recordings, options) for row in some.tolist()]
+
+    def noisy(rows: np.ndarray, items: Tensor) -> Tensor:
+        n_samples = items.shape[1]
+        draws = [_draw_noise(streams[row], drawn[row], n_samples, recordings, options) for row in rows.tolist()]
         stretches, snrs_db = zip(*draws, strict=True)
-        at = torch.from_numpy(some).to(waveforms.device)
-        items = waveforms[at].float()
-        noise = torch.from_numpy(np.stack(stretches)).to(waveforms.device)
-        noise = noise * (levels(items) / levels(noise)) * column(amplitude(-np.array(snrs_db)), items)
+        noise = as_loud_as(torch.from_numpy(np.stack(stretches)).to(items.device), items)
+        noise = noise * column(amplitude(-np.array(snrs_db)), items)
         silent = items.abs().amax(1, keepdim=True) == 0
-        changed[at] = (items + noise.masked_fill(silent, 0.0)).to(waveforms.dtype)
-    return changed
+        return items + noise.masked_fill(silent, 0.0)
+
+    return change_rows(waveforms, noisy, np.array(list(drawn), dtype=np.int64))
 
 
 def _draw_kind(stream: np.random.Generator, options: RecordedNoiseOptions) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,21 +14,18 @@ from torch import Tensor
 
 from curvox.audio.augmentation.batches import (
     Seed,
+    as_loud_as,
+    change_rows,
     check_ranges,
     chosen,
     fast_length,
-    few_at_a_time,
-    item_streams,
-    levels,
     picked,
-    require_batch,
-    require_count,
+    streams_of,
 )
 from curvox.audio.sources.store import WaveformStore
-from curvox.errors import InputError, MissingExtraError
+from curvox.errors import InputError, import_extra
 
-# Impulse responses of rooms: from a folder laid out as RIRS_NOISES, or simulated.
-
+_PURPOSE, _SIMULATION_PURPOSE = 3, 7
 _BEFORE_S = 0.02
 _AFTER_S = 1.0
 _SMALLEST_LEVEL = 1e-12
@@ -43,10 +39,6 @@ class RoomResponses:
     Args:
         responses: impulse responses (samples,), of any lengths; integers or floats. Read when they are asked for, so
             a `WaveformStore` holds no memory.
-        sampling_rate_hz: of all of them.
-
-    Raises:
-        InputError: none at all.
     """
 
     def __init__(self, responses: Sequence[np.ndarray] | WaveformStore, *, sampling_rate_hz: int) -> None:
@@ -79,9 +71,6 @@ class RecordedRoomOptions:
 
     Its simulated rooms (Ko et al., ICASSP 2017) are taken, the small and the middle-sized ones, and the halls too
     where that is asked for. Of many responses at most ``most_responses`` are read, spread evenly over all.
-
-    Raises:
-        InputError: a probability outside 0 to 1, or no response at all.
     """
 
     path: str
@@ -91,7 +80,6 @@ class RecordedRoomOptions:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        require_count(self.most_responses, "most_responses")
 
     def files(self) -> tuple[Path, ...]:
         """List the responses that are used.
@@ -122,22 +110,15 @@ class RecordedRoomOptions:
         """Decode the responses once into ``cache`` and open them; 2000 of a second take 64 MB there at 16 kHz.
 
         ``progress`` is called with (responses done, of how many) while they are decoded.
-
-        Raises:
-            InputError: as `files`.
-            AudioError: a response cannot be read.
         """
         store = WaveformStore.build(self.files(), sampling_rate_hz=sampling_rate_hz, cache=cache, progress=progress)
         return RoomResponses(store, sampling_rate_hz=sampling_rate_hz)
 
 
-_PURPOSE = 3
-
-
 def reverberate(
     waveforms: Tensor, seeds: Sequence[Seed], *, responses: RoomResponses, probability: float = 0.5
 ) -> Tensor:
-    """Put waveforms into rooms.
+    """Put waveforms into rooms, as `curvox.audio.augmentation` says.
 
     The direct path of a response, its largest sample, lies at time 0, so that speech stays where it was and what rings
     on after the last sample is cut off. The mean power of an item is what it was before. What was said before a crop
@@ -146,32 +127,20 @@ def reverberate(
     Source: Ko et al., A Study on Data Augmentation of Reverberant Speech for Robust Speech Recognition, ICASSP 2017.
 
     Args:
-        waveforms: floating (B, S).
-        seeds: one an item; the same seed and waveform give the same result in any batch.
         responses: the rooms to draw from, of the waveforms' sampling rate.
         probability: share of items that are put into a room.
-
-    Returns:
-        (B, S) of the same type and device; an item without a room is returned as it came.
-
-    Raises:
-        InputError: a wrong shape or type, or not one seed an item.
     """
-    require_batch(waveforms)
-    streams = item_streams(seeds, len(waveforms), _PURPOSE)
-    rows = np.flatnonzero(chosen(streams, probability))
+    streams = streams_of(waveforms, seeds, _PURPOSE)
     n_samples = waveforms.shape[1]
     # The longest response decides, not those that were drawn: an item must not depend on its batch.
     n_fft = fast_length(n_samples + responses.longest_samples)
-    changed = waveforms.clone()
-    for some in few_at_a_time(rows, waveforms.device):
-        at = torch.from_numpy(some).to(waveforms.device)
-        items = waveforms[at].float()
-        kernels = torch.from_numpy(_kernels(picked(streams, some), responses, n_fft)).to(waveforms.device)
+
+    def heard(rows: np.ndarray, items: Tensor) -> Tensor:
+        kernels = torch.from_numpy(_kernels(picked(streams, rows), responses, n_fft)).to(items.device)
         spectra = torch.fft.rfft(items, n=n_fft) * torch.fft.rfft(kernels)
-        heard = torch.fft.irfft(spectra, n=n_fft)[:, :n_samples]
-        changed[at] = (heard * (levels(items) / levels(heard))).to(waveforms.dtype)
-    return changed
+        return as_loud_as(torch.fft.irfft(spectra, n=n_fft)[:, :n_samples], items)
+
+    return change_rows(waveforms, heard, np.flatnonzero(chosen(streams, probability)))
 
 
 def _kernels(streams: Sequence[np.random.Generator], responses: RoomResponses, n_fft: int) -> np.ndarray:
@@ -184,9 +153,6 @@ def _kernels(streams: Sequence[np.random.Generator], responses: RoomResponses, n
     return kernels
 
 
-# Rooms that nobody measured: shoeboxes of drawn sizes, simulated by the image-source method of pyroomacoustics.
-
-_ROOM_SIMULATION_PURPOSE = 7
 _SIZES_M = ((3.0, 10.0), (3.0, 10.0), (2.4, 4.0))
 _FROM_WALL_M = 0.5
 _MOST_REFLECTIONS = 40
@@ -197,9 +163,9 @@ _SHORTEST_RT60_S, _LONGEST_RT60_S = 0.15, 1.0
 class SimulatedRoomOptions:
     """How many rooms are simulated, how long they ring, and how often one is used.
 
-    A room is 3 to 10 m long and wide and 2.4 to 4 m high; speaker and microphone stand anywhere in it, half a metre
-    from the walls. RT60, the time in which sound falls by 60 dB, is drawn uniformly; the walls absorb what Sabine's
-    formula says.
+    A room is a box of 3 to 10 m by 3 to 10 m, 2.4 to 4 m high, simulated by the image-source method; speaker and
+    microphone stand anywhere in it, half a metre from the walls. RT60, the time in which sound falls by 60 dB, is drawn
+    uniformly; the walls absorb what Sabine's formula says.
 
     Raises:
         InputError: a probability outside 0 to 1, no room, or times outside 0.15 to 1 s.
@@ -212,7 +178,6 @@ class SimulatedRoomOptions:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        require_count(self.rooms, "rooms")
         if self.rt60_low_s < _SHORTEST_RT60_S or self.rt60_high_s > _LONGEST_RT60_S:
             raise InputError(
                 f"rt60_low_s and rt60_high_s must lie between {_SHORTEST_RT60_S} and {_LONGEST_RT60_S}, "
@@ -220,14 +185,13 @@ class SimulatedRoomOptions:
             )
 
     def responses(self, *, sampling_rate_hz: int, seed: int) -> RoomResponses:
-        """Simulate the rooms; each is a function of ``seed``, its number and these options. Takes some 30 ms a room.
+        """Simulate the rooms, in some 30 ms each, by pyroomacoustics, which must be installed.
 
-        Raises:
-            MissingExtraError: pyroomacoustics is not installed.
+        Each room is a function of ``seed``, its number and these options.
         """
         library = require_room_simulation()
         rooms = [
-            self._response(library, np.random.default_rng((_ROOM_SIMULATION_PURPOSE, seed, number)), sampling_rate_hz)
+            self._response(library, np.random.default_rng((_SIMULATION_PURPOSE, seed, number)), sampling_rate_hz)
             for number in range(self.rooms)
         ]
         return RoomResponses(rooms, sampling_rate_hz=sampling_rate_hz)
@@ -251,18 +215,9 @@ class SimulatedRoomOptions:
 
 
 def require_room_simulation() -> ModuleType:
-    """Import pyroomacoustics, late, as it is slow to import.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        return importlib.import_module("pyroomacoustics")
-    except ImportError as error:
-        raise MissingExtraError(
-            f'simulated rooms need pyroomacoustics: pip install "curvox[rooms]", or name a folder laid out as '
-            f"RIRS_NOISES ({error})"
-        ) from error
+    """Import pyroomacoustics, late, as it is slow to import; where it is missing, raise `MissingExtraError`."""
+    how = 'pip install "curvox[rooms]", or name a folder laid out as RIRS_NOISES'
+    return import_extra("pyroomacoustics", f"simulated rooms need pyroomacoustics: {how}")
 
 
 def _least_rt60_s(size: np.ndarray) -> float:

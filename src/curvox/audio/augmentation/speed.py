@@ -14,6 +14,12 @@ from torch import Tensor
 from curvox.audio.augmentation.batches import fast_length, few_at_a_time, require_batch
 from curvox.errors import InputError, require_positive
 
+_LARGEST_DENOMINATOR = 100
+# Up to this share of half the lower rate all is passed, above it ever less.
+_PASSED = 0.92
+# The filter rings for some 2 ms; what passes the end must not come back at the beginning.
+_MARGIN_SAMPLES = 400
+
 
 def change_speed(waveform: np.ndarray, factor: float) -> np.ndarray:
     """Play a waveform ``factor`` times as fast: shorter by that factor, every frequency higher by it.
@@ -50,15 +56,6 @@ def change_speed(waveform: np.ndarray, factor: float) -> np.ndarray:
 def cut_samples(n_samples: int, factor: float) -> int:
     """Return how many samples of a recording make a crop of ``n_samples`` at a speed of ``factor``."""
     return round(n_samples * factor)
-
-
-# Batches of crops at other speeds, resampled on the device that trains.
-
-_LARGEST_DENOMINATOR = 100
-# Up to this share of half the lower rate all is passed, above it ever less.
-_PASSED = 0.92
-# The filter rings for some 2 ms; what passes the end must not come back at the beginning.
-_MARGIN_SAMPLES = 400
 
 
 def change_speeds(cuts: Tensor, factors: Sequence[float], *, n_samples: int) -> Tensor:

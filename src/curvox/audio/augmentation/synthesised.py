@@ -16,15 +16,14 @@ from torch import Tensor
 from curvox.audio.augmentation.batches import (
     Seed,
     amplitude,
+    change_rows,
     check_ranges,
     chosen,
     column,
     fast_length,
-    few_at_a_time,
-    item_streams,
+    levels,
     picked,
-    require_batch,
-    require_count,
+    streams_of,
     uniform,
 )
 from curvox.errors import InputError, require_positive
@@ -65,7 +64,6 @@ class AugmentationOptions:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        require_count(self.babble_voices, "babble_voices")
         if self.channel_low_edge_low_hz <= 0 or self.channel_ripple_db < 0:
             raise InputError("channel_low_edge_low_hz must be above 0 and channel_ripple_db at least 0")
         if self.channel_low_edge_high_hz >= self.channel_high_edge_low_hz:
@@ -82,47 +80,27 @@ def augment(
 ) -> Tensor:
     """Change each waveform of a batch by chance: babble, noise, a channel, a gain.
 
+    As `curvox.audio.augmentation` says, except that babble is made of the batch's other waveforms as they came in.
+    Values may leave [-1, 1]; nothing is clipped. Silence stays silence.
+
     Args:
-        waveforms: floating (B, S) in [-1, 1], crops of equal length without padding.
-        seeds: one an item; the same seed and waveform give the same result in any batch, except for babble, which
-            is made of the batch's other waveforms as they came in.
-        sampling_rate_hz: their rate.
-        options: probabilities and ranges; None takes the defaults.
         speakers: who speaks in each item; nobody is put into the babble behind their own voice. None: all differ.
-
-    Returns:
-        (B, S) of the same type and device. Values may leave [-1, 1]; nothing is clipped. Silence stays silence.
-
-    Raises:
-        InputError: a wrong shape or type, not one seed an item, or not one speaker an item.
     """
-    require_batch(waveforms)
     require_positive(sampling_rate_hz, "sampling_rate_hz")
     if speakers is not None and len(speakers) != len(waveforms):
         raise InputError(f"expected one speaker an item, got {len(speakers)} speakers for {len(waveforms)} items")
     options = options or AugmentationOptions()
-    streams = item_streams(seeds, len(waveforms), _PURPOSE)
-    others = _items_of_others(len(waveforms), speakers)
-    babbled, noisy, filtered, scaled = (
-        chosen(streams, probability)
-        for probability in (
-            options.babble_probability,
-            options.noise_probability,
-            options.channel_probability,
-            options.gain_probability,
-        )
-    )
-    babbled &= others.any(1)
+    streams = streams_of(waveforms, seeds, _PURPOSE)
+    names = np.arange(len(waveforms)) if speakers is None else np.asarray(speakers)
+    others = names[:, None] != names[None, :]
+    babbled = chosen(streams, options.babble_probability) & others.any(1)
+    noisy = chosen(streams, options.noise_probability)
+    filtered = chosen(streams, options.channel_probability)
+    scaled = chosen(streams, options.gain_probability)
     changed = add_babble(waveforms, streams, babbled, others, options)
     changed = _shape_spectra(changed, streams, noisy, filtered, sampling_rate_hz, options)
     gains_db = np.where(scaled, uniform(streams, options.gain_low_db, options.gain_high_db), 0.0)
     return changed * column(amplitude(gains_db), changed)
-
-
-def _items_of_others(n_items: int, speakers: Sequence[int] | None) -> np.ndarray:
-    """Which items are another speaker's, for each item: bool (B, B)."""
-    names = np.arange(n_items) if speakers is None else np.asarray(speakers)
-    return names[:, None] != names[None, :]
 
 
 def add_babble(
@@ -143,13 +121,13 @@ def add_babble(
         allowed = np.flatnonzero(others[item])
         row[streams[item].choice(allowed, size=min(options.babble_voices, len(allowed)), replace=False)] = 1.0
     at = torch.from_numpy(rows).to(waveforms.device)
-    levels = waveforms.square().mean(1).sqrt()
+    own_levels = waveforms.square().mean(1, keepdim=True).sqrt()
     # Voices of equal loudness, so that a loud recording does not stand for the crowd.
-    voices = torch.from_numpy(mixing).to(waveforms) / levels.clamp_min(1e-8)
+    voices = torch.from_numpy(mixing).to(waveforms) / levels(waveforms)[:, 0]
     babble = voices @ waveforms
     wanted = amplitude(-uniform(picked(streams, rows), options.babble_snr_low_db, options.babble_snr_high_db))
-    scale = levels[at] / babble.square().mean(1).sqrt().clamp_min(1e-8)
-    return waveforms.index_add(0, at, babble * scale[:, None] * column(wanted, waveforms))
+    scale = own_levels[at] / levels(babble)
+    return waveforms.index_add(0, at, babble * scale * column(wanted, waveforms))
 
 
 def _shape_spectra(
@@ -163,25 +141,21 @@ def _shape_spectra(
     """Add noise and apply channels to the items that need them, both in one trip through the Fourier transform."""
     n_samples = waveforms.shape[1]
     n_fft = fast_length(n_samples)
-    changed = waveforms.clone()
-    for has_noise, has_channel in ((True, False), (True, True), (False, True)):
-        rows = np.flatnonzero((noisy == has_noise) & (filtered == has_channel))
-        for some in few_at_a_time(rows, waveforms.device):
-            own = picked(streams, some)
-            at = torch.from_numpy(some).to(waveforms.device)
-            items = waveforms[at].to(torch.float32)
-            # Without a channel, noise is added to the waveform, which then needs no transform of its own.
-            spectra = torch.fft.rfft(items, n=n_fft) if has_channel else torch.zeros((), device=at.device)
-            if has_noise:
-                powers = items.square().mean(1)
-                spectra = spectra + _noise_spectra(own, powers, n_fft, sampling_rate_hz, options)
-            if has_channel:
-                spectra = torch.view_as_complex(
-                    torch.view_as_real(spectra) * _channels(own, n_fft, sampling_rate_hz, options).to(at.device)
-                )
-            heard = torch.fft.irfft(spectra, n=n_fft)[:, :n_samples]
-            changed[at] = (heard if has_channel else items + heard).to(waveforms.dtype)
-    return changed
+
+    def shaped(rows: np.ndarray, items: Tensor) -> Tensor:
+        own, has_noise, has_channel = picked(streams, rows), noisy[rows[0]], filtered[rows[0]]
+        # Without a channel, noise is added to the waveform, which then needs no transform of its own.
+        spectra = torch.fft.rfft(items, n=n_fft) if has_channel else torch.zeros((), device=items.device)
+        if has_noise:
+            spectra = spectra + _noise_spectra(own, items.square().mean(1), n_fft, sampling_rate_hz, options)
+        if has_channel:
+            channels = _channels(own, n_fft, sampling_rate_hz, options).to(items.device)
+            spectra = torch.view_as_complex(torch.view_as_real(spectra) * channels)
+        heard = torch.fft.irfft(spectra, n=n_fft)[:, :n_samples]
+        return heard if has_channel else items + heard
+
+    groups = noisy & ~filtered, noisy & filtered, ~noisy & filtered
+    return change_rows(waveforms, shaped, *map(np.flatnonzero, groups))
 
 
 def _noise_spectra(

@@ -1,6 +1,7 @@
 """Tell what the bytes of a sound file say about themselves, and decode containers that libsndfile cannot read.
 
-libsndfile plays a cut WAV or Ogg file to the cut without a word; the checks here turn that into an error.
+libsndfile plays a cut WAV or Ogg file to the cut without a word; the checks here turn that into an error. What it
+cannot read, FFmpeg decodes through PyAV (the extra ``curvox[codecs]``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import re
 import struct
 import zlib
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +61,6 @@ def missing_end(path: Path, container: str, log: str) -> str | None:
     """Say what is missing at the end of the file, or return None when it looks whole.
 
     Args:
-        path: the file.
         container: libsndfile's name of the format, for example ``WAV`` or ``OGG``.
         log: what libsndfile noted while it opened the file.
     """
@@ -127,11 +126,6 @@ def ogg_checksum(page: bytes) -> int:
     return int.from_bytes(crc.to_bytes(4, "little").translate(_REVERSED_BITS), "big")
 
 
-# What libsndfile cannot read, decoded by FFmpeg through PyAV (the extra ``curvox[codecs]``).
-#
-# A file is read as the container that its first bytes name, of a closed list: FFmpeg is not asked to guess, so no
-# playlist can lead it to another file.
-
 EXTRA = 'pip install "curvox[codecs]"'
 
 _ENDS_EARLY_S = 0.1
@@ -139,7 +133,10 @@ _NAMES = {"mp4": "MP4 or M4A", "aac": "AAC", "matroska": "WebM or Matroska", "as
 
 
 def container_of(head: bytes) -> str | None:
-    """Return FFmpeg's name of the container that a file begins with, or None where it is none of those read here."""
+    """Return FFmpeg's name of the container that a file begins with, or None where it is none of those read here.
+
+    FFmpeg is not asked to guess, so no playlist can lead it to another file.
+    """
     if head[4:8] == b"ftyp":
         return "mp4"
     # ADTS: a sync word of twelve bits, then a layer of 0, which no MP3 has.
@@ -155,7 +152,7 @@ def can_decode() -> bool:
 
 
 class AvFile:
-    """A decoded file, with the face that reading asks of a ``soundfile.SoundFile``.
+    """A decoded file, with the attributes and methods of a ``soundfile.SoundFile`` that reading uses.
 
     All of it is decoded when it is made. The samples that an encoder put before the sound are taken off where the
     container says how many there are: MP4 (M4A) in its edit list, Matroska and WebM for Opus. The end of an MP4 is cut
@@ -173,14 +170,6 @@ class AvFile:
         self._at = 0
         self._samples, self.samplerate, self.subtype = _decoded(path, container)
         self.frames, self.channels = self._samples.shape
-
-    def __enter__(self) -> AvFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._samples = self._samples[:0]
 
     def seek(self, frames: int) -> int:
         """Go to a sample."""

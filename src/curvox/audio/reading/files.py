@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from curvox.audio.reading.containers import (
     kind_of_bytes,
     missing_end,
 )
-from curvox.errors import AudioError, InputError, require_non_negative, require_positive
+from curvox.errors import AudioError, require_at_least, require_non_negative, require_positive
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".mka", ".wma", ".amr"}
@@ -38,6 +38,7 @@ _ROUNDED_END_S = 0.01
 # Float files scaled as integers reach far beyond this; the overshoot of a lossy codec stays far below.
 _LARGEST_SAMPLE = 8.0
 _SILENCE = 2.0**-15
+_FULL_SCALE = 32768
 _LONGEST_SAMPLES = 2**40
 _BLOCK_SAMPLES = 2**22
 _LOWEST_RATE_HZ = 1_000
@@ -72,8 +73,6 @@ def read_audio(
 
     Args:
         path: the file; its content decides the format, not its suffix (but headerless ``.raw`` is refused).
-        sampling_rate_hz: rate of the result.
-        start_s: where the segment begins in the file.
         duration_s: length of the segment; None reads to the end. A segment may pass the end of the file by at
             most 10 ms, the rounding of segment tables, and then stops at the end.
 
@@ -84,7 +83,7 @@ def read_audio(
         AudioError: the file is missing, a folder, empty, without samples, truncated, damaged, not audio, or the
             segment lies outside it, or what was read fails :func:`check_waveform`. Nothing is ever repaired.
     """
-    _require_rate(sampling_rate_hz)
+    require_at_least(1, sampling_rate_hz=sampling_rate_hz)
     path = Path(path)
     with _opened(path) as file:
         start, count = cut(path, file.frames, file.samplerate, start_s, duration_s)
@@ -93,7 +92,7 @@ def read_audio(
     what = _describe(path, start_s, duration_s)
     mono = _to_mono(samples, what)
     if rate_hz != sampling_rate_hz:
-        mono = np.asarray(soxr.resample(mono, rate_hz, sampling_rate_hz, quality="HQ"), dtype=np.float32)
+        mono = resampled(mono, rate_hz, sampling_rate_hz)
     check_waveform(mono, sampling_rate_hz, what)
     return mono
 
@@ -134,7 +133,6 @@ def check_waveform(waveform: np.ndarray, sampling_rate_hz: float, what: str) -> 
 
     Args:
         waveform: (samples,) of floats, nominally in [-1, 1].
-        sampling_rate_hz: its rate.
         what: how a message names it, for example the path in quotes.
 
     Raises:
@@ -149,7 +147,7 @@ def check_waveform(waveform: np.ndarray, sampling_rate_hz: float, what: str) -> 
     if waveform.size == 0:
         raise AudioError(f"{what} holds no samples; record it again or leave it out")
     _require_finite(waveform, what)
-    if waveform.size < _frame_samples(sampling_rate_hz):
+    if waveform.size < math.floor(sampling_rate_hz * FRAME_LENGTH_MS / 1000):
         raise AudioError(
             f"{what} is too short: it lasts {1000 * waveform.size / sampling_rate_hz:.1f} ms, at least one frame of "
             f"{FRAME_LENGTH_MS:g} ms is needed; give a longer recording or leave it out"
@@ -193,13 +191,13 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile | AvFile]:
         yield file
 
 
-def _decoder(path: Path, head: bytes) -> soundfile.SoundFile | AvFile:
+def _decoder(path: Path, head: bytes) -> AbstractContextManager[soundfile.SoundFile | AvFile]:
     try:
         return soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: the suffix .raw, which has no header
         container = container_of(head)
         if container is not None and can_decode():
-            return AvFile(path, container)
+            return nullcontext(AvFile(path, container))
         how = f"with `{EXTRA}` it can; or " if container is not None else ""
         raise AudioError(
             f'"{path}" cannot be read as audio: expected {_FORMATS}, but {kind_of_bytes(head)} '
@@ -288,15 +286,6 @@ def _require_finite(samples: np.ndarray, what: str) -> None:
         )
 
 
-def _require_rate(sampling_rate_hz: float) -> None:
-    if isinstance(sampling_rate_hz, bool) or not isinstance(sampling_rate_hz, int | np.integer) or sampling_rate_hz < 1:
-        raise InputError(f"sampling_rate_hz must be a whole number of hertz above 0, got {sampling_rate_hz!r}")
-
-
-def _frame_samples(sampling_rate_hz: float) -> int:
-    return math.floor(sampling_rate_hz * FRAME_LENGTH_MS / 1000)
-
-
 def _describe(path: Path, start_s: float, duration_s: float | None) -> str:
     if start_s == 0 and duration_s is None:
         return f'"{path}"'
@@ -318,13 +307,16 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-# Samples as 16-bit integers: what a model is trained on is what it is asked about later.
-
-_FULL_SCALE = 32768
+def resampled(waveform: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
+    """Return a waveform (samples,) at another sampling rate, float32, by soxr in high quality."""
+    return np.asarray(soxr.resample(waveform, rate_hz, wanted_hz, quality="HQ"), dtype=np.float32)
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:
-    """Round samples in [-1, 1] to little-endian 16-bit integers; what overshoots saturates, as in any 16-bit file."""
+    """Round samples in [-1, 1] to little-endian 16-bit integers; what overshoots saturates, as in any 16-bit file.
+
+    A model is trained on such samples, and so it is asked about them later.
+    """
     return np.clip(np.rint(waveform * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 
 from curvox.audio.reading.containers import missing_end
-from curvox.audio.reading.files import read_audio, to_int16
+from curvox.audio.reading.files import read_audio, resampled, to_int16
 from curvox.errors import AudioError
 
 # A seek in these gives the samples that decoding the whole gives. In Ogg and MP3 the decoder remembers what came before
@@ -67,7 +66,7 @@ def crop_of_bytes(content: bytes, start: int, length: int, *, sampling_rate_hz: 
     except (soundfile.LibsndfileError, TypeError) as error:
         raise AudioError(f"{what} cannot be decoded ({error}); write its shard again, or leave it out") from error
     if rate_hz != sampling_rate_hz:
-        whole = np.asarray(soxr.resample(whole, rate_hz, sampling_rate_hz, quality="HQ"), dtype=np.float32)
+        whole = resampled(whole, rate_hz, sampling_rate_hz)
     return _part(to_int16(whole), start, length, what)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import soundfile
 
 from curvox.audio.reading.files import read_audio, to_int16
+from curvox.audio.sources.source import in_threads
 from curvox.errors import AudioError, InputError, OutputExistsError
 from curvox.files import whole_file
 
@@ -44,29 +42,8 @@ def write_flac_files(
     """
     if len(sources) != len(targets) or threads < 1:
         raise InputError(f"expected a target a source and a thread, got {len(targets)}, {len(sources)} and {threads}")
-    return _written(sources, targets, sampling_rate_hz, threads, progress)
-
-
-def _written(
-    sources: Sequence[Path],
-    targets: Sequence[Path],
-    rate_hz: int,
-    threads: int,
-    progress: Callable[[int, int], None] | None,
-) -> Iterator[FlacFile]:
-    with ThreadPoolExecutor(threads, thread_name_prefix="flac") as pool:
-        jobs = zip(sources, targets, strict=True)
-        waiting: deque[Future[FlacFile]] = deque(
-            pool.submit(_write, *job, rate_hz) for job in islice(jobs, 4 * threads)
-        )
-        try:
-            for done in range(1, len(sources) + 1):
-                yield waiting.popleft().result()
-                if progress is not None:
-                    progress(done, len(sources))
-                waiting.extend(pool.submit(_write, *job, rate_hz) for job in islice(jobs, 1))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    jobs = list(zip(sources, targets, strict=True))
+    return in_threads(lambda job: _write(*job, sampling_rate_hz), jobs, threads, progress)
 
 
 def _write(source: Path, target: Path, rate_hz: int) -> FlacFile:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,21 @@ import numpy as np
 from curvox.audio.reading.files import FRAME_LENGTH_MS, read_audio_info
 from curvox.audio.sources.crop_decoding import crop_of_file
 from curvox.audio.sources.remote import with_retries
-from curvox.audio.sources.source import AbstractWaveforms, Failure, Segment, check_crop, place_of
+from curvox.audio.sources.source import (
+    AbstractWaveforms,
+    Failure,
+    Segment,
+    check_crop,
+    in_threads,
+    or_error,
+    place_of,
+    refuse_all_failed,
+)
 from curvox.errors import AudioError, InputError
-
-# Many names in two arrays, where a list of texts would take several times their memory in every process.
 
 
 class PackedNames:
-    """Texts by their place, as UTF-8 in one array."""
+    """Texts by their place, as UTF-8 in one array: a list would take several times the memory in every process."""
 
     def __init__(self, names: Iterable[str]) -> None:
         pieces = [name.encode("utf-8", "surrogateescape") for name in names]
@@ -37,8 +43,6 @@ class PackedNames:
 
 STATED_LESS_S = 0.01
 """A length that a manifest states is rounded; so much less of it is counted on."""
-
-_BLOCK = 1000
 
 
 class RecordingFiles(AbstractWaveforms):
@@ -76,12 +80,9 @@ class RecordingFiles(AbstractWaveforms):
         """Take the lengths of recordings from ``durations_s``, or from their headers, and open no more than that.
 
         Args:
-            root: the folder of the recordings.
             paths: relative to ``root``, in the order of their positions.
             segments: (start_s, duration_s) for each; None takes whole files.
             durations_s: how long each is, as far as known; `STATED_LESS_S` less is counted on.
-            threads: that read headers.
-            progress: called with (done, all) now and then.
             on_error: ``raise`` stops at the first header that cannot be read; ``skip`` lists it in ``failures`` and
                 gives it zero samples.
 
@@ -97,28 +98,16 @@ class RecordingFiles(AbstractWaveforms):
                 f"{len(segments)} segments, {len(stated)} durations"
             )
 
-        def length(index: int) -> int | AudioError:
-            try:
-                return _length(root / paths[index], segments[index], stated[index], sampling_rate_hz)
-            except AudioError as error:
-                if on_error == "raise":
-                    raise
-                return error
+        def length(index: int) -> int:
+            return _length(root / paths[index], segments[index], stated[index], sampling_rate_hz)
 
-        found: list[int | AudioError] = []
-        with ThreadPoolExecutor(threads, thread_name_prefix="headers") as pool:
-            for begin in range(0, len(paths), _BLOCK):
-                block = range(begin, min(begin + _BLOCK, len(paths)))
-                found += pool.map(length, block)
-                if progress is not None:
-                    progress(len(found), len(paths))
+        found = list(in_threads(or_error(length, on_error), range(len(paths)), threads, progress))
         failures = tuple(
             Failure(root / paths[place], str(result), place)
             for place, result in enumerate(found)
             if isinstance(result, AudioError)
         )
-        if len(failures) == len(paths):
-            raise AudioError(f"none of the {len(failures)} recordings can be read; the first: {failures[0].message}")
+        refuse_all_failed(failures, len(paths))
         lengths = np.array([0 if isinstance(result, AudioError) else result for result in found], dtype=np.int64)
         table = np.array([(start, math.nan if last is None else last) for start, last in segments], dtype=np.float64)
         return cls(root, PackedNames(paths), table, lengths, sampling_rate_hz, failures)
@@ -173,9 +162,8 @@ def _length(path: Path, segment: Segment, stated_s: float | None, sampling_rate_
     if known_s is not None:
         length = math.floor((known_s - STATED_LESS_S) * sampling_rate_hz + 1e-6)
     else:
-        length = math.floor(read_audio_info(path).duration_s * sampling_rate_hz + 1e-6) - round(
-            start_s * sampling_rate_hz
-        )
+        whole_s = read_audio_info(path).duration_s
+        length = math.floor(whole_s * sampling_rate_hz + 1e-6) - round(start_s * sampling_rate_hz)
     if length < FRAME_LENGTH_MS * sampling_rate_hz / 1000:
         raise AudioError(
             f'"{path}" is too short: {1000 * length / sampling_rate_hz:.1f} ms can be counted on, at least one frame '

@@ -1,8 +1,9 @@
-"""What a folder of shards holds, so that nothing must be scanned: shards.json, and members.npy beside it.
+"""Write and read what a folder of shards says of itself: shards.json, and members.npy beside it.
 
-``shards.json`` names version, sampling rate, codec and the shards with their sizes and checksums. ``members.npy`` has
-one row for each recording: number of the shard, offset and size in bytes, length in samples, CRC-32. The labels stand
-in ``utterances.tsv``, one line a row. A shard is a plain tar file, which WebDataset reads too.
+Nothing must be scanned. ``shards.json`` names version, sampling rate, codec and the shards with their sizes and
+checksums. ``members.npy`` has one row for each recording: number of the shard, offset and size in bytes, length in
+samples, CRC-32. The labels stand in ``utterances.tsv``, one line a row. A shard is a plain tar file, which WebDataset
+reads too.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from typing import Literal
 import numpy as np
 
 from curvox.errors import CorpusError, InputError
-from curvox.files import read_bytes, whole_file
+from curvox.files import read_bytes, sha256_of, whole_file
 from curvox.records import read_record, write_record
 
-INDEX, MEMBERS, LABELS = "shards.json", "members.npy", "utterances.tsv"
+INDEX, MEMBERS, SHARD_LABELS = "shards.json", "members.npy", "utterances.tsv"
 VERSION = 1
 COLUMNS = ("shard", "offset", "size", "samples", "crc32")
 _NAME = re.compile(r"[A-Za-z0-9][\w.\-]*\.tar")
@@ -59,27 +60,38 @@ class ShardHead:
         if strange:
             raise InputError(f"it names the file {strange[0]!r}, which may lie outside its folder")
 
+    def check_beside(self, folder: Path, name: str) -> None:
+        """Refuse a file of ``folder`` that is not the one that shards.json means."""
+        path = folder / name
+        try:
+            meant = path.is_file() and sha256_of(path) == self.beside.get(name)
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read: {error}; copy the folder again") from error
+        if not meant:
+            raise CorpusError(f"{path} is missing or is not the one that {INDEX} names; copy the folder again")
+
 
 @dataclass(frozen=True, eq=False)
 class ShardIndex:
-    """A whole folder of shards. ``members`` is int64 (recordings, 5), its columns are `COLUMNS`; ``beside`` names
-    further files by their SHA-256, with paths relative to the folder: labels, trial lists, members.npy."""
+    """A whole folder of shards. ``members`` is int64 (recordings, 5), its columns are `COLUMNS`."""
 
-    sampling_rate_hz: int
-    codec: str
-    corpus: str
-    shards: tuple[Shard, ...]
-    beside: Mapping[str, str]
+    head: ShardHead
     members: np.ndarray
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The shards, by their numbers."""
+        return self.head.shards
 
     @property
     def fingerprint(self) -> str:
         """Tells the content of one folder of shards from that of another."""
-        facts = [self.sampling_rate_hz, [asdict(shard) for shard in self.shards], self.beside[MEMBERS]]
+        head = self.head
+        facts = [head.sampling_rate_hz, [asdict(shard) for shard in head.shards], head.beside[MEMBERS]]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def write_index(
+def write_shard_index(
     folder: Path, *, sampling_rate_hz: int, codec: str, corpus: str, shards: list[Shard], members: np.ndarray
 ) -> None:
     """Write members.npy and then, last of all, shards.json with the checksums of all that is beside it."""
@@ -95,14 +107,14 @@ def write_index(
     write_record(folder / INDEX, ShardHead(sampling_rate_hz, codec, corpus, tuple(shards), digests))
 
 
-def read_head(path: Path) -> ShardHead:
-    """Read and check shards.json.
+def read_shard_head(folder: Path) -> ShardHead:
+    """Read and check the shards.json of a folder.
 
     Raises:
         CorpusError: it is missing, damaged, or written by a newer curvox.
     """
     again = "copy the folder again, shard the corpus again (curvox data shard), or use the curvox that wrote it"
-    return read_record(path, ShardHead, what="an index of shards", again=again, error=CorpusError)
+    return read_record(folder / INDEX, ShardHead, what="an index of shards", again=again, error=CorpusError)
 
 
 def read_index(folder: Path) -> ShardIndex:
@@ -111,15 +123,11 @@ def read_index(folder: Path) -> ShardIndex:
     Raises:
         CorpusError: a file is missing or damaged, or is not the one that shards.json means.
     """
-    head = read_head(folder / INDEX)
+    head = read_shard_head(folder)
+    head.check_beside(folder, MEMBERS)
     try:
-        content = read_bytes(folder / MEMBERS)
-        if hashlib.sha256(content).hexdigest() != head.beside.get(MEMBERS):
-            raise CorpusError(f"{folder / MEMBERS} is not the one that {INDEX} names; copy the folder again")
-        members = np.load(io.BytesIO(content), allow_pickle=False)
+        members = np.load(io.BytesIO(read_bytes(folder / MEMBERS)), allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
-        if isinstance(error, CorpusError):
-            raise
         raise CorpusError(f"{folder / MEMBERS} cannot be read: {error}; copy the folder again") from error
     counts = [shard.recordings for shard in head.shards]
     if (
@@ -130,10 +138,4 @@ def read_index(folder: Path) -> ShardIndex:
         or np.bincount(members[:, 0], minlength=len(counts)).tolist() != counts
     ):
         raise CorpusError(f"{folder / MEMBERS} does not fit {INDEX}; copy the folder again")
-    return ShardIndex(head.sampling_rate_hz, head.codec, head.corpus, head.shards, head.beside, members)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal text."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return ShardIndex(head, members)

@@ -19,11 +19,16 @@ import soundfile
 
 from curvox.audio.reading.files import read_audio, to_int16
 from curvox.audio.sources.crop_decoding import crop_of_bytes
-from curvox.audio.sources.remote import fetch, is_url, with_retries
-from curvox.audio.sources.shard_cache import ShardCache
-from curvox.audio.sources.shard_index import INDEX, LABELS, MEMBERS, Shard, read_head, read_index, sha256_of
+from curvox.audio.sources.remote import ShardCache, fetch, is_url, with_retries
+from curvox.audio.sources.shard_index import INDEX, MEMBERS, SHARD_LABELS, Shard, read_index, read_shard_head
 from curvox.audio.sources.source import AbstractWaveforms, Segment, check_crop, place_of
 from curvox.errors import AudioError, CorpusError, InputError
+from curvox.files import sha256_of
+
+CODECS = ("flac", "opus", "as-is")
+_OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
+_FORMATS = {"flac": ("FLAC", "PCM_16", ".flac"), "opus": ("OGG", "OPUS", ".opus")}
+_BLOCK = 512
 
 
 class ShardStore(AbstractWaveforms):
@@ -53,7 +58,7 @@ class ShardStore(AbstractWaveforms):
     ) -> None:
         self.folder, self.url, self.cache_bytes, self.most_open = Path(folder), url, cache_bytes, most_open
         self.index = read_index(self.folder)
-        self.sampling_rate_hz = self.index.sampling_rate_hz
+        self.sampling_rate_hz = self.index.head.sampling_rate_hz
         self.cache = None if url is None else ShardCache(url, self.folder.parent, cache_bytes)
         self._handles: OrderedDict[int, int] = OrderedDict()
         self._process = os.getpid()
@@ -68,8 +73,8 @@ class ShardStore(AbstractWaveforms):
             CorpusError: there is no such file in the index, or the folder holds the index of other shards.
         """
         fetch(f"{url.rstrip('/')}/{INDEX}", folder / INDEX)
-        checksums = read_head(folder / INDEX).beside
-        for name in (MEMBERS, LABELS, *beside):
+        checksums = read_shard_head(folder).beside
+        for name in (MEMBERS, SHARD_LABELS, *beside):
             if name not in checksums:
                 known = ", ".join(sorted(checksums))
                 raise CorpusError(f"{url} has no file {name!r}; its index names {known}")
@@ -93,7 +98,7 @@ class ShardStore(AbstractWaveforms):
         check_crop(index, start, length, samples)
         found = self.index.shards[shard]
         content = with_retries(
-            lambda: self._read_alone(shard, offset, size),
+            lambda: self._read(shard, offset, size),
             f'the shard "{self.folder / found.name}" cannot be read',
             "check its disk or mount, then continue the run with --resume",
         )
@@ -123,25 +128,22 @@ class ShardStore(AbstractWaveforms):
         while self._handles:
             os.close(self._handles.popitem()[1])
 
-    def _read_alone(self, shard: int, offset: int, size: int) -> bytes:
-        with self._one_at_a_time:
-            return self._read(shard, offset, size)
-
     def _read(self, shard: int, offset: int, size: int) -> bytes:
-        if self._process != os.getpid():
-            # Shared with the process this one was forked from, and so would be its locks.
-            self.close()
-            self._process = os.getpid()
-        if shard not in self._handles:
-            while len(self._handles) >= self.most_open:
-                os.close(self._handles.popitem(last=False)[1])
-            self._handles[shard] = self._open(self.index.shards[shard])
-        self._handles.move_to_end(shard)
-        try:
-            return os.pread(self._handles[shard], size, offset)
-        except OSError:
-            os.close(self._handles.pop(shard))
-            raise
+        with self._one_at_a_time:
+            if self._process != os.getpid():
+                # Shared with the process this one was forked from, and so would be its locks.
+                self.close()
+                self._process = os.getpid()
+            if shard not in self._handles:
+                while len(self._handles) >= self.most_open:
+                    os.close(self._handles.popitem(last=False)[1])
+                self._handles[shard] = self._open(self.index.shards[shard])
+            self._handles.move_to_end(shard)
+            try:
+                return os.pread(self._handles[shard], size, offset)
+            except OSError:
+                os.close(self._handles.pop(shard))
+                raise
 
     def _open(self, shard: Shard) -> int:
         if self.cache is not None:
@@ -170,11 +172,7 @@ def is_shard_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def check_cache(shards: tuple[Shard, ...], *, needed_at_once: int, cache_bytes: int) -> None:
-    """Refuse a cache that is smaller than the shards that are needed at once.
-
-    Raises:
-        InputError: it is; the message says how large it must be.
-    """
+    """Refuse a cache that is smaller than the shards that are needed at once."""
     largest = sorted((shard.size for shard in shards), reverse=True)[:needed_at_once]
     if sum(largest) > cache_bytes:
         raise InputError(
@@ -183,16 +181,8 @@ def check_cache(shards: tuple[Shard, ...], *, needed_at_once: int, cache_bytes: 
         )
 
 
-# Recordings written into tar files one after another, so that each can be read again by its offset.
-
-CODECS = ("flac", "opus", "as-is")
-_OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
-_FORMATS = {"flac": ("FLAC", "PCM_16", ".flac"), "opus": ("OGG", "OPUS", ".opus")}
-_BLOCK = 512
-
-
 @dataclass(frozen=True)
-class Member:
+class ShardMember:
     """A recording as it lies in a shard: its bytes, its suffix, and how many samples it decodes to."""
 
     content: bytes
@@ -209,7 +199,7 @@ def check_codec(codec: str, sampling_rate_hz: int) -> None:
         raise InputError(f"Opus has the sampling rates {rates} Hz, got {sampling_rate_hz}; choose one, or codec flac")
 
 
-def encode_member(path: Path, segment: Segment, *, codec: str, sampling_rate_hz: int) -> Member:
+def encode_member(path: Path, segment: Segment, *, codec: str, sampling_rate_hz: int) -> ShardMember:
     """Read one recording, or a segment of it, as one channel at ``sampling_rate_hz``, and encode it.
 
     With ``as-is`` the file is taken byte for byte, once it has been decoded for proof.
@@ -223,7 +213,7 @@ def encode_member(path: Path, segment: Segment, *, codec: str, sampling_rate_hz:
         container, coding, suffix = _FORMATS[codec]
         stream = io.BytesIO()
         soundfile.write(stream, to_int16(waveform), sampling_rate_hz, format=container, subtype=coding)
-        return Member(stream.getvalue(), suffix, len(waveform))
+        return ShardMember(stream.getvalue(), suffix, len(waveform))
     if segment != (0.0, None):
         raise AudioError(f'"{path}" holds several utterances, which cannot be cut out as they are; use --codec flac')
     content = path.read_bytes()
@@ -231,10 +221,10 @@ def encode_member(path: Path, segment: Segment, *, codec: str, sampling_rate_hz:
         crop_of_bytes(content, 0, len(waveform), sampling_rate_hz=sampling_rate_hz, what=f'"{path}"')
     except AudioError as error:
         raise AudioError(f"{error}; it cannot be taken as it is, use --codec flac") from error
-    return Member(content, path.suffix.lower() or ".audio", len(waveform))
+    return ShardMember(content, path.suffix.lower() or ".audio", len(waveform))
 
 
-def write_shard(file: IO[bytes], members: Iterable[tuple[str, Member]]) -> np.ndarray:
+def write_shard(file: IO[bytes], members: Iterable[tuple[str, ShardMember]]) -> np.ndarray:
     """Write ``(utterance, member)`` pairs into an open file, as a tar file.
 
     Returns:

@@ -1,21 +1,25 @@
-"""Say what a source of waveforms offers, and decode many recordings in threads."""
+"""Say what a source of waveforms offers, and read many recordings in threads."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from curvox.audio.reading.files import read_audio, to_int16
 from curvox.errors import AudioError, InputError
+
+Segment = tuple[float, float | None]
+"""Start and duration in seconds; a duration of None reads to the end of the file."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class AbstractWaveforms(ABC):
@@ -42,11 +46,9 @@ class AbstractWaveforms(ABC):
 
     @abstractmethod
     def crop(self, index: int, start: int, length: int) -> np.ndarray:
-        """Return ``length`` samples of recording ``index`` from sample ``start``: the same as of the whole recording.
+        """Return ``length`` samples of recording ``index`` from sample ``start``, as the whole recording has them.
 
-        Raises:
-            InputError: the crop reaches outside the recording.
-            AudioError, CurvoxError: as for the whole recording.
+        A crop that reaches outside the recording is refused by `InputError`.
         """
 
     @abstractmethod
@@ -76,15 +78,6 @@ def check_crop(index: int, start: int, length: int, samples: int) -> None:
         raise InputError(f"a crop of {length} samples from {start} is outside recording {index}, which has {samples}")
 
 
-# Decode a list of recordings in threads, in order, with few of them in memory at a time.
-
-FORMAT_VERSION = 1
-"""Part of every fingerprint: raise it when the same recordings would decode or be stored in another way."""
-
-Segment = tuple[float, float | None]
-"""Start and duration in seconds; a duration of None reads to the end of the file."""
-
-
 @dataclass(frozen=True)
 class Failure:
     """A recording that could not be read: its path, the message of the error, its position in the list."""
@@ -94,103 +87,47 @@ class Failure:
     index: int
 
 
-@dataclass(frozen=True)
-class DecodingJob:
-    """What one call of build decodes, and how."""
+def refuse_all_failed(failures: Sequence[Failure], recordings: int) -> None:
+    """Refuse a list of which no recording can be read."""
+    if len(failures) == recordings:
+        raise AudioError(f"none of the {len(failures)} recordings can be read; the first: {failures[0].message}")
 
-    paths: tuple[Path, ...]
-    segments: tuple[Segment, ...]
-    sampling_rate_hz: int
-    threads: int
-    progress: Callable[[int, int], None] | None
-    on_error: str
-    source: AbstractWaveforms | None = None
-    """Where the recordings are instead, ``indices`` in it; ``state`` tells its content from another."""
-    indices: tuple[int, ...] = ()
-    state: str = ""
 
-    @classmethod
-    def copying(
-        cls,
-        source: AbstractWaveforms,
-        indices: Sequence[int],
-        names: Sequence[str],
-        state: str,
-        threads: int,
-        progress: Callable[[int, int], None] | None,
-        on_error: str,
-    ) -> DecodingJob:
-        job = cls.of(names, None, source.sampling_rate_hz, threads, progress, on_error)
-        return replace(job, source=source, indices=tuple(map(int, indices)), state=state)
+def or_error(read: Callable[[int], Result], on_error: str) -> Callable[[int], Result | AudioError]:
+    """Return ``read`` such that it returns an `AudioError` where ``on_error`` is "skip", and raises it for "raise"."""
+    if on_error not in ("raise", "skip"):
+        raise InputError(f'on_error must be "raise" or "skip", got {on_error!r}')
 
-    @classmethod
-    def of(
-        cls,
-        paths: Sequence[str | os.PathLike[str]],
-        segments: Sequence[Segment] | None,
-        sampling_rate_hz: int,
-        threads: int,
-        progress: Callable[[int, int], None] | None,
-        on_error: str,
-    ) -> DecodingJob:
-        if not len(paths):
-            raise InputError("a store needs at least one recording, got an empty list of paths")
-        if segments is not None and len(segments) != len(paths):
-            raise InputError(f"expected one segment a path, got {len(segments)} segments for {len(paths)} paths")
-        if on_error not in ("raise", "skip"):
-            raise InputError(f'on_error must be "raise" or "skip", got {on_error!r}')
-        if threads < 1:
-            raise InputError(f"threads must be at least 1, got {threads}")
-        segments = segments if segments is not None else [(0.0, None)] * len(paths)
-        return cls(
-            paths=tuple(Path(path) for path in paths),
-            segments=tuple((float(start), None if length is None else float(length)) for start, length in segments),
-            sampling_rate_hz=sampling_rate_hz,
-            threads=threads,
-            progress=progress,
-            on_error=on_error,
-        )
+    def read_or_not(index: int) -> Result | AudioError:
+        try:
+            return read(index)
+        except AudioError as error:
+            if on_error == "raise":
+                raise
+            return error
 
-    def decode(self, index: int) -> np.ndarray:
-        """Read one recording as int16; what overshoots [-1, 1) saturates, as in any 16-bit file."""
-        if self.source is not None:
-            return np.asarray(self.source[self.indices[index]])
-        start_s, duration_s = self.segments[index]
-        waveform = read_audio(
-            self.paths[index], sampling_rate_hz=self.sampling_rate_hz, start_s=start_s, duration_s=duration_s
-        )
-        return to_int16(waveform)
+    return read_or_not
 
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256(f"{FORMAT_VERSION} {self.sampling_rate_hz}\n".encode())
-        if self.source is not None:
-            digest.update("\0".join([self.state, *map(str, self.paths)]).encode())
-            return digest.hexdigest()
-        for path, segment in zip(self.paths, self.segments, strict=True):
-            try:
-                found = path.stat()
-                state = f"{found.st_size} {found.st_mtime_ns}"
-            except OSError:
-                state = "missing"
-            digest.update(os.fsencode(path.absolute()) + f"\0{state} {segment}\n".encode())
-        return digest.hexdigest()
 
-    def results(self) -> Generator[np.ndarray | AudioError, None, None]:
-        """Decode in threads and yield in order; only a few recordings wait in memory at a time."""
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="decode") as pool:
-            indices = iter(range(len(self.paths)))
-            waiting: deque[Future[np.ndarray]] = deque()
-            try:
-                for index in islice(indices, 4 * self.threads):
-                    waiting.append(pool.submit(self.decode, index))
-                while waiting:
-                    try:
-                        yield waiting.popleft().result()
-                    except AudioError as error:
-                        if self.on_error == "raise":
-                            raise
-                        yield error
-                    for index in islice(indices, 1):
-                        waiting.append(pool.submit(self.decode, index))
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+def in_threads(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    threads: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Generator[Result, None, None]:
+    """Yield what ``work`` makes of each item, in order; few results wait in memory at a time.
+
+    Args:
+        progress: called with (results that were taken, of how many), after each.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        coming: Iterable[Item] = iter(items)
+        waiting: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(coming, 4 * threads))
+        try:
+            for done in range(1, len(items) + 1):
+                yield waiting.popleft().result()
+                if progress is not None:
+                    progress(done, len(items))
+                waiting.extend(pool.submit(work, item) for item in islice(coming, 1))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -2,63 +2,91 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from curvox.audio.reading.files import read_audio, to_int16
 from curvox.audio.sources.source import (
-    FORMAT_VERSION,
     AbstractWaveforms,
-    DecodingJob,
     Failure,
     Segment,
     check_crop,
+    in_threads,
+    or_error,
     place_of,
+    refuse_all_failed,
 )
-from curvox.errors import AudioError, CurvoxError
+from curvox.errors import AudioError, CurvoxError, InputError
 from curvox.files import clear_leftovers, locked, whole_file
 
-# The file of a waveform store: written whole or not at all, by one process at a time.
-#
-# In this order: a magic line, all samples as little-endian int16 without gaps, the offsets of the recordings as
-# int64, a JSON text (fingerprint, rate, failures), and a trailer with the length of that text.
+FORMAT_VERSION = 1
+"""Part of every fingerprint: raise it when the same recordings would decode or be stored in another way."""
 
+# A store is one file: a magic line, all samples as little-endian int16 without gaps, the offsets of the recordings as
+# int64, a JSON text (fingerprint, rate, failures), and a trailer with the length of that text.
 HEAD = b"curvox waves 1\n\n"
 _TRAILER = struct.Struct("<Q8s")
 _TRAILER_MAGIC = b"cvxwaves"
+_SUFFIX = ".waves"
 
 
-def write_store(path: Path, job: DecodingJob, fingerprint: str) -> None:
-    """Write the store under a temporary name, make sure it is on the disk, then give it its name."""
-    with whole_file(path) as file:
-        _write_content(file, job, fingerprint)
+@dataclass(frozen=True)
+class _Job:
+    """What one call decodes, and how: ``decode`` reads a recording by its place, as int16; ``fingerprint`` tells the
+    content from any other."""
+
+    paths: tuple[Path, ...]
+    decode: Callable[[int], np.ndarray]
+    fingerprint: str
+    sampling_rate_hz: int
+    threads: int
+    progress: Callable[[int, int], None] | None
+    on_error: str
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise InputError("a store needs at least one recording, got an empty list of paths")
+        if self.threads < 1:
+            raise InputError(f"threads must be at least 1, got {self.threads}")
 
 
-def _write_content(file: IO[bytes], job: DecodingJob, fingerprint: str) -> None:
+def _fingerprint_of_files(paths: Sequence[Path], segments: Sequence[Segment], sampling_rate_hz: int) -> str:
+    digest = hashlib.sha256(f"{FORMAT_VERSION} {sampling_rate_hz}\n".encode())
+    for path, segment in zip(paths, segments, strict=True):
+        try:
+            found = path.stat()
+            state = f"{found.st_size} {found.st_mtime_ns}"
+        except OSError:
+            state = "missing"
+        digest.update(os.fsencode(path.absolute()) + f"\0{state} {segment}\n".encode())
+    return digest.hexdigest()
+
+
+def _write(file: IO[bytes], job: _Job) -> None:
     lengths = np.zeros(len(job.paths), dtype=np.int64)
     failures: list[Failure] = []
     file.write(HEAD)
-    with closing(job.results()) as results:
+    decode = or_error(job.decode, job.on_error)
+    with closing(in_threads(decode, range(len(job.paths)), job.threads, job.progress)) as results:
         for index, result in enumerate(results):
             if isinstance(result, AudioError):
                 failures.append(Failure(job.paths[index], str(result), index))
             else:
                 lengths[index] = len(result)
                 file.write(result.data)
-            if job.progress is not None:
-                job.progress(index + 1, len(job.paths))
-    if len(failures) == len(job.paths):
-        raise AudioError(f"none of the {len(failures)} recordings can be read; the first: {failures[0].message}")
+    refuse_all_failed(failures, len(job.paths))
     meta = {
         "version": FORMAT_VERSION,
-        "fingerprint": fingerprint,
+        "fingerprint": job.fingerprint,
         "sampling_rate_hz": job.sampling_rate_hz,
         "recordings": len(job.paths),
         "failures": [asdict(failure) | {"path": str(failure.path)} for failure in failures],
@@ -96,9 +124,16 @@ def read_index(path: Path) -> tuple[dict[str, Any], np.ndarray]:
 
 
 @contextmanager
-def writing_to(path: Path) -> Iterator[None]:
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process at a time build ``path``, and clear away what a killed one left half done.
+
+    Where there are no locks builders repeat each other's work, safely.
+    """
     try:
-        yield
+        with locked(path.with_name(f"{path.name}.lock")) as lock:
+            if lock.held:
+                clear_leftovers(path)
+            yield
     except OSError as error:
         raise CurvoxError(
             f'the waveform cache "{path.parent}" cannot be written: {error.strerror or error}; free some space or '
@@ -106,23 +141,8 @@ def writing_to(path: Path) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Let one process at a time build ``path``, and clear away what a killed one left half done.
-
-    Where there are no locks builders repeat each other's work, safely.
-    """
-    with locked(path.with_name(f"{path.name}.lock")) as lock:
-        if lock.held:
-            clear_leftovers(path)
-        yield
-
-
-_SUFFIX = ".waves"
-
-
 class WaveformStore(AbstractWaveforms):
-    """Decoded recordings of one sampling rate, read-only, shared between processes through the page cache.
+    """Decoded recordings as read-only views, shared between processes through the page cache.
 
     Make one with :meth:`build`, or open an existing file with ``WaveformStore(path)``. Pickling carries the path
     alone, so data-loading workers map the same file.
@@ -162,11 +182,8 @@ class WaveformStore(AbstractWaveforms):
         at any time between runs.
 
         Args:
-            paths: the recordings, in the order of their positions in the store.
-            sampling_rate_hz: rate of the store.
             cache: folder of the stores, made when missing. A minute takes 1.92 MB at 16 kHz.
             segments: (start_s, duration_s) for each path; None takes whole files.
-            threads: number of threads that decode.
             progress: called with (done, all) after each recording; not called when a store is reused.
             on_error: ``raise`` stops at the first unreadable recording; ``skip`` lists it in ``failures`` and gives
                 it zero samples. Failures are tried again when a store is reused, so a mended file is not missed.
@@ -175,7 +192,19 @@ class WaveformStore(AbstractWaveforms):
             AudioError: a recording cannot be read (``raise``), or none can (``skip``).
             CurvoxError: the cache cannot be written, for example because the disk is full.
         """
-        return cls._built(DecodingJob.of(paths, segments, sampling_rate_hz, threads, progress, on_error), Path(cache))
+        files = tuple(Path(path) for path in paths)
+        spans = [(0.0, None)] * len(files) if segments is None else segments
+        if len(spans) != len(files):
+            raise InputError(f"expected one segment a path, got {len(spans)} segments for {len(files)} paths")
+        spans = [(float(start), None if length is None else float(length)) for start, length in spans]
+
+        def decode(index: int) -> np.ndarray:
+            start_s, duration_s = spans[index]
+            rate_hz = sampling_rate_hz
+            return to_int16(read_audio(files[index], sampling_rate_hz=rate_hz, start_s=start_s, duration_s=duration_s))
+
+        fingerprint = _fingerprint_of_files(files, spans, sampling_rate_hz)
+        return cls._built(_Job(files, decode, fingerprint, sampling_rate_hz, threads, progress, on_error), Path(cache))
 
     @classmethod
     def copy(
@@ -193,50 +222,50 @@ class WaveformStore(AbstractWaveforms):
         """Decode recordings of another source, such as those of shards that are asked for in every epoch.
 
         Args:
-            source: has the recordings.
             indices: which of them, in the order of their positions in the store.
             names: of each, for messages.
             state: tells one content of the source from another; a store is reused when it and ``names`` are the same.
             cache, threads, progress, on_error: as for :meth:`build`.
         """
-        return cls._built(DecodingJob.copying(source, indices, names, state, threads, progress, on_error), Path(cache))
+        paths = tuple(map(Path, names))
+        content = "\0".join([state, *map(str, paths)])
+        fingerprint = hashlib.sha256(f"{FORMAT_VERSION} {source.sampling_rate_hz}\n{content}".encode()).hexdigest()
+
+        def decode(index: int) -> np.ndarray:
+            return np.asarray(source[int(indices[index])])
+
+        rate_hz = source.sampling_rate_hz
+        return cls._built(_Job(paths, decode, fingerprint, rate_hz, threads, progress, on_error), Path(cache))
 
     @classmethod
-    def _built(cls, job: DecodingJob, cache: Path) -> WaveformStore:
-        fingerprint = job.fingerprint()
-        path = cache / f"{fingerprint[:32]}{_SUFFIX}"
-        with writing_to(path), alone(path):
-            store = cls._reusable(path, job, fingerprint)
+    def _built(cls, job: _Job, cache: Path) -> WaveformStore:
+        path = cache / f"{job.fingerprint[:32]}{_SUFFIX}"
+        with _alone(path):
+            store = cls._reusable(path, job)
             if store is None:
-                write_store(path, job, fingerprint)
+                with whole_file(path) as file:
+                    _write(file, job)
                 store = cls(path)
         return store
 
     @classmethod
-    def _reusable(cls, path: Path, job: DecodingJob, fingerprint: str) -> WaveformStore | None:
+    def _reusable(cls, path: Path, job: _Job) -> WaveformStore | None:
         if not path.exists():
             return None
         try:
             store = cls(path)
         except CurvoxError:
             return None  # a cache may be made anew
-        if store.fingerprint != fingerprint:
+        if store.fingerprint != job.fingerprint:
             return None
-        for failure in store.failures:
-            try:
-                job.decode(failure.index)
-            except AudioError:
-                if job.on_error == "raise":
-                    raise
-            else:
-                return None
-        return store
+        decode = or_error(job.decode, job.on_error)
+        mended = any(not isinstance(decode(failure.index), AudioError) for failure in store.failures)
+        return None if mended else store
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Return recording ``index`` as a read-only int16 view (samples,); divide by 32768 for [-1, 1)."""
         start, end = self._bounds(index)
         return self._samples[start:end]
 
@@ -244,7 +273,6 @@ class WaveformStore(AbstractWaveforms):
         return (self[index] for index in range(len(self)))
 
     def samples(self, index: int) -> int:
-        """Return the number of samples of recording ``index``; zero for a failed one."""
         start, end = self._bounds(index)
         return end - start
 
@@ -255,15 +283,9 @@ class WaveformStore(AbstractWaveforms):
 
     @property
     def lengths_samples(self) -> np.ndarray:
-        """Number of samples of every recording, int64 (recordings,)."""
         return np.diff(self._offsets)
 
     def crop(self, index: int, start: int, length: int) -> np.ndarray:
-        """Return ``length`` samples of recording ``index`` from sample ``start``, a read-only int16 view.
-
-        Raises:
-            InputError: the crop reaches outside the recording.
-        """
         begin, end = self._bounds(index)
         check_crop(index, start, length, end - begin)
         return self._samples[begin + start : begin + start + length]

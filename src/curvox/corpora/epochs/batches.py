@@ -1,4 +1,4 @@
-"""Epochs of structured batches: P speakers with K recordings each, or recordings of few shards at a time."""
+"""Plan epochs of structured batches: P speakers with K recordings each, or recordings of few shards at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan of one epoch, a pure function of seed and epoch: which crop of which recording comes when, at what speed."""
+"""Plan one epoch, as a function of seed and epoch: which crop of which recording comes when, at what speed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from curvox.errors import InputError, require_at_least, require_name
 
+_SPEEDS_PURPOSE = 1
 BALANCES = ("utterance", "speaker", "sqrt")
 
 
@@ -96,10 +97,8 @@ def shard(plan: EpochPlan, rank: int, world_size: int) -> EpochPlan:
         raise InputError(f"batch_size must be a multiple of the {world_size} processes, got {batch_size}")
     size = batch_size // world_size
     part = slice(rank * size, (rank + 1) * size)
-    speeds = None if plan.speeds is None else plan.speeds[:, part]
-    return EpochPlan(
-        plan.indices[:, part], plan.starts_samples[:, part], plan.item_seeds[:, part], plan.dropped, speeds
-    )
+    arrays = {name: value[:, part] for name, value in vars(plan).items() if isinstance(value, np.ndarray)}
+    return replace(plan, **arrays)
 
 
 class EpochStart(NamedTuple):
@@ -186,9 +185,6 @@ def check_arrays(speakers: np.ndarray, durations: np.ndarray) -> tuple[np.ndarra
     return speakers, durations.astype(np.int64)
 
 
-_PURPOSE = 1
-
-
 def plan_speeds(
     plan: EpochPlan,
     durations_samples: np.ndarray,
@@ -217,7 +213,7 @@ def plan_speeds(
     batches, batch_size = plan.indices.shape
     if batch_size % together:
         raise InputError(f"batch_size must be a multiple of the {together} crops of one speed, got {batch_size}")
-    rng = np.random.default_rng(np.random.SeedSequence([seed, epoch, _PURPOSE]))
+    rng = np.random.default_rng(np.random.SeedSequence([seed, epoch, _SPEEDS_PURPOSE]))
     drawn = rng.integers(len(cuts_samples), size=(batches, batch_size // together))
     speeds = np.repeat(drawn, together, axis=1)
     durations = np.asarray(durations_samples, dtype=np.int64)[plan.indices]
@@ -231,9 +227,6 @@ def names_at_speeds(speakers: Sequence[str], speeds: Sequence[float]) -> tuple[s
 
     >>> names_at_speeds(["anna", "bela"], [1.0, 0.9])
     ('anna', 'bela', 'anna@0.9', 'bela@0.9')
-
-    Raises:
-        InputError: two classes would have one name, as a speaker is called like another at some speed.
     """
     names = tuple(name if speed == 1 else f"{name}@{speed:g}" for speed in speeds for name in speakers)
     if len(set(names)) < len(names):

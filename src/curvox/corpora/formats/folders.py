@@ -1,4 +1,4 @@
-"""A folder per speaker, recordings at any depth below it: ``speaker/session/recording.wav`` as VoxCeleb has it.
+"""Read a folder per speaker, recordings at any depth below it: ``speaker/session/recording.wav`` as VoxCeleb has it.
 
 The id of an utterance is its path below the root, ending included, as the trial lists of VoxCeleb write it; white space
 in it becomes "_". The first folder below the speaker's, where there is one, is the session. Hidden files are passed

@@ -1,4 +1,4 @@
-"""A Kaldi data folder: wav.scp and utt2spk; segments, spk2gender, utt2dur and reco2dur where they are there.
+"""Read and write a Kaldi data folder: wav.scp and utt2spk, segments, spk2gender, utt2dur and reco2dur if there are.
 
 Nothing is ever executed: a command in wav.scp (a line that ends with "|") is refused. Further files of the folder are
 not read. What is written is sorted as Kaldi wants it: by bytes, as ``LC_ALL=C sort`` does.
@@ -76,12 +76,9 @@ def _table(draft: Draft, path: Path) -> Lines:
 
 
 def _numbers(draft: Draft, path: Path) -> dict[str, float]:
-    numbers: dict[str, float] = {}
-    for key, (line, text) in (_table(draft, path) if path.is_file() else {}).items():
-        value = _parse(draft, path.name, line, text, positive)
-        if value is not None:
-            numbers[key] = value
-    return numbers
+    table = _table(draft, path) if path.is_file() else {}
+    found = {key: _parse(draft, path.name, line, text, positive) for key, (line, text) in table.items()}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _parse(draft: Draft, file: str, line: int, text: str, parse: Callable[[str], float | None]) -> float | None:

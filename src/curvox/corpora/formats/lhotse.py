@@ -1,4 +1,4 @@
-"""Manifests of lhotse become a corpus, so its hundred recipes are within reach, and a corpus becomes lhotse's cuts.
+"""Turn manifests of lhotse into a corpus, so that its hundred recipes are within reach, and a corpus into its cuts.
 
 lhotse is imported inside the functions: it is slow to import, brings torch, and is the extra ``curvox[lhotse]``.
 A recording that is a command or an address is refused; nothing is executed and nothing is fetched.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from curvox.corpora.checks import absolute, check_rows, place_under
 from curvox.corpora.corpus import Corpus, Utterance
 from curvox.corpora.problems import Draft, read_lines
-from curvox.errors import CorpusError, MissingExtraError
+from curvox.errors import CorpusError, import_extra
 
 if TYPE_CHECKING:
     from lhotse import CutSet, MonoCut, MultiCut, Recording, SupervisionSegment
@@ -27,10 +27,7 @@ _TOLERANCE_S = 0.02
 
 def require_lhotse() -> None:
     """Import lhotse; where it is not installed, raise a `MissingExtraError` that says how to install it."""
-    try:
-        import lhotse  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(f'lhotse is needed here: pip install "curvox[lhotse]" ({error})') from error
+    import_extra("lhotse", 'lhotse is needed here: pip install "curvox[lhotse]"')
 
 
 def read_lhotse(path: Path, audio_root: Path | None) -> Draft:
@@ -233,7 +230,6 @@ def from_lhotse(
 
     Raises:
         CorpusError: some cuts do not fit; the message lists them, their lines counted from 1.
-        MissingExtraError: lhotse is not installed.
     """
     require_lhotse()
     draft = Draft(absolute(audio_root), name)
@@ -251,7 +247,6 @@ def to_lhotse(corpus: Corpus) -> CutSet:
 
     Raises:
         CorpusError: a recording cannot be opened, or a segment reaches past its end.
-        MissingExtraError: lhotse is not installed.
     """
     require_lhotse()
     from lhotse import CutSet

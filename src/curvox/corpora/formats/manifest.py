@@ -1,4 +1,4 @@
-"""Manifests: tables of utterances, one a line, separated by tabs (manifest.tsv, as openvoices has it) or by commas.
+"""Read and write manifests: tables of utterances, one a line, separated by tabs (manifest.tsv) or by commas.
 
 Required columns: utterance, path, speaker. Known ones beside them: corpus, session, gender, language, native_language,
 nationality, channel, sampling_rate_hz, duration_s, split, start_s, segment_s. Any further column is kept in
@@ -274,27 +274,20 @@ def write_manifest(corpus: Corpus, path: str | Path) -> Path:
         if broken := [text for text in cells if "\t" in text or "\n" in text or text.endswith("\r")]:
             raise InputError(f"a field of a manifest holds no tab and no end of line, got {broken[0]!r}")
         lines.append("\t".join(cells))
-    path = Path(path)
-    new_text(path, "\n".join(lines) + "\n")
-    return path
+    new_text(Path(path), "\n".join(lines) + "\n")
+    return Path(path)
 
 
 def write_csv(corpus: Corpus, path: str | Path) -> Path:
-    """Write a corpus as CSV, as `write_manifest` does with tabs; it appears complete or not at all.
-
-    Raises:
-        OutputExistsError: ``path`` exists.
-        InputError: a text holds the end of a line, or a further column has the name of a known one.
-    """
+    """Write a corpus as CSV, as `write_manifest` does with tabs; a text may hold a tab, but not the end of a line."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for cells in _table(corpus):
         if broken := [cell for cell in cells if "\n" in cell or "\r" in cell]:
             raise InputError(f"a field of a manifest holds no end of line, got {broken[0]!r}")
         writer.writerow(cells)
-    path = Path(path)
-    new_text(path, text.getvalue())
-    return path
+    new_text(Path(path), text.getvalue())
+    return Path(path)
 
 
 def _table(corpus: Corpus) -> Iterator[list[str]]:

@@ -46,7 +46,6 @@ def read_corpus(
 
     Raises:
         CorpusError: something is wrong; the message lists the first 20 problems with their lines, and how many more.
-        UnknownNameError: there is no such format.
         MissingExtraError: the format needs a package that is not installed.
     """
     return _read(Path(path), format, audio_root, check_files)[1].corpus(f"the corpus {path}")
@@ -109,11 +108,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def detect_format(path: str | Path) -> str:
-    """Return the name of a corpus' format, decided only by which files exist.
-
-    Raises:
-        CorpusError: no format fits, or several do.
-    """
+    """Return the name of a corpus' format, decided only by which files exist."""
     path = Path(path)
     if not path.is_dir():
         if path.suffix in (".tsv", ".csv"):
@@ -125,9 +120,9 @@ def detect_format(path: str | Path) -> str:
     if any(f.name.startswith("cuts.") for f in files) and any(f.match("recording.*.tar") for f in files):
         raise CorpusError(f"{path} is a folder of lhotse Shar; curvox.corpora.unpack_shar turns it into a corpus")
     names = {f.name for f in files}
-    from curvox.audio.sources.shard_index import INDEX  # late, as curvox.audio brings soundfile
+    from curvox.audio import is_shard_folder  # late, as it brings soundfile
 
-    if INDEX in names:
+    if is_shard_folder(path):
         return "shards"
     found = {
         "tsv": TSV_MANIFEST in names,

@@ -1,4 +1,4 @@
-"""lhotse's sharded format: a folder of Shar unpacked into recordings and a manifest."""
+"""Unpack a folder of Shar, lhotse's sharded format, into recordings and a manifest."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ def unpack_shar(shar_dir: str | Path, folder: str | Path) -> Corpus:
     Raises:
         OutputExistsError: ``folder`` exists.
         CorpusError: the archive is incomplete, or a cut does not fit.
-        MissingExtraError: lhotse is not installed.
     """
     require_lhotse()
     source, target = absolute(shar_dir), absolute(folder)

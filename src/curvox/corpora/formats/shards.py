@@ -1,4 +1,4 @@
-"""Shards: a corpus shuffled by a seed, split by split, in tar files; read as a corpus by its labels alone.
+"""Write a corpus, shuffled by a seed, split by split, as shards (tar files), and read it by its labels alone.
 
 A folder of shards is written whole or not at all, and continued where it stopped.
 """
@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from curvox.audio.sources.shard_index import INDEX, LABELS, Shard, read_head, sha256_of, write_index
-from curvox.audio.sources.shards import Member, check_codec, encode_member, write_shard
-from curvox.audio.sources.source import Segment
+from curvox.audio import (
+    SHARD_LABELS,
+    Segment,
+    Shard,
+    ShardMember,
+    check_codec,
+    encode_member,
+    in_threads,
+    read_shard_head,
+    write_shard,
+    write_shard_index,
+)
 from curvox.corpora.checks import absolute
 from curvox.corpora.corpus import Corpus, Utterance
 from curvox.corpora.formats.manifest import read_tsv, write_manifest
 from curvox.corpora.problems import BadRecording, Draft, check_share, write_bad_files
 from curvox.errors import AudioError, CorpusError, InputError, require_positive
-from curvox.files import disk_errors, put_new_folder, refuse_existing, replace_bytes, whole_file
+from curvox.files import disk_errors, put_new_folder, refuse_existing, replace_bytes, sha256_of, whole_file
 from curvox.records import read_record, read_tree, write_record
 
 Progress = Callable[[int, int], None]
@@ -79,7 +85,6 @@ def shard_corpus(
     interrupted leaves finished shards in ``.NAME.writing``, and the same call goes on after them.
 
     Args:
-        corpus: what to write.
         folder: must not exist; appears when all is written.
         trials: a folder of trial lists (``*.txt``) to put in, as ``trials/``.
         progress: called with (recordings done, of how many).
@@ -88,7 +93,6 @@ def shard_corpus(
         OutputExistsError: ``folder`` exists.
         AudioError: more recordings are unreadable than are allowed.
         CorpusError: ``.NAME.writing`` belongs to another corpus or other options.
-        InputError: an option is out of range.
     """
     options = options or ShardingOptions()
     options.check()
@@ -138,9 +142,13 @@ class _Writer:
         _copy_trials(trials, work)
         rows = [[number, *row] for number, part in enumerate(self.parts) for row in part.rows]
         members = np.array(rows, dtype=np.int64)
-        rate_hz, codec = self.options.sampling_rate_hz, self.options.codec
-        write_index(
-            work, sampling_rate_hz=rate_hz, codec=codec, corpus=self.corpus.name, shards=shards, members=members
+        write_shard_index(
+            work,
+            sampling_rate_hz=self.options.sampling_rate_hz,
+            codec=self.options.codec,
+            corpus=self.corpus.name,
+            shards=shards,
+            members=members,
         )
         put_new_folder(work, self.target)
         shutil.rmtree(notes, ignore_errors=True)
@@ -177,7 +185,7 @@ class _Writer:
     def _write_split(self, work: Path, notes: Path, split: str, utterances: Sequence[Utterance]) -> None:
         mine = [part for part in self.parts if part.split == split]
         done = sum(part.consumed for part in mine)
-        stream = self._members(utterances[done:])
+        stream = self._encoded(utterances[done:])
         number = len(mine)
         while done < len(utterances):
             name = f"{_plain(split) or 'all'}-{number:06d}.tar"
@@ -190,12 +198,14 @@ class _Writer:
             done += part.consumed
             number += 1
 
-    def _write_part(self, path: Path, stream: Iterator[tuple[Utterance, Member | AudioError]], split: str) -> _Part:
+    def _write_part(
+        self, path: Path, stream: Iterator[tuple[Utterance, ShardMember | AudioError]], split: str
+    ) -> _Part:
         """Write one shard from the head of the stream, and say what is in it."""
         names: list[str] = []
         bad: list[BadRecording] = []
 
-        def members() -> Iterator[tuple[str, Member]]:
+        def members() -> Iterator[tuple[str, ShardMember]]:
             size = 0
             while size < 1e6 * self.options.shard_mb and (found := next(stream, None)) is not None:
                 utterance, member = found
@@ -224,31 +234,19 @@ class _Writer:
             order=len(self.parts),
         )
 
-    def _members(self, utterances: Sequence[Utterance]) -> Iterator[tuple[Utterance, Member | AudioError]]:
+    def _encoded(self, utterances: Sequence[Utterance]) -> Iterator[tuple[Utterance, ShardMember | AudioError]]:
         """Encode in threads and yield in order, with few recordings in memory."""
-        options = self.options
+        codec, rate_hz = self.options.codec, self.options.sampling_rate_hz
 
-        def encode(utterance: Utterance) -> Member | AudioError:
+        def encode(utterance: Utterance) -> tuple[Utterance, ShardMember | AudioError]:
             segment: Segment = (utterance.start_s, utterance.segment_s)
             path = self.corpus.path_of(utterance)
             try:
-                return encode_member(path, segment, codec=options.codec, sampling_rate_hz=options.sampling_rate_hz)
+                return utterance, encode_member(path, segment, codec=codec, sampling_rate_hz=rate_hz)
             except AudioError as error:
-                return error
+                return utterance, error
 
-        with ThreadPoolExecutor(options.workers, thread_name_prefix="encode") as pool:
-            coming = iter(utterances)
-            waiting: deque[tuple[Utterance, Future[Member | AudioError]]] = deque()
-            try:
-                for utterance in islice(coming, 4 * options.workers):
-                    waiting.append((utterance, pool.submit(encode, utterance)))
-                while waiting:
-                    utterance, future = waiting.popleft()
-                    yield utterance, future.result()
-                    for following in islice(coming, 1):
-                        waiting.append((following, pool.submit(encode, following)))
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        return in_threads(encode, utterances, self.options.workers)
 
     def _write_labels(self, work: Path) -> None:
         rate_hz = self.options.sampling_rate_hz
@@ -264,7 +262,7 @@ class _Writer:
             for part in self.parts
             for name, row in zip(part.utterances, part.rows, strict=True)
         ]
-        write_manifest(Corpus(work, tuple(labels), self.corpus.name), work / LABELS)
+        write_manifest(Corpus(work, tuple(labels), self.corpus.name), work / SHARD_LABELS)
 
 
 def _shuffled(corpus: Corpus, seed: int) -> Iterator[tuple[str, list[Utterance]]]:
@@ -301,11 +299,11 @@ def read_shards(path: Path, audio_root: Path | None) -> Draft:
     folder = absolute(path)
     if audio_root is not None:
         raise CorpusError(f"{path} is a folder of shards, which hold their recordings; leave audio_root out")
-    head = read_head(folder / INDEX)
-    if not (folder / LABELS).is_file() or sha256_of(folder / LABELS) != head.beside.get(LABELS):
-        raise CorpusError(f"{folder / LABELS} is missing or is not the one that {INDEX} names; copy the folder again")
-    draft = replace(read_tsv(folder / LABELS, None), name=head.corpus)
+    head = read_shard_head(folder)
+    head.check_beside(folder, SHARD_LABELS)
+    draft = replace(read_tsv(folder / SHARD_LABELS, None), name=head.corpus)
     wanted = sum(shard.recordings for shard in head.shards)
     if len(draft.rows) != wanted and not draft.problems:
-        raise CorpusError(f"{folder / LABELS} has {len(draft.rows)} utterances, {INDEX} names {wanted}; copy it again")
+        had = f"{len(draft.rows)} utterances, its index names {wanted}"
+        raise CorpusError(f"{folder / SHARD_LABELS} has {had}; copy it again")
     return draft

@@ -1,4 +1,4 @@
-"""Recipes of lhotse prepare corpora: ``curvox data prepare lhotse:NAME``.
+"""Prepare corpora by the recipes of lhotse: ``curvox data prepare lhotse:NAME``.
 
 The recipes are the functions ``prepare_NAME`` that :mod:`lhotse.recipes` offers, found in a table of these alone. A
 recipe that asks for more than the folder of its corpus is refused, and so is one whose code may fetch files or start
@@ -58,11 +58,7 @@ class LhotseRecipe:
 
 
 def lhotse_recipes() -> Mapping[str, LhotseRecipe]:
-    """Return the recipes of the installed lhotse by their names, sorted, those that are refused too.
-
-    Raises:
-        MissingExtraError: lhotse is not installed.
-    """
+    """Return the recipes of the installed lhotse by their names, sorted, those that are refused too."""
     require_lhotse()
     from lhotse import recipes
 
@@ -99,11 +95,7 @@ def usable_recipe(name: str) -> LhotseRecipe:
 
 
 def run_recipe(recipe: LhotseRecipe, folder: Path, output: Path) -> tuple[Any, tuple[str, ...]]:
-    """Return what a recipe makes of a folder, and the warnings that it logs. ``output`` gets lhotse's manifests.
-
-    Raises:
-        CorpusError: the recipe fails; the message holds its words and the line that it failed in.
-    """
+    """Return what a recipe makes of a folder, and the warnings that it logs. ``output`` gets lhotse's manifests."""
     known = {**dict.fromkeys(_OUTPUTS, output), "absolute_paths": True}
     arguments = {name: known[name] for name in inspect.signature(recipe.function).parameters if name in known}
     heard = _Warnings()
@@ -253,11 +245,7 @@ def _parts(returned: Any, names: tuple[str, ...], title: str) -> Iterator[Part]:
 
 
 def add_parts(work: Work, parts: Iterable[Part], output: Path) -> None:
-    """Add the utterances of all parts that name a speaker; count the others in notes.
-
-    Raises:
-        CorpusError: no supervision names a speaker.
-    """
+    """Add the utterances of all parts that name a speaker; count the others in notes."""
     found = _Found()
     for part in parts:
         _read_part(work, part, found, output)

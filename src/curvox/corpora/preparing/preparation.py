@@ -1,4 +1,4 @@
-"""Preparing a corpus: the layout it expects, the parts that readers share (folder, metadata, trials), findings."""
+"""Say what a prepared corpus must hold and what was found in it, and read what several corpora share."""
 
 from __future__ import annotations
 
@@ -68,11 +68,7 @@ class Work:
         self.draft.add(file, line, "", message)
 
     def refuse_problems(self) -> None:
-        """Stop here if anything is wrong so far, as what follows would only repeat it.
-
-        Raises:
-            CorpusError: with the first 20 problems, and how many more there are.
-        """
+        """Stop here if anything is wrong so far, as what follows would only repeat it."""
         refuse(self.draft.problems, f"{self.title} at {self.folder}")
 
 
@@ -190,11 +186,7 @@ class Roster:
 
 
 def numbered_lines(work: Work, file: str) -> list[tuple[int, str]]:
-    """Return the numbered lines of a text file of the corpus that are not empty; lines that are not UTF-8 are problems.
-
-    Raises:
-        CorpusError: the file cannot be read.
-    """
+    """Return the numbered lines of a text file that are not empty; lines that are not UTF-8 are problems."""
     lines, problems = read_lines(work.folder / file)
     work.draft.problems += problems
     return [(number, line) for number, line in lines if line.strip()]
@@ -238,9 +230,6 @@ def add_trials(
     """Take the trial list ``file`` under ``name``, with the ids of the manifest for the names that the list uses.
 
     With ``models`` the enrolments are models of that map.
-
-    Raises:
-        CorpusError: lines are not of ``style``.
     """
     read = read_trials(work.folder / file, style=style)
     enrolments = read.enrolments if models is not None else tuple(renamed(e, names) for e in read.enrolments)

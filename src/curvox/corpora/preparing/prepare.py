@@ -21,14 +21,14 @@ _HERE = "curvox.corpora.preparing"
 PREPARATIONS = Table(
     "corpus",
     {
-        "voxceleb1": Entry(f"{_HERE}.voxceleb", "VOXCELEB1", "VoxCeleb1, with the cleaned trials O, E and H"),
-        "voxceleb2": Entry(f"{_HERE}.voxceleb", "VOXCELEB2", "VoxCeleb2, as m4a or converted"),
-        "cnceleb1": Entry(f"{_HERE}.cnceleb", "CNCELEB1", "CN-Celeb1, with its genres, trials and enrolment map"),
-        "cnceleb2": Entry(f"{_HERE}.cnceleb", "CNCELEB2", "CN-Celeb2, with its genres"),
-        "librispeech": Entry(f"{_HERE}.librispeech", "LIBRISPEECH", "LibriSpeech, any of its seven subsets"),
-        "vctk": Entry(f"{_HERE}.vctk", "VCTK", "VCTK 0.92, with its accents"),
-        "audiomnist": Entry(f"{_HERE}.single_words", "AUDIOMNIST", "AudioMNIST, with its accents"),
-        "speech_commands": Entry(f"{_HERE}.single_words", "SPEECH_COMMANDS", "Speech Commands, speakers by hash"),
+        "voxceleb1": Entry(f"{_HERE}.celebrities", "VOXCELEB1", "VoxCeleb1, with the cleaned trials O, E and H"),
+        "voxceleb2": Entry(f"{_HERE}.celebrities", "VOXCELEB2", "VoxCeleb2, as m4a or converted"),
+        "cnceleb1": Entry(f"{_HERE}.celebrities", "CNCELEB1", "CN-Celeb1, with its genres, trials and enrolment map"),
+        "cnceleb2": Entry(f"{_HERE}.celebrities", "CNCELEB2", "CN-Celeb2, with its genres"),
+        "librispeech": Entry(f"{_HERE}.read_aloud", "LIBRISPEECH", "LibriSpeech, any of its seven subsets"),
+        "vctk": Entry(f"{_HERE}.read_aloud", "VCTK", "VCTK 0.92, with its accents"),
+        "audiomnist": Entry(f"{_HERE}.read_aloud", "AUDIOMNIST", "AudioMNIST, with its accents"),
+        "speech_commands": Entry(f"{_HERE}.read_aloud", "SPEECH_COMMANDS", "Speech Commands, speakers by hash"),
     },
 )
 
@@ -61,14 +61,12 @@ def prepare_corpus(
     Args:
         name: a name of :data:`PREPARATIONS`, or ``lhotse:NAME`` for a recipe of lhotse, which opens the
             recordings for their lengths.
-        folder: the corpus, as it is unpacked.
         output: the folder to write to; made if need be. Nothing in it is written over.
         dev_speakers: so many of the speakers to train on become the split "dev", at least 1; for corpora that have
             none. The same number and seed choose the same speakers.
         seed: of that choice, at least 0.
 
     Raises:
-        UnknownNameError: there is no such preparation; the message lists the nearest names.
         CorpusError: the folder is not that of the corpus, metadata are missing or wrong, speakers are not listed,
             trials name absent recordings; everything found is told, up to 20 problems.
         OutputExistsError: a file to write exists.

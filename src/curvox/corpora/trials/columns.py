@@ -1,8 +1,9 @@
-"""Columns of trials, for breakdowns: the labels of a corpus on the two sides of each trial."""
+"""Find the labels of a corpus on the two sides of each trial, as columns for breakdowns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from curvox.errors import require_name
 SESSION_GAP = "session gap"
 SECONDS = ("duration_s", "start_s", "segment_s")
 
+T = TypeVar("T")
 Sides = tuple[list[str], list[str]] | tuple[np.ndarray, np.ndarray]
 Parts = Mapping[str, tuple[Utterance, ...]]
 
@@ -32,10 +34,7 @@ def trial_columns(
     is never "same".
 
     Args:
-        corpus: where the labels of the utterances stand.
         trials: checked against the corpus, see :meth:`TrialList.check_against`.
-        names: the columns wanted.
-        enrolments: the models of the trials, where they name models.
 
     Raises:
         UnknownNameError: there is no such column (with the nearest names), or an id is unknown.
@@ -45,25 +44,28 @@ def trial_columns(
     tests = {name: (corpus[name],) for name in set(trials.tests)}
     further = sorted({name for u in corpus.utterances for name in u.extra} - set(COLUMNS))
     own_columns = [name for name in trials.columns if name not in COLUMNS and name not in further]
-    known = [*COLUMNS, SESSION_GAP, *further, *own_columns]
     found: dict[str, Sides] = {}
     for name in names:
-        require_name(name, known, "column of a trial")
+        require_name(name, [*COLUMNS, SESSION_GAP, *further, *own_columns], "column of a trial")
         if name == SESSION_GAP:
             gaps = _session_gaps(trials, enrolled, tests)
             found[name] = gaps, gaps
         elif name in own_columns:
             found[name] = list(trials.columns[name]), list(trials.columns[name])
         elif name in SECONDS:
-            left, right = ({i: _seconds(own, name) for i, own in side.items()} for side in (enrolled, tests))
-            found[name] = (
-                np.array([left[i] for i in trials.enrolments], dtype=np.float64),
-                np.array([right[i] for i in trials.tests], dtype=np.float64),
-            )
+            left, right = _of_sides(trials, enrolled, tests, lambda own, name=name: _seconds(own, name))
+            found[name] = np.array(left, dtype=np.float64), np.array(right, dtype=np.float64)
         else:
-            first, second = ({i: _text(own, name) for i, own in side.items()} for side in (enrolled, tests))
-            found[name] = [first[i] for i in trials.enrolments], [second[i] for i in trials.tests]
+            found[name] = _of_sides(trials, enrolled, tests, lambda own, name=name: _text(own, name))
     return found
+
+
+def _of_sides(
+    trials: TrialList, enrolled: Parts, tests: Parts, value: Callable[[tuple[Utterance, ...]], T]
+) -> tuple[list[T], list[T]]:
+    """Return a value of the utterances on each side of each trial; every id is looked at once."""
+    left, right = ({name: value(own) for name, own in side.items()} for side in (enrolled, tests))
+    return [left[name] for name in trials.enrolments], [right[name] for name in trials.tests]
 
 
 def _seconds(own: tuple[Utterance, ...], name: str) -> float:
@@ -96,11 +98,7 @@ def _session_gaps(trials: TrialList, enrolled: Parts, tests: Parts) -> list[str]
 
 
 def same_recordings(corpus: Corpus, trials: TrialList, enrolments: EnrolmentMap | None = None) -> np.ndarray:
-    """Return whether the test was cut from a recording of the enrolment: bool (trials,).
-
-    Raises:
-        UnknownNameError: an id is unknown.
-    """
+    """Return whether the test was cut from a recording of the enrolment: bool (trials,)."""
     parts = enrolled_parts(trials, enrolments)
     paths = {name: frozenset(corpus[u].path for u in utterances) for name, utterances in parts.items()}
     path = {name: corpus[name].path for name in set(trials.tests)}

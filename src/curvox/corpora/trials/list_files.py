@@ -1,4 +1,4 @@
-"""Files of trial lists and of enrolment maps, read and written: VoxCeleb, Kaldi, CN-Celeb, NIST's tables and keys."""
+"""Read and write trial lists and enrolment maps: VoxCeleb, Kaldi, CN-Celeb, NIST's tables and keys."""
 
 from __future__ import annotations
 
@@ -39,8 +39,6 @@ def read_trials(path: str | Path, *, labelled: bool = True, style: str = "voxcel
 
     Args:
         path: the list; a name that ends with .gz is unpacked.
-        labelled: whether there are labels.
-        style: its name in :data:`TRIAL_STYLES`.
 
     Raises:
         CorpusError: the file is missing or empty, or lines are wrong; the message names file and lines, and the other
@@ -83,7 +81,6 @@ def write_trials(trials: TrialList, path: str | Path, *, style: str = "voxceleb"
     Raises:
         OutputExistsError: ``path`` exists.
         InputError: an id is empty or holds white space, or the style cannot hold it.
-        UnknownNameError: there is no such style.
     """
     layout: TrialStyle = TRIAL_STYLES.load(style)
     require_ids({*trials.enrolments, *trials.tests}, "a trial list")
@@ -131,11 +128,9 @@ def read_enrolments(path: str | Path, *, style: str) -> EnrolmentMap:
 
     Args:
         path: the map; a name that ends with .gz is unpacked.
-        style: its name in :data:`ENROLMENT_STYLES`.
 
     Raises:
         CorpusError: the file is missing or empty, or lines are wrong; the message names file and lines.
-        UnknownNameError: there is no such style.
     """
     path = Path(path)
     read: Callable[[_Draft, list[tuple[int, str]], Path], None] = ENROLMENT_STYLES.load(style)
@@ -196,7 +191,6 @@ def write_enrolments(enrolments: EnrolmentMap, path: str | Path, *, style: str) 
     Raises:
         OutputExistsError: ``path`` exists.
         InputError: an id is empty or holds white space.
-        UnknownNameError: there is no such style.
     """
     reader, path = ENROLMENT_STYLES[style].attribute, Path(path)
     models = enrolments.models

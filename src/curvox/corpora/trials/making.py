@@ -1,4 +1,4 @@
-"""Trials and held-out speakers for a corpus that has none, drawn from a seed."""
+"""Draw trials and held-out speakers, from a seed, for a corpus that has none."""
 
 from __future__ import annotations
 

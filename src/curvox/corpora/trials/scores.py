@@ -1,4 +1,4 @@
-"""Scores of trials in a file, in the styles of trial lists, and put in the order of a list."""
+"""Read and write scores in the styles of trial lists, and put them in the order of a list."""
 
 from __future__ import annotations
 
@@ -23,9 +23,6 @@ class ScoreList:
     """A score for each pair of ids, in the order of its file; larger means the same speaker.
 
     ``scores`` is float32 or float64 (trials,). ``sides`` is NIST's column of that name, where the file has it.
-
-    Raises:
-        InputError: lengths differ, there is no score, or ``scores`` is not one row of floats.
     """
 
     enrolments: tuple[str, ...]
@@ -61,7 +58,6 @@ def read_scores(path: str | Path, *, style: str = "kaldi") -> ScoreList:
     Raises:
         CorpusError: the file is missing or empty, or lines are wrong, a score that is no finite number among them; the
             message names file and lines, and the other style where the first line plainly has one.
-        UnknownNameError: there is no such style.
     """
     path = Path(path)
     layout: TrialStyle = TRIAL_STYLES.load(style)
@@ -80,7 +76,6 @@ def write_scores(scores: ScoreList, path: str | Path, *, style: str = "kaldi") -
     Raises:
         OutputExistsError: ``path`` exists.
         InputError: a score is not finite, or an id is empty, holds white space or does not fit the style.
-        UnknownNameError: there is no such style.
     """
     layout: TrialStyle = TRIAL_STYLES.load(style)
     require_ids({*scores.enrolments, *scores.tests}, "a score file")

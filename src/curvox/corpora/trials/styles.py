@@ -1,13 +1,12 @@
-"""Styles of trial lists and score files: how each lays out a trial or a score in a line, read into columns and written.
+"""Read and write the columns of trial lists and score files in the style that is named, never guessed.
 
-The style is named, never guessed. Each is a line of :data:`TRIAL_STYLES`. Score files have the same styles, with the
-score in the place of the label.
+Each style is a line of :data:`TRIAL_STYLES`. In a score file the score takes the place of the label.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -126,7 +125,7 @@ def read_columns(path: Path, style: TrialStyle, value: str, what: str) -> Column
     else:
         columns = _split(lines, problems, path.name, style.named(value), None, value)
     if value:
-        _check_values(columns, style, value, path.name)
+        _note_faults(columns, path.name, value, lambda text: style.fault_of(value, text))
     if "segment" in style.fields:
         pairs = zip(columns.cells["segment"], columns.cells[SIDE], strict=True)
         known: dict[str, str] = {}
@@ -153,7 +152,8 @@ def _read_table(path: Path, lines: list[tuple[int, str]], problems: list[Problem
     columns = _split(lines[1:], problems, path.name, _header_fields(first.split("\t"), path, value), "\t", value)
     if len(lines) == 1 and not problems:
         raise CorpusError(f"{path} has a header and no further line")
-    _check_ids(columns, path.name)
+    for name in ("enrolment", "test"):
+        _note_faults(columns, path.name, name, _fault_of_id, name)
     _check_sides(columns, path.name)
     return columns
 
@@ -219,14 +219,18 @@ def is_id(text: str) -> bool:
     return text.split() == [text]
 
 
-def _check_ids(columns: Columns, file: str) -> None:
-    """Note ids that are none: between tabs they may be empty or hold a space."""
-    for name in ("enrolment", "test"):
-        bad = {text for text in set(columns.cells[name]) if not is_id(text)}
-        for number, text in zip(columns.numbers, columns.cells[name], strict=True) if bad else ():
-            if text in bad:
-                message = f'an id is not empty and holds no white space, got "{text}"'
-                columns.problems.append(Problem(file, number, name, message))
+def _note_faults(columns: Columns, file: str, column: str, fault_of: Callable[[str], str], named: str = "") -> None:
+    """Note each field of a column that has a fault; equal texts are looked at once."""
+    texts = columns.cells[column]
+    faults = {text: fault for text in set(texts) if (fault := fault_of(text))}
+    for number, text in zip(columns.numbers, texts, strict=True) if faults else ():
+        if text in faults:
+            columns.problems.append(Problem(file, number, named, faults[text]))
+
+
+def _fault_of_id(text: str) -> str:
+    # Between tabs an id may be empty or hold a space.
+    return "" if is_id(text) else f'an id is not empty and holds no white space, got "{text}"'
 
 
 def _check_sides(columns: Columns, file: str) -> None:
@@ -238,21 +242,8 @@ def _check_sides(columns: Columns, file: str) -> None:
             columns.problems.append(Problem(file, number, SIDE, message))
 
 
-def _check_values(columns: Columns, style: TrialStyle, value: str, file: str) -> None:
-    """Note each label or score that is none."""
-    texts = columns.cells[value]
-    bad = {text: fault for text in set(texts) if (fault := style.fault_of(value, text))}
-    for number, text in zip(columns.numbers, texts, strict=True) if bad else ():
-        if text in bad:
-            columns.problems.append(Problem(file, number, "", bad[text]))
-
-
 def require_ids(names: set[str], what: str) -> None:
-    """Refuse to write an id that could not be read back.
-
-    Raises:
-        InputError: an id is empty or holds white space.
-    """
+    """Refuse to write an id that could not be read back."""
     for name in sorted(names):
         if not is_id(name):
             raise InputError(f'an id in {what} is not empty and holds no white space, got "{name}"')
@@ -268,10 +259,8 @@ def lines_of(
     """Return the text of a file of ``style``.
 
     Args:
-        style: how it is laid out.
         ids: of enrolments and of tests, one each for every trial.
         value: "label", "score", or '' for neither.
-        texts: the labels or scores.
         columns: further ones, side among them; written where the style has a header.
 
     Raises:
@@ -299,11 +288,7 @@ def _segments_and_sides(tests: Sequence[str], style: TrialStyle) -> tuple[list[s
 
 
 def tabbed(table: Mapping[str, Sequence[str]]) -> str:
-    """Return the text of a table of columns by their names: a header, tabs between fields.
-
-    Raises:
-        InputError: a field holds a tab or the end of a line.
-    """
+    """Return the text of a table of columns by their names: a header, tabs between fields."""
     for text in {*table, *(text for column in table.values() for text in set(column))}:
         if "\t" in text or "\n" in text or text.endswith("\r"):
             raise InputError(f"a field between tabs holds no tab and no end of line, got {text!r}")

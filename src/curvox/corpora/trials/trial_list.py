@@ -1,4 +1,4 @@
-"""Trials: pairs of ids and whether they are of the same speaker, checked against a corpus; enrolment maps."""
+"""Hold trials, pairs of ids and whether they are of one speaker, and enrolment maps; check them against a corpus."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ from curvox.errors import InputError, nearest
 
 @dataclass(frozen=True, eq=False)
 class EnrolmentMap:
-    """Models and the ids of the utterances each is made of, in their order.
-
-    Raises:
-        InputError: there is no model, or a model has no utterance or one of them twice.
-    """
+    """Models and the ids of the utterances each is made of, in their order."""
 
     models: Mapping[str, tuple[str, ...]]
     source: str = "enrolments"
@@ -52,9 +48,6 @@ class TrialList:
     for messages; trial ``i`` stands in its line ``first_line + i``. ``columns`` holds further columns of the list, by
     their names, a text for each trial. A pair may come twice: a repeated trial counts twice in every error rate, as in
     the published figures of lists that repeat some; see :attr:`duplicates`.
-
-    Raises:
-        InputError: lengths differ, or there is no trial.
     """
 
     enrolments: tuple[str, ...]
@@ -131,11 +124,7 @@ class TrialPlan:
 
 
 def plan_trials(trials: TrialList, enrolments: EnrolmentMap | None = None) -> TrialPlan:
-    """Return the utterances, models and indices of a trial list; without a map each enrolment is a model of itself.
-
-    Raises:
-        InputError: a trial names a model that the map does not have.
-    """
+    """Return the utterances, models and indices of a trial list; without a map each enrolment is a model of itself."""
     models = tuple(sorted(set(trials.enrolments)))
     parts = enrolled_parts(trials, enrolments)
     utterances = tuple(sorted({*trials.tests, *(u for part in parts.values() for u in part)}))
