@@ -82,15 +82,8 @@ def fit_back_end(
 ) -> tuple[AbstractFittedBackEnd, str]:
     """Fit a back end, to recordings of training speakers where it needs them; returns it and the cohort in words.
 
-    Args:
-        back_end: what to fit.
-        model: what embeds them.
-        run: the run of the model, whose training speakers are the cohort; their embeddings are kept in its folder
-            ``eval``. None for a model without a run.
-        data: where their recordings are, if they are not where the run found them.
-        trial_speakers: who must not be among them.
-        per_speaker: recordings of each, at most.
-        progress: told how far the embedding is.
+    The cohort are the training speakers of the model's run; their embeddings are kept in its folder ``eval``. Their
+    recordings are in ``data``, if they are not where the run found them.
 
     Raises:
         InputError: the training speakers are not known or not here, or some of them are on trial.
