@@ -60,13 +60,13 @@ def read_card(entry: Entry) -> LossCard:
     Raises:
         InputError: the class is not in the module's source, or it has no docstring.
     """
-    spec = find_spec(entry.module)
-    if spec is None or spec.origin is None:
+    tree = _source_of(entry.module)
+    if tree is None:
         raise InputError(f"the card of {entry.attribute} is its docstring in {entry.module}, which is not installed")
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ClassDef) and node.name == entry.attribute:
-            return parse_card(ast.get_docstring(node) or "", _constructor(node))
-    raise InputError(f"{entry.module} holds no class {entry.attribute}, so there is no card to read")
+    node = _class_in(tree, entry.attribute)
+    if node is None:
+        raise InputError(f"{entry.module} holds no class {entry.attribute}, so there is no card to read")
+    return parse_card(ast.get_docstring(node) or "", _constructor(tree, node))
 
 
 def parse_card(docstring: str, constructor: ast.arguments | None = None) -> LossCard:
@@ -128,9 +128,32 @@ def _joined(text: str) -> str:
     return " ".join(text.split())
 
 
-def _constructor(node: ast.ClassDef) -> ast.arguments | None:
-    own = [inner for inner in node.body if isinstance(inner, ast.FunctionDef) and inner.name == "__init__"]
-    return own[0].args if own else None
+def _source_of(module: str) -> ast.Module | None:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return None
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def _class_in(tree: ast.Module, name: str) -> ast.ClassDef | None:
+    return next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+
+def _constructor(tree: ast.Module, node: ast.ClassDef) -> ast.arguments | None:
+    """The arguments of the class's constructor, or of the first base's that has one, here or where it is imported."""
+    for inner in node.body:
+        if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
+            return inner.args
+    homes = {a.name: n.module for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    for base in node.bases:
+        name = ast.unparse(base)
+        home = homes.get(name) or ""
+        there = tree if not home else _source_of(home) if home.startswith("curvox.") else None
+        above = None if there is None else _class_in(there, name)
+        found = None if there is None or above is None else _constructor(there, above)
+        if found is not None:
+            return found
+    return None
 
 
 def _defaults(given: ast.arguments | None) -> dict[str, str]:
