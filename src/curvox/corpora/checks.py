@@ -77,10 +77,10 @@ class Fence:
             above, _, name = folder.rpartition("/")
             parent = self._folder(above)
             real = f"{parent.real}/{name}"
-            exists = parent.exists and os.path.lexists(real)
-            if exists and os.path.islink(real):
+            status = _look(real) if parent.exists else None
+            if status is not None and stat.S_ISLNK(status.st_mode):
                 real = os.path.realpath(real)
-            self._folders[folder] = _Folder(real, self._inside(real), exists)
+            self._folders[folder] = _Folder(real, self._inside(real), status is not None)
         return self._folders[folder]
 
     def _inside(self, real: str) -> bool:
@@ -108,6 +108,13 @@ class Fence:
         if not stat.S_ISREG(status.st_mode):
             return f'"{path}" is not a file'
         return "" if status.st_size else f'"{path}" is empty (0 bytes)'
+
+
+def _look(place: str) -> os.stat_result | None:
+    try:
+        return os.lstat(place)
+    except OSError:
+        return None
 
 
 def check_rows(draft: Draft, *, check_files: bool) -> None:
