@@ -9,7 +9,7 @@ from made_up_evaluations import made_up_evaluation
 from curvox.evaluating import EvaluationReport
 from curvox.metrics import Evaluation
 from curvox.reports import Clip, DiskPicture, SystemResult
-from curvox.training.history import EpochRecord
+from curvox.training import EpochRecord
 
 SEPARATIONS = {"Softmax": 1.5, "AM-Softmax": 2.0, "H-Softmax": 2.4, "HAM-Softmax": 3.0}
 

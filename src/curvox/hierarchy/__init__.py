@@ -29,6 +29,7 @@ from curvox.hierarchy.linkage import Dendrogram, average_linkage
 from curvox.hierarchy.measures import measure_tree
 from curvox.hierarchy.node_depth import NodeDepths, node_depths
 from curvox.hierarchy.paths import TreePaths, planted_paths, tree_paths
+from curvox.hierarchy.pictures import LevelMiddles, NodeDendrogram, TreePicture
 from curvox.hierarchy.planted import planted_points, shuffled
 from curvox.hierarchy.precision import AveragePrecisions, average_precisions, mean_average_precision
 from curvox.hierarchy.tree_measures import Measure, TreeMeasures
@@ -37,13 +38,16 @@ __all__ = [
     "AveragePrecisions",
     "Dendrogram",
     "Distortion",
+    "LevelMiddles",
     "Measure",
+    "NodeDendrogram",
     "NodeDepths",
     "Radii",
     "ReadOff",
     "SampledDelta",
     "TreeMeasures",
     "TreePaths",
+    "TreePicture",
     "average_linkage",
     "average_precisions",
     "base_point_delta",

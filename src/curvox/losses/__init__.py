@@ -14,6 +14,7 @@ from curvox.tables import Entry, Table
 if TYPE_CHECKING:
     from curvox.losses.aam_softmax import AAMSoftmax as AAMSoftmax
     from curvox.losses.am_softmax import AMSoftmax as AMSoftmax
+    from curvox.losses.centres import LearntScale
     from curvox.losses.combined import Combined as Combined
     from curvox.losses.combined import WeightedLoss
     from curvox.losses.contract import AbstractLoss, LossOutput
@@ -75,6 +76,7 @@ LOSSES = Table(
 )
 
 _CONTRACT = {
+    "LearntScale": f"{_ROOM}.centres",
     "AbstractLoss": f"{_ROOM}.contract",
     "LossOutput": f"{_ROOM}.contract",
     "WeightedLoss": f"{_ROOM}.combined",
@@ -82,7 +84,7 @@ _CONTRACT = {
 }
 _HOMES = _CONTRACT | {entry.attribute: entry.module for entry in LOSSES.entries.values()}
 
-__all__ = ["LOSSES", "AbstractLoss", "LossOutput", "WeightedLoss", "create_loss"]
+__all__ = ["LOSSES", "AbstractLoss", "LearntScale", "LossOutput", "WeightedLoss", "create_loss"]
 __all__ += [entry.attribute for entry in LOSSES.entries.values()]
 
 

@@ -20,6 +20,7 @@ from curvox.metrics.eer import Eer, eer_of_hull, eer_of_roc, equal_error_rate
 from curvox.metrics.evaluation import Evaluation, evaluate
 from curvox.metrics.figures import DEFAULT_POINTS, DEFAULT_RATES, Figure, detection_figures
 from curvox.metrics.health import ScoreHealth, ScoreHistogram, score_health
+from curvox.metrics.inputs import check_level
 from curvox.metrics.intervals import Interval, logarithmic_interval, rate_interval, reflected_interval, sum_interval
 from curvox.metrics.operating_points import OPERATING_POINTS
 from curvox.metrics.rates import RateAt, far_at_frr, frr_at_far
@@ -51,6 +52,7 @@ __all__ = [
     "bootstrap_speakers",
     "breakdown_masks",
     "calibration_curve",
+    "check_level",
     "cllr",
     "compare_systems",
     "det_curve",

@@ -14,7 +14,7 @@ from curvox.metrics import Evaluation
 
 if TYPE_CHECKING:
     from curvox.evaluating import Comparison
-    from curvox.training.history import EpochRecord
+    from curvox.training import EpochRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,10 @@ class SystemResult:
     parameters: int | None = None
     training_s: float | None = None
     space: str = ""
+
+    def part(self, group: str | None) -> Evaluation | None:
+        """Return the figures of a group of trials, None if it has none; of all trials where no group is named."""
+        return self.evaluation if group is None else self.evaluation.groups.get(group)
 
 
 @dataclass(frozen=True)
