@@ -27,8 +27,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student
 
-from curvox.bench import BenchResults, Leaderboard, RunRecord, read_bench, read_results
-from curvox.bench.leaderboard import leaderboard
+from curvox.bench import BenchResults, Leaderboard, RunRecord, leaderboard, read_bench, read_results
 from curvox.corpora import read_corpus
 from curvox.metrics import OperatingPoint, equal_error_rate, min_dcf
 from curvox.reports.figures.bench import forest_figure

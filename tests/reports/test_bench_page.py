@@ -7,7 +7,7 @@ import pytest
 from made_up_bench import results
 from page_reading import Page, require_both_themes, require_ids_that_resolve, require_nothing_from_outside
 
-from curvox.bench.leaderboard import leaderboard
+from curvox.bench import leaderboard
 from curvox.errors import InputError
 from curvox.reports import BIBTEX
 from curvox.reports.figures.bench import curves_figure, difference_figure, forest_figure, is_certain, tree_figure

@@ -177,13 +177,11 @@ def _tell_failures(plan: BenchPlan, outcomes: Sequence[Outcome]) -> None:
 def _write_page(plan: BenchPlan, console: Console) -> None:
     """Write the leaderboard of what is there, three times over: for the browser, for a text, for a program."""
 
-    from curvox.bench import read_results
-    from curvox.bench.leaderboard import leaderboard
+    from curvox.bench import leaderboard, read_results
     from curvox.cli.progress import counting
     from curvox.files import replace_text
     from curvox.records import to_json
-    from curvox.reports.pages.bench import render_bench_page
-    from curvox.reports.tables.bench import bench_markdown
+    from curvox.reports import bench_markdown, render_bench_page
 
     results = read_results(plan.bench, plan.runs, plan.corpus)
     if not results.records:
