@@ -25,7 +25,7 @@ from pathlib import Path
 from measuring import machine
 
 from curvox.evaluating import read_evaluation_folder
-from curvox.metrics import Figure, OperatingPoint
+from curvox.metrics import Figure
 from curvox.reports import SystemResult, markdown_table, system_result
 
 LOSSES = ("softmax", "am", "aam", "ram", "ham", "h", "triplet", "hinge", "kl")
@@ -109,10 +109,10 @@ def _table(systems: list[SystemResult], normed: list[SystemResult]) -> str:
     parts = ["In short:", _short(systems, normed)]
     parts += ["EER in %, pooled and per corpus:", _narrow(markdown_table(rows, metrics=("eer",), groups=corpora))]
     for p_target in (0.01, 0.05):
-        point = OperatingPoint(p_target)
+        cost = f"min_dcf:{p_target:g}"
         parts += [
             f"minDCF({p_target}), pooled and per corpus:",
-            _narrow(markdown_table(rows, metrics=(point,), groups=corpora, group_metric=point)),
+            _narrow(markdown_table(rows, metrics=(cost,), groups=corpora, group_metric=cost)),
         ]
     parts += ["Calibrated on the dev trials:", _calibrated(systems), "Training:", _trained(systems)]
     return "\n\n".join(parts) + "\n"

@@ -27,14 +27,13 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student
 
-from curvox.bench import BenchResults, Leaderboard, RunRecord, read_bench, read_results
-from curvox.bench.leaderboard import leaderboard
+from curvox.bench import BenchResults, Leaderboard, RunRecord, leaderboard, read_bench, read_results
 from curvox.corpora import read_corpus
 from curvox.metrics import OperatingPoint, equal_error_rate, min_dcf
 from curvox.reports.figures.bench import forest_figure
 from curvox.reports.pages.hierarchy import standalone
 from curvox.reports.tables.bench import bench_markdown
-from curvox.reports.tables.evaluation import markdown_rows, markdown_text
+from curvox.reports.tables.tables import markdown_rows
 
 BENCH = Path("benches/openvoices.yaml")
 TUNING = Path("benches/openvoices_tuning.yaml")
@@ -122,7 +121,7 @@ def _claims_table(board: Leaderboard) -> str:
             ]
         )
     head = ["setting less another", "points of EER", "relative, %", "p", "p, Holm", "seeds"]
-    return markdown_rows(head, rows, 1, markdown_text)
+    return markdown_rows(head, rows)
 
 
 def _runs_table(results: BenchResults) -> str:
@@ -130,7 +129,7 @@ def _runs_table(results: BenchResults) -> str:
     corpora = sorted(set(results.trials["test"].corpora.tolist()))
     rows = [[record.setting, str(record.seed), *_figures(record, results, corpora)] for record in results.records]
     fixed = ["dev EER %", "test EER %", "by own distance", "minDCF(0.01)", "minDCF(0.05)"]
-    return markdown_rows(["setting", "seed", *fixed, *corpora, "best epoch", "minutes"], rows, 1, markdown_text)
+    return markdown_rows(["setting", "seed", *fixed, *corpora, "best epoch", "minutes"], rows)
 
 
 def _figures(record: RunRecord, results: BenchResults, corpora: Sequence[str]) -> Iterator[str]:
@@ -166,9 +165,7 @@ def _tree_table(results: BenchResults) -> str:
                 steps = np.array([own[kind] - other[kind] for other, own in pairs])
                 name = ", ".join(part for part in kind[1:] if part)
                 rows.append([f"{second} less {first}", name, f"{steps.mean():+.3f}", _reach(steps), str(len(steps))])
-    return markdown_rows(
-        ["settings", "measure", "difference", "95 % interval over seeds", "seeds"], rows, 2, markdown_text
-    )
+    return markdown_rows(["settings", "measure", "difference", "95 % interval over seeds", "seeds"], rows, 2)
 
 
 def _tree(record: RunRecord) -> dict[tuple[str, str, str | None], float]:
@@ -196,7 +193,7 @@ def _tuning_table(tuning: BenchResults, bench: BenchResults) -> str:
                 eers = [_eer(record, results, name, scorer) for scorer in ("cosine", "distance")]
                 rows.append((min(eers), [titles[record.setting], str(record.seed), *map(_percent, eers)]))
     head = ["setting", "seed", "dev EER % by cosine", "by own distance"]
-    return markdown_rows(head, [row for _, row in sorted(rows)], 1, markdown_text)
+    return markdown_rows(head, [row for _, row in sorted(rows)])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from tiny_benches import plan_of
 
-from curvox.bench import Children, cells_of, run_cells
+from curvox.bench import Children, run_cells
+from curvox.bench.cells import cells_of
 from curvox.bench.workers import CLAIM, CellTakenError, claimed, last_words
 from curvox.errors import InputError, TrainingInterruptedError
 

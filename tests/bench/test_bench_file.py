@@ -11,16 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_benches import AM, HAM, write_bench
 
-from curvox.bench import (
-    cells_of,
-    changed_keys,
-    check_settings,
-    chosen_cells,
-    expand_grid,
-    read_bench,
-    recipe_digest,
-    recipe_of,
-)
+from curvox.bench import check_settings, chosen_cells, read_bench, recipe_of
+from curvox.bench.cells import cells_of, changed_keys, recipe_digest
+from curvox.bench.spec import expand_grid
 from curvox.errors import InputError, RecipeError, UnknownNameError
 from curvox.training import dump_recipe, override, read_recipe, recipe_from
 

@@ -17,21 +17,18 @@ from curvox.bench import (
     BenchPlan,
     RunRecord,
     ScoredList,
-    cells_of,
-    default_jobs,
     read_bench,
     read_record,
     read_results,
     read_trial_lists,
-    recipe_digest,
     refuse_others,
     share_out,
-    trials_of,
     write_record,
 )
 from curvox.bench import running as places_module
-from curvox.bench.cells import evaluation_digest, trials_digest
-from curvox.bench.running import Pace
+from curvox.bench.cells import cells_of, evaluation_digest, recipe_digest, trials_digest
+from curvox.bench.record import trials_of
+from curvox.bench.running import Pace, default_jobs
 from curvox.corpora import read_corpus
 from curvox.errors import InputError
 from curvox.training import EpochRecord, dump_recipe

@@ -50,6 +50,14 @@ def require_nothing_from_outside(text):
     assert "default-src 'none'" in "".join(page.values("content"))
 
 
+def require_both_themes(text):
+    """Every colour of the page has a value by day and by night."""
+    light, dark = text.split("prefers-color-scheme: dark", 1)
+    for variable in set(re.findall(r"var\((--[\w-]+)", text)) - {"--of"}:
+        assert f"{variable}:" in light
+        assert f"{variable}:" in dark
+
+
 def require_ids_that_resolve(text):
     """Every id is there once, and every label that is referred to is there."""
     page = Page(text)

@@ -13,7 +13,7 @@ from curvox.evaluating import ComparedSystem, Comparison
 from curvox.metrics import Difference, Figure, Interval
 from curvox.records import to_json
 from curvox.reports import comparison_latex, comparison_markdown, comparison_tables
-from curvox.reports.tables.evaluation import latex_text, p_text
+from curvox.reports.tables.tables import latex_text, p_text
 
 EER, DCF = "eer", "min_dcf:0.01"
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from curvox.errors import InputError
-from curvox.metrics import DetCurve, Eer, Evaluation
-from curvox.reports import (
-    DiskPicture,
+from curvox.metrics import DetCurve, Evaluation, Figure
+from curvox.reports import DiskPicture
+from curvox.reports.figures.detection import (
     accents_by_size,
     det_figure,
     dev_eer_figure,
@@ -20,6 +20,7 @@ from curvox.reports import (
     loss_figure,
 )
 from curvox.reports.figures.drawing import OTHER, SERIES, look
+from curvox.training import EpochRecord
 
 SVG = "{http://www.w3.org/2000/svg}"
 OF_SYSTEMS = [det_figure, eer_figure, loss_figure, dev_eer_figure]
@@ -55,8 +56,10 @@ def disk_of(accents, genders=None):
 
 
 @pytest.mark.parametrize("figure", OF_SYSTEMS)
-def test_figures__are_xml_with_a_label_and_every_title(figure, systems, drawn):
+def test_figures__are_xml_with_a_label_every_title_and_no_style_of_their_own(figure, systems, drawn):
     root = ET.fromstring(drawn[figure])
+    assert "<style" not in drawn[figure]
+    assert "DejaVu" not in drawn[figure]
     assert root.tag == f"{SVG}svg"
     assert root.get("role") == "img"
     written = "\n".join(texts(drawn[figure]))
@@ -92,12 +95,6 @@ def test_figures__take_titles_as_plain_text(figure, title, systems):
     assert "<script" not in svg
 
 
-@pytest.mark.parametrize("figure", OF_SYSTEMS)
-def test_figures__carry_no_style_sheet_and_leave_the_font_to_the_page(figure, drawn):
-    assert "<style" not in drawn[figure]
-    assert "DejaVu" not in drawn[figure]
-
-
 def test_look__differs_between_systems_without_colour_too():
     assert len({look(i) for i in range(56)}) == 56
     assert len({(look(i).marker, look(i).line) for i in range(8)}) == 8
@@ -111,7 +108,8 @@ def test_det_figure__shows_the_eer_of_every_system(systems, drawn):
 @pytest.mark.parametrize("eer", [0.0, 1e-6, 0.002, 0.5, 0.9, 1.0])
 def test_det_figure__draws_any_error_rate(eer, systems):
     curve = DetCurve((0.0, eer, 1.0), (1.0, eer, 0.0))
-    system = replace(systems[0], evaluation=replace(systems[0].evaluation, det=curve, eer=Eer(eer, 0.0)))
+    figures = (Figure("eer", "EER", eer, None, 0.0),)
+    system = replace(systems[0], evaluation=replace(systems[0].evaluation, det=curve, figures=figures))
     svg = det_figure([system])
     assert f"{system.title}: EER {100 * eer:.2f} %" in texts(svg)
     assert "nan" not in svg
@@ -145,8 +143,6 @@ def test_eer_figure__says_for_which_system_a_figure_is_missing(systems, without_
 
 
 def test_learning_curves__skip_missing_values_and_refuse_none_at_all(systems):
-    from curvox.training import EpochRecord
-
     history = (EpochRecord(1, 3.0, None), EpochRecord(2, None, 0.3), EpochRecord(3, 2.0, 0.25))
     system = replace(systems[0], history=history)
     assert "25.00" in dev_eer_figure([system])

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from made_up_trees import LEVELS, made_up_measures, made_up_paths, made_up_report
-from page_reading import Page
+from page_reading import Page, require_both_themes
 
 from curvox.errors import InputError
 from curvox.geometry import Euclidean, Hypersphere
@@ -19,8 +19,15 @@ from curvox.hierarchy import Dendrogram
 from curvox.reports import Clip
 from curvox.reports.citations import BIBTEX
 from curvox.reports.figures.drawing import OTHER
-from curvox.reports.figures.hierarchy import leaf_order
-from curvox.reports.figures.hierarchy_disk import geodesic, in_disk, level_looks, own_names, ring_distances, stretch_of
+from curvox.reports.figures.hierarchy import (
+    geodesic,
+    in_disk,
+    leaf_order,
+    level_looks,
+    own_names,
+    ring_distances,
+    stretch_of,
+)
 from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_pictures, render_hierarchy_page, script_json
 from curvox.reports.tables.hierarchy import PAPERS, SENTENCES, known_shares, measures_table
 
@@ -188,10 +195,7 @@ def test_data__has_the_origin_as_it_has_every_point(html: str, report: Hierarchy
 def test_page__is_the_same_every_time_and_knows_the_dark(html: str) -> None:
     clips = {"recording 5": CLIP, "recording 7": Clip(b"", 0, False, "x")}
     assert render_hierarchy_page(made_up_report(), clips=clips) == html
-    light, dark = html.split("prefers-color-scheme: dark", 1)
-    for variable in set(re.findall(r"var\((--[\w-]+)", html)):
-        assert f"{variable}:" in light
-        assert f"{variable}:" in dark
+    require_both_themes(html)
 
 
 def test_page__cites_what_it_measures(page: Page) -> None:

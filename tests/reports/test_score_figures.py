@@ -9,7 +9,7 @@ import pytest
 
 from curvox.errors import InputError
 from curvox.metrics import CalibrationCurve, ScoreHistogram
-from curvox.reports import calibration_figure, histogram_figure
+from curvox.reports.figures.detection import calibration_figure, histogram_figure
 from curvox.reports.figures.drawing import SERIES
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -41,7 +41,7 @@ def test_figures__are_xml_with_a_label_and_ids_of_their_own(figure, evaluation_r
 
 def test_histogram__shows_the_share_of_each_class_in_every_bin(evaluation_report):
     histogram = ScoreHistogram(edges=(0.0, 1.0, 2.0, 3.0), targets=(0.0, 0.25, 0.75), non_targets=(0.5, 0.5, 0.0))
-    svg = histogram_figure(replace(evaluation_report.evaluation, histogram=histogram, eer=None))
+    svg = histogram_figure(replace(evaluation_report.evaluation, histogram=histogram, figures=()))
     (targets,), (non_targets,) = lines_in(svg, 1), lines_in(svg, 2)
     floor = max(targets[:, 1])
     assert floor == max(non_targets[:, 1])

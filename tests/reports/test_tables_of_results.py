@@ -7,9 +7,10 @@ import pytest
 from rich.console import Console
 
 from curvox.errors import InputError, UnknownNameError
-from curvox.metrics import DEFAULT_POINTS, Interval, OperatingPoint
+from curvox.metrics import Interval
 from curvox.reports import markdown_table, terminal_table
-from curvox.reports.tables.tables import duration, metric_cell, metric_title, percent, percent_interval
+from curvox.reports.tables.evaluation import figure_cell
+from curvox.reports.tables.tables import duration, percent, percent_interval
 
 
 def printed(systems, width=80):
@@ -47,23 +48,19 @@ def test_duration__carries_into_the_larger_unit(seconds, text):
     assert duration(seconds) == text
 
 
-def test_metric_title__names_costs_that_are_not_one():
-    assert metric_title(OperatingPoint(0.01)) == "minDCF(0.01)"
-    assert metric_title(OperatingPoint(0.01, 10, 1)) == "minDCF(0.01, miss 10, false alarm 1)"
-
-
-def test_metric_cell__takes_the_interval_of_its_own_operating_point(systems):
+def test_figure_cell__takes_the_interval_of_its_own_operating_point(systems):
     evaluation = systems[0].evaluation
-    for i, point in enumerate(DEFAULT_POINTS):
-        ends = evaluation.min_dcf_intervals[i]
-        cell = metric_cell(evaluation, point)
-        assert str(cell) == f"{evaluation.min_dcf[i].value:.3f} [{ends.low:.3f}, {ends.high:.3f}]"
+    for key in ("min_dcf:0.01", "min_dcf:0.05"):
+        cost = evaluation.figure(key)
+        ends = cost.interval
+        assert str(figure_cell(evaluation, key)) == f"{cost.value:.3f} [{ends.low:.3f}, {ends.high:.3f}]"
 
 
-def test_metric_cell__says_why_there_is_no_figure(systems, without_figures):
-    assert metric_cell(without_figures.evaluation, "eer") == ("–", "", "no target trials")
-    assert metric_cell(systems[0].evaluation, OperatingPoint(0.3)).reason == "minDCF(0.3) was not evaluated"
-    assert metric_cell(None, "eer").reason == "not evaluated"
+def test_figure_cell__says_why_there_is_no_figure(systems, without_figures):
+    assert figure_cell(without_figures.evaluation, "eer") == ("–", "", "no target trials")
+    assert figure_cell(systems[0].evaluation, "min_dcf:0.3").reason == "min_dcf:0.3 was not evaluated"
+    assert figure_cell(systems[0].evaluation, "min_dcf:0.3", "minDCF(0.3)").reason == "minDCF(0.3) was not evaluated"
+    assert figure_cell(None, "eer").reason == "not evaluated"
 
 
 def test_terminal_table__names_every_system_with_its_figures_in_80_columns(systems):
@@ -99,8 +96,8 @@ def test_markdown_table__has_a_row_a_system_and_a_column_a_figure(systems):
 
 
 def test_markdown_table__shows_any_metric_of_the_groups(systems):
-    point = DEFAULT_POINTS[1]
-    header, _, *rows = rows_of(markdown_table(systems, metrics=(), groups=("corpus_a",), group_metric=point))
+    options = {"metrics": (), "groups": ("corpus_a",), "group_metric": "min_dcf:0.05"}
+    header, _, *rows = rows_of(markdown_table(systems, **options))
     assert len(header) == 2
     assert "minDCF(0.05)" in header[1]
     assert rows[0][1].startswith(f"{systems[0].evaluation.groups['corpus_a'].min_dcf[1].value:.3f} [")
@@ -114,8 +111,7 @@ def test_markdown_table__puts_the_reason_of_a_missing_figure_below(systems):
 
 def test_markdown_table__leaves_out_intervals_that_were_not_computed(systems):
     whole = systems[0].evaluation
-    costs = tuple(replace(cost, interval=None) for cost in whole.min_dcf)
-    bare = replace(whole, eer=replace(whole.eer, interval=None), min_dcf=costs, groups={})
+    bare = replace(whole, figures=tuple(replace(figure, interval=None) for figure in whole.figures), groups={})
     assert "[" not in markdown_table([replace(systems[0], evaluation=bare)])
 
 
@@ -127,8 +123,8 @@ def test_markdown_table__escapes_names(systems):
 def test_markdown_table__refuses_unknown_groups_and_metrics(systems):
     with pytest.raises(UnknownNameError, match="corpus_a"):
         markdown_table(systems, groups=("corpus_b",))
-    with pytest.raises(InputError, match="OperatingPoint"):
-        markdown_table(systems, metrics=("err",))  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError, match="eer"):
+        markdown_table(systems, metrics=("err",))
 
 
 def test_tables__refuse_no_system_and_two_of_one_name(systems):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,6 +119,12 @@ class SettingFigures:
         return next((mean for mean in self.tree if (mean.key, mean.level) == (key, level)), None)
 
 
+def best_on_dev(rows: Iterable[SettingFigures]) -> SettingFigures | None:
+    """Return the row of the lowest mean EER on the dev trials, None where there are none."""
+    known = [(row.dev_eer, row.setting, row) for row in rows if row.dev_eer is not None]
+    return min(known, key=lambda one: one[:2])[2] if known else None
+
+
 @dataclass(frozen=True)
 class PairedTest:
     """Two settings by one scorer on the same trials.
@@ -211,9 +217,8 @@ class Leaderboard:
         return tuple(row for row in self.rows if row.scorer == scorer)
 
     def best_on_dev(self, scorer: str) -> SettingFigures | None:
-        """Return the row of the lowest mean EER on the dev trials, None where there are none."""
-        known = [(row.dev_eer, row.setting, row) for row in self.by(scorer) if row.dev_eer is not None]
-        return min(known, key=lambda one: one[:2])[2] if known else None
+        """Return what a scorer chooses on the dev trials, see `curvox.bench.board_records.best_on_dev`."""
+        return best_on_dev(self.by(scorer))
 
     def row(self, setting: str, scorer: str) -> SettingFigures | None:
         """Return the figures of a setting by a scorer, None if there are none."""

@@ -1,4 +1,4 @@
-"""The cells of a bench: each setting from each seed is one run."""
+"""The cells of a bench: each setting from each seed is one run; how far they are, and what came out of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from curvox.bench.record import FORMAT, RECORD, RunRecord, read_record
+from curvox.bench.record import FORMAT, RECORD, RunRecord, Trials, read_record, read_trial_lists, trials_of
 from curvox.bench.spec import Bench, Setting, recipe_of, run_name
 from curvox.corpora import Corpus, TrialList, label_of
 from curvox.embedder import model_fingerprint, model_folder
@@ -88,7 +88,7 @@ def recipe_digest(recipe: Recipe) -> str:
     Left out is what may differ between two runs of one cell: where the corpus lies, and what
     `curvox.training.what_is_trained` leaves out: devices, workers, caches and the like.
     """
-    return hashlib.sha256(json.dumps(_comparable(recipe), sort_keys=True).encode()).hexdigest()
+    return _digest(_comparable(recipe))
 
 
 def changed_keys(first: Recipe, second: Recipe) -> tuple[str, ...]:
@@ -112,8 +112,6 @@ def _differences(first: Any, second: Any, where: str) -> list[str]:
         found += _differences(first.get(key, missing), second.get(key, missing), below)
     return found
 
-
-# How far a cell is: not trained, half trained, trained, evaluated, or taken by a run of another recipe.
 
 NOT_TRAINED, HALF, TRAINED, DONE, OTHER = "not trained", "half trained", "not evaluated", "done", "another recipe"
 
@@ -211,3 +209,40 @@ def _list_digest(trials: TrialList) -> str:
         digest.update(f"{enrolment}\t{test}\n".encode())
     digest.update(np.asarray(trials.labels, dtype=np.uint8).tobytes())
     return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class BenchResults:
+    """The runs of a bench that are trained and evaluated.
+
+    Attributes:
+        bench: what was asked for.
+        records: of the finished runs, in the order of the cells: all settings of the first seed first.
+        trials: every trial list of the bench, by its name.
+        missing: the cells without a record, as ``name (why)``.
+    """
+
+    bench: Bench
+    records: tuple[RunRecord, ...]
+    trials: Mapping[str, Trials]
+    missing: tuple[str, ...]
+
+
+def read_results(bench: Bench, runs_folder: str | Path, corpus: Corpus) -> BenchResults:
+    """Read the records of a bench from ``runs_folder``, which holds the folder of the bench.
+
+    A run that is not trained or not evaluated, that was trained by another recipe, or evaluated on other trials, is
+    named in ``missing`` and never mixed in.
+
+    Raises:
+        InputError: a trial list of the bench is missing or does not fit the corpus.
+    """
+    lists = read_trial_lists(bench.trials, corpus)
+    digest = trials_digest(bench.levels, corpus, lists)
+    states = [state_of(cell, bench, Path(runs_folder), digest) for cell in cells_of(bench)]
+    return BenchResults(
+        bench=bench,
+        records=tuple(state.record for state in states if state.status == DONE and state.record is not None),
+        trials={name: trials_of(trials, corpus) for name, trials in lists.items()},
+        missing=tuple(f"{state.cell.name} ({state.why or state.status})" for state in states if state.status != DONE),
+    )

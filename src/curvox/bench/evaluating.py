@@ -6,7 +6,6 @@ import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +38,6 @@ from curvox.training import (
 if TYPE_CHECKING:
     from curvox.hierarchy import TreeMeasures
 
-# The scalars that a training learnt beside its encoder and its centres: curvature, gain, scale.
-
 
 def learnt_scalars(run: Path, model: Embedder) -> dict[str, float]:
     """Return what was learnt, by name, where it was learnt: ``c`` of the ball, ``gain`` of its lift, and of the loss
@@ -58,7 +55,7 @@ def learnt_scalars(run: Path, model: Embedder) -> dict[str, float]:
 
 
 def _of_loss(loss: nn.Module) -> dict[str, float]:
-    """Scalars by the path of their module, without those of the space."""
+    """Return scalars by the path of their module, without those of the space."""
     of_spaces = parameters_of_spaces(loss)
     learnt: dict[str, float] = {}
     for path, module in loss.named_modules():
@@ -69,10 +66,8 @@ def _of_loss(loss: nn.Module) -> dict[str, float]:
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.numel() != 1 or parameter in of_spaces:
                 continue
-            whole = f"{path}.{name}" if path else name
-            is_log = name == "log_scale"
-            value = float(parameter)
-            learnt[whole.replace("log_scale", "scale")] = math.exp(value) if is_log else value
+            whole, value = f"{path}.{name}" if path else name, float(parameter)
+            learnt[whole.replace("log_scale", "scale")] = math.exp(value) if name == "log_scale" else value
     return learnt
 
 
@@ -99,7 +94,7 @@ def evaluate_run(
         bench: what is measured.
         run: the folder of the run.
         corpus: where the recordings of the trials are.
-        lists: the trial lists of the bench, see `read_trial_lists`.
+        lists: the trial lists of the bench by name.
         progress: called with (recordings decoded, of how many), then with those embedded.
 
     Raises:
@@ -197,11 +192,7 @@ def _readers(
         segments=[(utterance.start_s, utterance.segment_s) for utterance in own],
         progress=progress,
     )
-    return [partial(_waveform, store, row) for row in range(len(store))]
-
-
-def _waveform(store: WaveformStore, row: int) -> NDArray[np.float32]:
-    return from_int16(store[row])
+    return [lambda row=row: from_int16(store[row]) for row in range(len(store))]
 
 
 def _measure_tree(
@@ -233,9 +224,6 @@ def _device(cell: Cell) -> str:
 
 
 def _finite(epoch: EpochRecord) -> EpochRecord:
-    """JSON has no word for a loss that has overflowed."""
-    kept = {
-        name: value if value is not None and math.isfinite(value) else None
-        for name, value in (("loss", epoch.loss), ("dev_eer", epoch.dev_eer))
-    }
-    return replace(epoch, **kept)
+    """Return an epoch without what JSON has no word for, such as a loss that has overflowed."""
+    loss, dev_eer = (None if of is None or not math.isfinite(of) else of for of in (epoch.loss, epoch.dev_eer))
+    return replace(epoch, loss=loss, dev_eer=dev_eer)

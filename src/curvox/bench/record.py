@@ -45,27 +45,9 @@ class ScoredList:
     scores: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class RunRecord:
-    """One setting trained from one seed, and evaluated.
-
-    Attributes:
-        setting: name of the setting in the bench.
-        seed: of the training.
-        recipe_digest: of what was trained, see `curvox.bench.recipe_digest`.
-        seconds: of the training, all its calls together.
-        steps: of the optimiser.
-        parameters: of the embedder.
-        best_epoch: after which the evaluated model was kept, from 1; 0 for a mean of epochs.
-        lists: every trial list by every scorer.
-        tree: what the embeddings of the test utterances show of the label tree; None if the bench has no levels.
-        vitals: the last value of each vital sign, by its name in `curvox.diagnosis.VITALS`.
-        findings: failures and warnings of the doctor beside the training, by their names in `curvox.diagnosis.CAUSES`.
-        history: loss and dev EER of each epoch.
-        learnt: scalars that were learnt beside the encoder: ``c``, ``gain``, ``scale``, ...
-        machine: what it was evaluated on.
-        evaluated: digest of what the evaluation saw, see `curvox.bench.cells.evaluation_digest`.
-    """
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Run:
+    """What a record holds in memory and in its file alike."""
 
     setting: str
     seed: int
@@ -74,13 +56,38 @@ class RunRecord:
     steps: int
     parameters: int
     best_epoch: int
-    lists: tuple[ScoredList, ...]
-    tree: TreeMeasures | None
     vitals: Mapping[str, float]
     findings: tuple[str, ...]
-    history: tuple[EpochRecord, ...]
     learnt: Mapping[str, float]
     machine: str
+    evaluated: str
+    history: tuple[EpochRecord, ...]
+    tree: TreeMeasures | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RunRecord(_Run):
+    """One setting trained from one seed, and evaluated.
+
+    Attributes:
+        setting: name of the setting in the bench.
+        seed: of the training.
+        recipe_digest: of what was trained, see `curvox.bench.cells.recipe_digest`.
+        seconds: of the training, all its calls together.
+        steps: of the optimiser.
+        parameters: of the embedder.
+        best_epoch: after which the evaluated model was kept, from 1; 0 for a mean of epochs.
+        vitals: the last value of each vital sign, by its name in `curvox.diagnosis.VITALS`.
+        findings: failures and warnings of the doctor beside the training, by their names in `curvox.diagnosis.CAUSES`.
+        learnt: scalars that were learnt beside the encoder: ``c``, ``gain``, ``scale``, ...
+        machine: what it was evaluated on.
+        evaluated: digest of what the evaluation saw, see `curvox.bench.cells.evaluation_digest`.
+        history: loss and dev EER of each epoch.
+        tree: what the embeddings of the test utterances show of the label tree; None if the bench has no levels.
+        lists: every trial list by every scorer.
+    """
+
+    lists: tuple[ScoredList, ...]
     evaluated: str = ""
 
     def scores(self, list: str, scorer: str) -> NDArray[np.float64]:
@@ -96,26 +103,12 @@ class RunRecord:
         raise InputError(f"{self.setting}, seed {self.seed}, has no scores of {list} by {scorer}; it has {known}")
 
 
-@dataclass(frozen=True)
-class _RecordFile:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _RecordFile(_Run):
     """A record as ``bench.json`` has it: of the lists their names and scorers."""
 
     format: Literal[2]
-    setting: str
-    seed: int
-    recipe_digest: str
-    seconds: float
-    steps: int
-    parameters: int
-    best_epoch: int
-    vitals: Mapping[str, float]
-    findings: tuple[str, ...]
-    learnt: Mapping[str, float]
-    machine: str
-    evaluated: str
-    history: tuple[EpochRecord, ...]
     lists: tuple[tuple[str, str], ...]
-    tree: TreeMeasures | None
 
 
 _AGAIN = "evaluate the run again"
@@ -132,11 +125,11 @@ def write_record(record: RunRecord, run: Path) -> None:
     """
     (run / RECORD).unlink(missing_ok=True)  # so that an old one never stands beside new scores
     content = io.BytesIO()
+    lists = [(scored.list, scored.scorer) for scored in record.lists]
     scores: dict[str, Any] = {f"{s.list}/{s.scorer}": s.scores.astype(np.float64) for s in record.lists}
     np.savez_compressed(content, **scores)
     replace_bytes(run / SCORES, content.getvalue())
-    lists = tuple((scored.list, scored.scorer) for scored in record.lists)
-    records.write_record(run / RECORD, _RecordFile(**{**vars(record), "format": FORMAT, "lists": lists}))
+    records.write_record(run / RECORD, {"format": FORMAT, **vars(record), "lists": lists})
 
 
 def read_record(run: Path) -> RunRecord:
@@ -151,9 +144,8 @@ def read_record(run: Path) -> RunRecord:
     scores = _read_scores(run / SCORES)
     if missing := [f"{name}/{scorer}" for name, scorer in file.lists if f"{name}/{scorer}" not in scores]:
         raise InputError(f"{run / SCORES} has no scores of {missing[0]}, which {RECORD} names; {_AGAIN}")
-    values: dict[str, Any] = {name: value for name, value in vars(file).items() if name != "format"}
-    values["lists"] = tuple(ScoredList(*names, scores["/".join(names)]) for names in file.lists)
-    return RunRecord(**values)
+    values = {name: value for name, value in vars(file).items() if name not in ("format", "lists")}
+    return RunRecord(**values, lists=tuple(ScoredList(*names, scores["/".join(names)]) for names in file.lists))
 
 
 def _read_scores(path: Path) -> dict[str, NDArray[np.float64]]:
@@ -168,8 +160,6 @@ def _read_scores(path: Path) -> dict[str, NDArray[np.float64]]:
         raise InputError(f"{path} must hold rows of float64, {wrong[0]} is something else; {_AGAIN}")
     return scores
 
-
-# The trial lists of a bench: what the statistics need of each trial beside its score.
 
 TEST = "test"
 """The trial list that settings are ranked on; what is chosen is chosen on others."""
@@ -234,13 +224,9 @@ def trials_of(trials: TrialList, corpus: Corpus) -> Trials:
     if trials.labels is None:
         raise InputError(f"the trials of {trials.source} have no labels, so they cannot be evaluated")
     enrolments, tests = speakers_of(trials, corpus)
-    left, right = (np.array(side, dtype=np.str_) for side in trial_columns(corpus, trials, ["corpus"])["corpus"])
-    both = [a if a == b else f"{a} + {b}" for a, b in zip(_named(left), _named(right), strict=True)]
+    left, right = ([name or "unnamed" for name in side] for side in trial_columns(corpus, trials, ["corpus"])["corpus"])
+    both = [a if a == b else f"{a} + {b}" for a, b in zip(left, right, strict=True)]
     return Trials(trials.labels, enrolments, tests, np.array(both, dtype=np.str_))
-
-
-def _named(values: NDArray[np.str_]) -> list[str]:
-    return [value or "unnamed" for value in values.tolist()]
 
 
 def _files_near(path: Path) -> str:

@@ -81,13 +81,10 @@ def run_cells(
 
     Args:
         plan: the bench.
-        cells: which of its cells, in the order in which they are begun.
+        cells: which of its cells, in the order in which they are begun; their outcomes are returned in it.
         places: the environment of each place, see `share_out`.
         told: what has ended, and how long the rest will take.
         known_s: how long cells took in earlier calls.
-
-    Returns:
-        How each cell ended, in the order of ``cells``.
 
     Raises:
         TrainingInterruptedError: a signal came; nothing that was done is lost.
@@ -143,8 +140,6 @@ def _run(plan: BenchPlan, cell: Cell, children: Children, place: Mapping[str, st
     return Outcome(cell, state.record, reason, time.monotonic() - begun)
 
 
-# How the cores and GPUs of a machine are shared out among cells that are trained at the same time.
-
 _BYTES_A_CELL = 2 * 2**30
 _THREADS, _DEVICES = "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"
 
@@ -195,9 +190,6 @@ def visible_gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
     count = torch.cuda.device_count()
     named = [name.strip() for name in environment.get(_DEVICES, "").split(",") if name.strip()]
     return tuple(named[:count]) if named else tuple(map(str, range(count)))
-
-
-# What can be refused before hours of training: settings that cannot be built, levels that the corpus does not have.
 
 
 def check_settings(cells: Sequence[Cell]) -> None:

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,6 @@ from pydantic import Field, ValidationError
 from curvox.bench.record import TEST
 from curvox.errors import CurvoxError, RecipeError, nearest, require_name
 from curvox.training import Recipe, Section, laid_over, load_tree, override, read_tree, recipe_from
-
-# Grids: settings that come of a product of values, each with a name and a title that say which.
 
 _KEY = re.compile(r"\w+(\.\w+)*")
 
@@ -44,20 +43,26 @@ def expand_grid(
             raise RecipeError(f'a key of vary must be dotted words, such as loss.space.c, got "{key}"')
     short = _short_names(list(vary))
     settings: list[Named] = []
+    as_yaml = partial(yaml.safe_dump, default_flow_style=True, width=10**6, allow_unicode=True)
     for values in itertools.product(*vary.values()):
         chosen = list(zip(vary, values, strict=True))
-        whole = override(laid_over(base, recipe), [f"{key}={_yaml(value)}" for key, value in chosen])
+        whole = override(laid_over(base, recipe), [f"{key}={as_yaml(value)}" for key, value in chosen])
         parts = [f"{short[key]}_{_word(value)}" for key, value in chosen]
         words = [f"{short[key]} = {_words(value)}" for key, value in chosen]
         settings.append(("-".join([name, *parts]), ", ".join([title, *words]), whole))
-    names = [setting[0] for setting in settings]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+    if twice := _twice(settings):
         raise RecipeError(f'two combinations would both be called "{twice[0]}": every value may come once')
     return settings
 
 
+def _twice(settings: Sequence[Named]) -> list[str]:
+    """Return the names that several settings have."""
+    names = [name for name, _, _ in settings]
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
+
+
 def _short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The last parts of the keys, as many as tell them apart."""
+    """Return the last parts of each key, as many as tell them apart."""
     split = {key: key.split(".") for key in keys}
     for parts in range(1, max(map(len, split.values())) + 1):
         short = {key: ".".join(words[-parts:]) for key, words in split.items()}
@@ -66,12 +71,8 @@ def _short_names(keys: Sequence[str]) -> dict[str, str]:
     return {key: key for key in keys}
 
 
-def _yaml(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
-
-
 def _word(value: Any) -> str:
-    """A value as a part of a folder's name."""
+    """Return a value as a part of a folder's name."""
     if isinstance(value, Mapping):
         own = [_word(value["name"])] if "name" in value else []
         text = "_".join(own + [f"{key}_{_word(item)}" for key, item in value.items() if key != "name"])
@@ -83,7 +84,7 @@ def _word(value: Any) -> str:
 
 
 def _words(value: Any) -> str:
-    """A value for people."""
+    """Return a value for people."""
     if isinstance(value, Mapping):
         rest = ", ".join(f"{key} {_words(item)}" for key, item in value.items() if key != "name")
         own = str(value.get("name", ""))
@@ -95,8 +96,7 @@ def _words(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-NAME = r"^\w[\w.\-]*$"
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Field(pattern=r"^\w[\w.\-]*$")]
 Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
@@ -248,8 +248,7 @@ def _settings(section: BenchSection, base: Mapping[str, Any], path: Path) -> tup
             named += expand_grid(name, grid.title, grid.recipe, grid.vary, base)
         except CurvoxError as error:
             faults.append(f'grid "{name}": {error}')
-    names = [name for name, _, _ in named]
-    faults += [f'two settings are called "{name}"' for name in dict.fromkeys(names) if names.count(name) > 1]
+    faults += [f'two settings are called "{name}"' for name in _twice(named)]
     settings = tuple(Setting(*each) for each in named)
     for setting in settings:
         try:
@@ -266,22 +265,16 @@ def _check_tests(section: BenchSection, settings: Sequence[str], path: Path) -> 
     named = [] if section.rival is None else [("rival", section.rival)]
     for name, others in section.against.items():
         named += [("against", name), *((f"against.{name}", other) for other in others)]
-    faults = [
-        f'{key}: "{name}" is no setting of this bench: {nearest(name, settings)}'
-        for key, name in named
-        if name not in settings
-    ]
-    faults += [
-        f"against.{name}: a setting cannot be tested against itself"
-        for name, others in section.against.items()
-        if name in others
-    ]
+    unknown = [(key, name) for key, name in named if name not in settings]
+    faults = [f'{key}: "{name}" is no setting of this bench: {nearest(name, settings)}' for key, name in unknown]
+    own = [name for name, others in section.against.items() if name in others]
+    faults += [f"against.{name}: a setting cannot be tested against itself" for name in own]
     if faults:
         raise RecipeError(f"{path}: " + "; ".join(faults))
 
 
 def _own_faults(own: SettingSection) -> list[str]:
-    """What a setting may not change: what the bench itself sets, and the corpus, which is the same for all."""
+    """Return what a setting may not change: what the bench itself sets, and the corpus, the same for all."""
     varied = own.vary if isinstance(own, GridSection) else {}
     faults = [f"{key} is set by the bench, leave it out" for key in ("name", "seed") if key in {*own.recipe, *varied}]
     data = own.recipe.get("data")

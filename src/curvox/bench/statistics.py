@@ -31,8 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvox.errors import InputError
-from curvox.metrics import Difference, Interval, SpeakerDraws
-from curvox.metrics.inputs import check_level
+from curvox.metrics import Difference, Interval, SpeakerDraws, check_level
 
 # The standard error of a logarithm from which on the logarithms of a few errors say nothing.
 _VAGUE = 0.5

@@ -23,8 +23,6 @@ from curvox.files import locked, replace_text
 from curvox.metrics import equal_error_rate
 from curvox.training import dump_recipe
 
-# Processes that were started here: their output in a file, and all of them ended together, gently first.
-
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 

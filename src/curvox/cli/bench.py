@@ -180,8 +180,7 @@ def _tell_failures(plan: BenchPlan, outcomes: Sequence[Outcome]) -> None:
 def _write_page(plan: BenchPlan, console: Console) -> None:
     """Write the leaderboard of what is there, three times over: for the browser, for a text, for a program."""
 
-    from curvox.bench import read_results
-    from curvox.bench.leaderboard import leaderboard
+    from curvox.bench import leaderboard, read_results
     from curvox.cli.terminal import counting
     from curvox.files import replace_text
     from curvox.records import to_json

@@ -2,17 +2,6 @@
 
 from curvox.reports.citations import BIBTEX, Paper, citations_for, paper_of
 from curvox.reports.cited import papers_behind
-from curvox.reports.figures.detection import (
-    accents_by_size,
-    calibration_figure,
-    det_figure,
-    dev_eer_figure,
-    disk_figure,
-    eer_figure,
-    histogram_figure,
-    loss_figure,
-)
-from curvox.reports.figures.vitals import distance_figure, radius_figure, vital_figure
 from curvox.reports.folders import (
     DIAGNOSIS_FILES,
     HIERARCHY_FILES,
@@ -21,12 +10,11 @@ from curvox.reports.folders import (
     write_hierarchy_folder,
 )
 from curvox.reports.pages.bench import render_bench_page
-from curvox.reports.pages.clips import Clip, clips_of
 from curvox.reports.pages.corpus import render_corpus_page
 from curvox.reports.pages.diagnosis import render_diagnosis_page
-from curvox.reports.pages.evaluation import render_evaluation_page
+from curvox.reports.pages.evaluation import render_evaluation_page, render_page, write_page
 from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_pictures, render_hierarchy_page
-from curvox.reports.pages.page import render_page, write_page
+from curvox.reports.pages.page import Clip, clips_of
 from curvox.reports.results import DiskPicture, Report, SystemResult, system_result
 from curvox.reports.tables.bench import bench_markdown
 from curvox.reports.tables.decisions import decision_card_text, identification_text, verification_text
@@ -36,9 +24,10 @@ from curvox.reports.tables.evaluation import (
     comparison_markdown,
     comparison_tables,
     figures_table,
+    markdown_table,
+    terminal_table,
 )
 from curvox.reports.tables.hierarchy import measures_table
-from curvox.reports.tables.tables import markdown_table, terminal_table
 
 __all__ = [
     "BIBTEX",
@@ -50,31 +39,21 @@ __all__ = [
     "Paper",
     "Report",
     "SystemResult",
-    "accents_by_size",
     "bench_markdown",
     "breakdown_table",
-    "calibration_figure",
     "citations_for",
     "clips_of",
     "comparison_latex",
     "comparison_markdown",
     "comparison_tables",
     "decision_card_text",
-    "det_figure",
-    "dev_eer_figure",
-    "disk_figure",
-    "distance_figure",
-    "eer_figure",
     "figures_table",
     "hierarchy_pictures",
-    "histogram_figure",
     "identification_text",
-    "loss_figure",
     "markdown_table",
     "measures_table",
     "paper_of",
     "papers_behind",
-    "radius_figure",
     "render_bench_page",
     "render_corpus_page",
     "render_diagnosis_page",
@@ -84,7 +63,6 @@ __all__ = [
     "system_result",
     "terminal_table",
     "verification_text",
-    "vital_figure",
     "write_comparison_folder",
     "write_diagnosis_folder",
     "write_hierarchy_folder",

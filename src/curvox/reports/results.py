@@ -80,6 +80,10 @@ class SystemResult:
     training_s: float | None = None
     space: str = ""
 
+    def part(self, group: str | None) -> Evaluation | None:
+        """Return the figures of a group of trials, None if it has none; of all trials where no group is named."""
+        return self.evaluation if group is None else self.evaluation.groups.get(group)
+
 
 @dataclass(frozen=True)
 class Report:

@@ -7,14 +7,14 @@ figures on one page need different names.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import fill, shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from curvox.errors import InputError
-from curvox.reports.figures.drawing import GRID, INK, OTHER, PAPER, SERIES, draw, plain
+from curvox.reports.figures.drawing import GRID, INK, OTHER, PAPER, SERIES, draw, legend_handle, name_rows, plain
 from curvox.reports.tables.bench import SCORERS, SPACES, tree_title
 from curvox.reports.tables.tables import percent, percent_interval
 
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.typing import LineStyleType
 
-    from curvox.bench.board_records import Leaderboard, PairedTest, SettingFigures
-    from curvox.bench.record import RunRecord
+    from curvox.bench import Leaderboard, PairedTest, RunRecord, SettingFigures
+    from curvox.metrics import Interval
 
 _LOOKS = {"hypersphere": (SERIES[0], "o"), "poincare_ball": (SERIES[1], "D"), "euclidean": (SERIES[2], "s")}
 _WIDTH = 9.0
@@ -49,7 +48,7 @@ def forest_figure(board: Leaderboard, scorer: str, *, name: str = "forest") -> s
     def paint(figure: Figure, axes: Axes) -> None:
         for place, row in enumerate(rows):
             colour, marker = _look(row.space)
-            axes.plot(_percent(row.interval.low, row.interval.high), [place, place], color=colour, linewidth=2.2)
+            _bar(axes, row.interval, place, colour)
             axes.plot(_percent(*row.eers), [place + 0.27] * len(row.eers), color=colour, linestyle="none", marker=".")
             _mark(axes, 100 * row.eer, place, colour, marker)
         best = 100 * rows[0].eer
@@ -57,9 +56,7 @@ def forest_figure(board: Leaderboard, scorer: str, *, name: str = "forest") -> s
         _rows(axes, [f"{place}. {row.title}" for place, row in enumerate(rows, start=1)])
         axes.set(xlabel=f"equal error rate by {SCORERS.get(scorer, scorer)}, %")
         axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
-        handles, labels = _spaces(rows)
-        handles.append(_handle(INK, ".", line="none"))
-        _legend(figure, [*labels, "a seed"], handles)
+        _legend(figure, rows, {"a seed": legend_handle(INK, ".")})
 
     label = "; ".join(f"{row.title}: {percent(row.eer)} {percent_interval(row.interval)}" for row in rows)
     return draw((_WIDTH, 1.1 + _ROW * len(rows)), paint, name=name, label=f"Mean equal error rates, %. {label}.")
@@ -80,16 +77,14 @@ def difference_figure(board: Leaderboard, scorer: str, *, name: str = "differenc
         axes.axvline(0, color=INK, linewidth=1, zorder=1)
         for place, test in enumerate(tests):
             colour, marker = _look(rows[test.second].space)
-            axes.plot(
-                _percent(test.eer.interval.low, test.eer.interval.high), [place, place], color=colour, linewidth=2.2
-            )
+            _bar(axes, test.eer.interval, place, colour)
             _mark(axes, 100 * test.eer.difference, place, colour, marker, filled=is_certain(test))
         _rows(axes, [rows[test.second].title for test in tests])
         rival = plain(rows[tests[0].first].title)
         axes.set(xlabel=f"better   ←   points of EER less {rival}   →   worse")
-        handles, labels = _spaces([rows[test.second] for test in tests])
-        handles += [_handle(INK, "o", line="none"), _handle(INK, "o", line="none", filled=False)]
-        _legend(figure, [*labels, "Holm's p below 0.05", "not"], handles)
+        hollow = legend_handle(INK, "o", face=PAPER, edge=INK, edge_width=1.6)
+        more = {"Holm's p below 0.05": legend_handle(INK, "o"), "not": hollow}
+        _legend(figure, [rows[test.second] for test in tests], more)
 
     label = "; ".join(f"{rows[test.second].title}: {_signed(test)}" for test in tests)
     return draw((_WIDTH, 1.1 + _ROW * len(tests)), paint, name=name, label=f"Differences of mean EER. {label}.")
@@ -159,8 +154,7 @@ def tree_figure(board: Leaderboard, scorer: str, kind: tuple[str, str | None], *
             axes.annotate(str(rank), (value, eer), (5, 4), textcoords="offset points", fontsize=9)
         axes.set(xlabel=plain(tree_title(rows, kind)), ylabel="equal error rate, %")
         axes.grid(True)
-        handles, labels = _spaces([row for _, row, _, _ in points])
-        _legend(figure, labels, handles)
+        _legend(figure, [row for _, row, _, _ in points], {})
 
     label = "; ".join(f"{row.title}: {value:.3f}, EER {percent(row.eer)}" for _, row, value, _ in points)
     return draw((5.0, 4.4), paint, name=name, label=f"{tree_title(rows, kind)} against EER. {label}.")
@@ -192,30 +186,22 @@ def _mark(axes: Axes, x: float, y: float, colour: str, marker: str, *, filled: b
     )  # fmt: skip
 
 
+def _bar(axes: Axes, interval: Interval, place: float, colour: str) -> None:
+    axes.plot(_percent(interval.low, interval.high), [place, place], color=colour, linewidth=2.2)
+
+
 def _rows(axes: Axes, titles: Sequence[str]) -> None:
-    axes.set_yticks(range(len(titles)), [shorten(plain(title), _LETTERS, placeholder=" …") for title in titles])
+    name_rows(axes, range(len(titles)), [shorten(plain(title), _LETTERS, placeholder=" …") for title in titles])
     axes.set_ylim(len(titles) - 0.4, -0.7)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(True, axis="x")
 
 
-def _spaces(rows: Sequence[SettingFigures]) -> tuple[list[Line2D], list[str]]:
+def _legend(figure: Figure, rows: Sequence[SettingFigures], more: Mapping[str, Line2D]) -> None:
+    """Put the spaces of settings below a figure, and ``more`` entries behind them."""
     there = {row.space for row in rows}
     shown = [*(space for space in _LOOKS if space in there), *sorted(there - set(_LOOKS))]
-    return [_handle(*_look(space)) for space in shown], [SPACES.get(space, space) for space in shown]
-
-
-def _handle(colour: str, marker: str, *, line: LineStyleType = "-", filled: bool = True) -> Line2D:
-    from matplotlib.lines import Line2D
-
-    face = colour if filled else PAPER
-    edge = {} if filled else {"markeredgecolor": colour, "markeredgewidth": 1.6}
-    return Line2D([], [], color=colour, linestyle=line, marker=marker, markersize=7, markerfacecolor=face, **edge)
-
-
-def _legend(figure: Figure, labels: Sequence[str], handles: Sequence[Line2D]) -> None:
-    figure.legend(handles, [plain(label) for label in labels], loc="outside lower center", ncols=len(labels))
+    spaces = {SPACES.get(space, space): legend_handle(*_look(space), "-") for space in shown}
+    entries = {**spaces, **more}
+    figure.legend(list(entries.values()), list(map(plain, entries)), loc="outside lower center", ncols=len(entries))
 
 
 def _curve(records: Sequence[RunRecord], setting: str) -> dict[int, list[float]]:

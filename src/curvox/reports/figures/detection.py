@@ -1,4 +1,4 @@
-"""Figures as inline SVG: DET curves, error rates with intervals, learning curves, embeddings in the Poincaré disk.
+"""Figures of systems as inline SVG: DET curves, error rates, learning curves, embeddings in a disk, scores.
 
 ``name`` stands before every id in a figure; figures on one page need different names.
 """
@@ -12,12 +12,26 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from curvox.errors import InputError
 from curvox.metrics import Evaluation, bayes_threshold, probit
-from curvox.reports.figures.drawing import GRID, INK, MARKERS, OTHER, SERIES, draw, look, plain
+from curvox.reports.figures.drawing import (
+    GRID,
+    INK,
+    MARKERS,
+    OTHER,
+    SERIES,
+    draw,
+    draw_shares,
+    empty_disk,
+    legend_handle,
+    look,
+    name_rows,
+    plain,
+)
 from curvox.reports.results import DiskPicture, SystemResult
-from curvox.reports.tables.tables import groups_of, metric_cell
+from curvox.reports.tables.evaluation import figure_cell, groups_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +42,7 @@ ALL_TRIALS = "all trials"
 
 _RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
 _LOWEST_RATE = _RATES[0]
+_HIGHEST_COST = 1.5
 
 
 def det_figure(systems: Sequence[SystemResult], *, name: str = "det") -> str:
@@ -39,8 +54,8 @@ def det_figure(systems: Sequence[SystemResult], *, name: str = "det") -> str:
     drawn = [(i, system) for i, system in enumerate(systems) if system.evaluation.det]
     if not drawn:
         raise InputError("no system has a DET curve to draw")
-    titles = [f"{system.title}: EER {metric_cell(system.evaluation, 'eer').value} %" for _, system in drawn]
-    low, high = _det_limits([system.evaluation.eer.value for _, system in drawn if system.evaluation.eer])
+    titles = [f"{system.title}: EER {figure_cell(system.evaluation, 'eer').value} %" for _, system in drawn]
+    low, high = _det_limits([eer.value for _, system in drawn if (eer := system.evaluation.figure("eer"))])
     ticks = _det_ticks(low, high)
     ends = (float(probit(low)), float(probit(high)))
 
@@ -73,20 +88,17 @@ def eer_figure(systems: Sequence[SystemResult], *, name: str = "eer") -> str:
 
     def paint(figure: Figure, axes: Axes) -> None:
         for place, group in enumerate(bands):
-            _eer_band(axes, [_part(system, group) for system in systems], place * step)
+            _eer_band(axes, [system.part(group) for system in systems], place * step)
             if place:
                 axes.axhline(place * step - 1, color=GRID, linewidth=0.8)
         middles = [place * step + (len(systems) - 1) / 2 for place in range(len(bands))]
-        axes.set_yticks(middles, names)
-        axes.tick_params(axis="y", length=0)
+        name_rows(axes, middles, names)
         axes.set(xlim=(0, 105 * highest or 1.0), ylim=(len(bands) * step - 1, -1), xlabel="equal error rate, %")
-        axes.spines["left"].set_visible(False)
-        axes.grid(True, axis="x")
         _legend(figure, titles, [_handle(i) for i in range(len(systems))])
 
     titles = [system.title for system in systems]
     height = 0.8 + row_in * len(bands) * step + _legend_height(titles)
-    pooled = "; ".join(f"{system.title}: {metric_cell(system.evaluation, 'eer')}" for system in systems)
+    pooled = "; ".join(f"{system.title}: {figure_cell(system.evaluation, 'eer')}" for system in systems)
     return draw((5.0, height), paint, name=name, label=f"Equal error rates in percent. On all trials: {pooled}.")
 
 
@@ -131,7 +143,7 @@ def disk_figure(picture: DiskPicture, *, accents: Sequence[str] = (), name: str 
     markers = {gender: MARKERS[i % len(MARKERS)] for i, gender in enumerate(sorted(set(picture.genders)))}
 
     def paint(figure: Figure, axes: Axes) -> None:
-        _empty_disk(axes)
+        empty_disk(axes, [math.tanh(distance / 2) for distance in (1, 2, 3, 4, 5)])
         _speaker_lines(axes, picture, colours)
         kinds = list(zip(picture.accents, picture.genders, strict=True))
         for accent, gender in sorted(set(kinds), key=lambda kind: (order.index(kind[0]), kind[1])):
@@ -167,35 +179,33 @@ def _det_curve(axes: Axes, evaluation: Evaluation, i: int) -> None:
     colour, marker, line = look(i)
     if evaluation.det:
         axes.plot(*evaluation.det.deviates(_LOWEST_RATE), color=colour, linestyle=line, zorder=2)
-    if evaluation.eer:
-        place = [float(probit(min(max(evaluation.eer.value, _LOWEST_RATE), 1 - _LOWEST_RATE)))]
+    if eer := evaluation.figure("eer"):
+        place = [float(probit(min(max(eer.value, _LOWEST_RATE), 1 - _LOWEST_RATE)))]
         axes.plot(place, place, color=colour, linestyle="none", marker=marker, markersize=9, clip_on=False, zorder=4)
 
 
-def _part(system: SystemResult, group: str | None) -> Evaluation | None:
-    return system.evaluation if group is None else system.evaluation.groups.get(group)
-
-
 def _upper_end(evaluation: Evaluation) -> float:
-    if evaluation.eer is None:
+    eer = evaluation.figure("eer")
+    if eer is None:
         return 0.0
-    return max(evaluation.eer.value, evaluation.eer_interval.high if evaluation.eer_interval else 0.0)
+    return max(eer.value, eer.interval.high if eer.interval else 0.0)
 
 
 def _eer_band(axes: Axes, parts: list[Evaluation | None], top: int) -> None:
-    reasons = [plain(metric_cell(part, "eer").reason) for part in parts]
+    reasons = [plain(figure_cell(part, "eer").reason) for part in parts]
     if reasons[0] and len(set(reasons)) == 1:
         _reason(axes, reasons[0], top + (len(parts) - 1) / 2)
         return
     for i, part in enumerate(parts):
         colour, marker, _ = look(i)
-        if part is None or part.eer is None:
+        eer = part and part.figure("eer")
+        if eer is None:
             _reason(axes, reasons[i], top + i)
             continue
-        if part.eer_interval:
-            ends = [100 * part.eer_interval.low, 100 * part.eer_interval.high]
+        if eer.interval:
+            ends = [100 * eer.interval.low, 100 * eer.interval.high]
             axes.plot(ends, [top + i, top + i], color=colour, solid_capstyle="butt", zorder=2)
-        axes.plot([100 * part.eer.value], [top + i], color=colour, marker=marker, clip_on=False, zorder=3)
+        axes.plot([100 * eer.value], [top + i], color=colour, marker=marker, clip_on=False, zorder=3)
 
 
 def _reason(axes: Axes, reason: str, y: float) -> None:
@@ -231,16 +241,6 @@ def _learning_curves(
     )
 
 
-def _empty_disk(axes: Axes) -> None:
-    from matplotlib.patches import Circle
-
-    for distance in (1, 2, 3, 4, 5):
-        axes.add_patch(Circle((0, 0), math.tanh(distance / 2), fill=False, edgecolor=GRID, linewidth=0.6))
-    axes.add_patch(Circle((0, 0), 1.0, fill=False, edgecolor=INK, linewidth=1.0, clip_on=False))
-    axes.set(xlim=(-1.01, 1.01), ylim=(-1.01, 1.01), aspect="equal")
-    axes.set_axis_off()
-
-
 def _speaker_lines(axes: Axes, picture: DiskPicture, colours: dict[str, str]) -> None:
     chosen: dict[tuple[str, str, str], list[int]] = {}
     for i, path in enumerate(zip(picture.genders, picture.accents, picture.speakers, strict=True)):
@@ -251,25 +251,18 @@ def _speaker_lines(axes: Axes, picture: DiskPicture, colours: dict[str, str]) ->
 
 
 def _disk_legend(figure: Figure, accents: list[str], colours: dict[str, str], markers: dict[str, str]) -> None:
-    from matplotlib.lines import Line2D
-
-    def handle(colour: str, marker: str) -> Line2D:
-        return Line2D([], [], linestyle="none", color=colour, marker=marker, markersize=7)
-
     named = [accent for accent in accents if colours[accent] != OTHER]
-    entries = [(accent, handle(colours[accent], "o")) for accent in named]
+    entries = [(accent, legend_handle(colours[accent], "o")) for accent in named]
     if len(named) < len(accents):
-        entries.append((f"{len(accents) - len(named)} more", handle(OTHER, "o")))
-    entries += [(gender, handle(INK, marker)) for gender, marker in markers.items()]
+        entries.append((f"{len(accents) - len(named)} more", legend_handle(OTHER, "o")))
+    entries += [(gender, legend_handle(INK, marker)) for gender, marker in markers.items()]
     _legend(figure, [label for label, _ in entries], [mark for _, mark in entries], columns=3)
 
 
 def _handle(i: int) -> Line2D:
     """Return the line and mark of the i-th system, for a legend."""
-    from matplotlib.lines import Line2D
-
     colour, marker, line = look(i)
-    return Line2D([], [], color=colour, linestyle=line, marker=marker, markersize=7)
+    return legend_handle(colour, marker, line)
 
 
 def _columns(labels: list[str], columns: int = 2) -> int:
@@ -286,11 +279,6 @@ def _legend(figure: Figure, labels: list[str], handles: list[Line2D], columns: i
     figure.legend(handles, labels, loc="outside lower center", ncols=_columns(labels, columns))
 
 
-# Figures of the scores themselves as inline SVG: their histograms, and how well LLRs are calibrated.
-
-_HIGHEST_COST = 1.5
-
-
 def histogram_figure(evaluation: Evaluation, *, name: str = "histogram") -> str:
     """Return the histograms of target and non-target scores, each as the share of its class in every bin.
 
@@ -300,27 +288,22 @@ def histogram_figure(evaluation: Evaluation, *, name: str = "histogram") -> str:
     histogram = evaluation.histogram
     if histogram is None:
         raise InputError("the evaluation has no histogram to draw")
-    edges = np.array(histogram.edges)
-    sides = (
-        (f"targets, {evaluation.targets:,}", histogram.targets, SERIES[0], "-"),
-        (f"non-targets, {evaluation.non_targets:,}", histogram.non_targets, SERIES[1], (0, (5, 1.5))),
-    )
-    threshold = None if evaluation.eer is None else evaluation.eer.threshold
+    sides = [
+        (f"targets, {evaluation.targets:,}", _shares(histogram.targets)),
+        (f"non-targets, {evaluation.non_targets:,}", _shares(histogram.non_targets)),
+    ]
+    eer = evaluation.figure("eer")
+    threshold = math.inf if eer is None or eer.threshold is None else eer.threshold
 
-    def paint(figure: Figure, axes: Axes) -> None:
-        for label, shares, colour, line in sides:
-            heights = _percent(shares)
-            axes.stairs(heights, edges, color=colour, fill=True, alpha=0.25, linewidth=0)
-            axes.stairs(heights, edges, color=colour, linestyle=line, linewidth=1.4, label=label)
-        if threshold is not None and math.isfinite(threshold):
+    def also(axes: Axes) -> None:
+        if math.isfinite(threshold):
             axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (1, 1.5)), label="point of equal error rates")
-        axes.set(xlabel=_score_title(evaluation), ylabel="share of the class in a bin, %", xlim=(edges[0], edges[-1]))
-        axes.set_ylim(bottom=0)
-        axes.grid(True, axis="y")
-        figure.legend(loc="outside lower center", ncols=2)
 
+    score = "log-likelihood ratio" if evaluation.llrs else "score, larger for the same speaker"
     label = f"Histograms of {evaluation.targets} target and {evaluation.non_targets} non-target scores."
-    return draw((5.0, 4.2), paint, name=name, label=label)
+    titles = (score, "share of the class in a bin, %")
+    edges = np.array(histogram.edges)
+    return draw_shares((5.0, 4.2), sides, edges, titles=titles, name=name, label=label, also=also)
 
 
 def calibration_figure(evaluation: Evaluation, *, name: str = "calibration") -> str:
@@ -361,10 +344,6 @@ def calibration_figure(evaluation: Evaluation, *, name: str = "calibration") -> 
     return draw((5.0, 4.2), paint, name=name, label=label)
 
 
-def _percent(shares: tuple[float, ...]) -> np.ndarray:
-    heights = np.array(shares, dtype=np.float64)
-    return 100 * heights / max(float(heights.sum()), np.finfo(np.float64).tiny)
-
-
-def _score_title(evaluation: Evaluation) -> str:
-    return "log-likelihood ratio" if evaluation.llrs else "score, larger for the same speaker"
+def _shares(counts: tuple[float, ...]) -> NDArray[np.float64]:
+    heights = np.array(counts, dtype=np.float64)
+    return heights / max(float(heights.sum()), np.finfo(np.float64).tiny)

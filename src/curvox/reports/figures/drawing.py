@@ -1,4 +1,4 @@
-"""How a figure is drawn: its colours and marks, and the way from matplotlib to an SVG that lives inside a page.
+"""How a figure is drawn: its colours, marks and axes, and the way from matplotlib to an SVG that lives inside a page.
 
 Colours stand in the SVG as CSS variables with the light value as a fallback, so a page can swap them in the dark; text
 stays text in the reader's own sans-serif, so that it is sharp, can be searched, and knows every script.
@@ -10,14 +10,18 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from curvox.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from matplotlib.typing import LineStyleType, RcKeyType
 
 # Okabe & Ito's colours, told apart with every common colour blindness; yellow darkened to be seen on white.
@@ -116,6 +120,84 @@ def draw(size: tuple[float, float], paint: Callable[[Figure, Axes], None], *, na
         paint(figure, figure.add_subplot())
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(file.getvalue(), name, plain(label))
+
+
+def draw_shares(
+    size: tuple[float, float],
+    sides: Sequence[tuple[str, NDArray[np.float64]]],
+    edges: NDArray[np.float64],
+    *,
+    titles: tuple[str, str],
+    name: str,
+    label: str,
+    alpha: float = 0.25,
+    columns: int = 2,
+    also: Callable[[Axes], None] | None = None,
+) -> str:
+    """Return histograms over one another as inline SVG.
+
+    Args:
+        size: as of `draw`, like ``name`` and ``label``.
+        sides: name of each histogram, and the share in every bin as a fraction.
+        edges: of the bins.
+        titles: of the horizontal and the vertical axis.
+        alpha: how opaque the areas are.
+        columns: of the legend.
+        also: draws something more on the axes.
+    """
+
+    def paint(figure: Figure, axes: Axes) -> None:
+        for i, (title, shares) in enumerate(sides):
+            colour, _, line = look(i)
+            axes.stairs(100 * shares, edges, color=colour, fill=True, alpha=alpha, linewidth=0)
+            axes.stairs(100 * shares, edges, color=colour, linestyle=line, linewidth=1.4, label=title)
+        if also is not None:
+            also(axes)
+        axes.set(xlabel=titles[0], ylabel=titles[1], xlim=(edges[0], edges[-1]))
+        axes.set_ylim(bottom=0)
+        axes.grid(True, axis="y")
+        figure.legend(loc="outside lower center", ncols=columns)
+
+    return draw(size, paint, name=name, label=label)
+
+
+def name_rows(axes: Axes, places: Sequence[float], names: Sequence[str], size: float = 10) -> None:
+    """Put names beside rows, in place of an axis at the left; ``size`` is that of the letters."""
+    axes.set_yticks(places, names, fontsize=size)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(True, axis="x")
+
+
+def empty_disk(axes: Axes, radii: Iterable[float], width: float = 0.6) -> None:
+    """Draw the rim of the unit disk and circles of some radii in it, their lines of a width in points."""
+    from matplotlib.patches import Circle
+
+    for radius in radii:
+        axes.add_patch(Circle((0, 0), radius, fill=False, edgecolor=GRID, linewidth=width, zorder=1))
+    axes.add_patch(Circle((0, 0), 1.0, fill=False, edgecolor=INK, linewidth=1.0, clip_on=False))
+    axes.set(xlim=(-1.01, 1.01), ylim=(-1.01, 1.01), aspect="equal")
+    axes.set_axis_off()
+
+
+def legend_handle(
+    colour: str,
+    marker: str = "none",
+    line: LineStyleType = "none",
+    *,
+    label: str = "",
+    size: float = 7.0,
+    face: str | None = None,
+    edge: str = PAPER,
+    edge_width: float = 0.5,
+    width: float = 1.8,
+) -> Line2D:
+    """Return the line and the mark of a legend entry; lengths are in points, ``face`` is ``colour`` where left out."""
+    from matplotlib.lines import Line2D
+
+    handle = Line2D([], [], color=colour, marker=marker, linestyle=line, markersize=size, linewidth=width, label=label)
+    handle.set(markerfacecolor=face or colour, markeredgecolor=edge, markeredgewidth=edge_width)
+    return handle
 
 
 def _inline(document: str, name: str, label: str) -> str:

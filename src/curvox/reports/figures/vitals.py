@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from curvox.diagnosis import VITALS
 from curvox.errors import InputError
-from curvox.reports.figures.drawing import GRID, SERIES, draw, look
+from curvox.reports.figures.drawing import draw, draw_shares, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,7 +118,7 @@ def vital_figure(history: VitalHistory, panel: VitalPanel, *, name: str) -> str:
         elif every.min() >= 0:
             axes.set_ylim(0, 1.05 * every.max() or 1.0)
         axes.locator_params(axis="x", nbins=5, integer=True)
-        axes.grid(True, color=GRID)
+        axes.grid(True)
         if len(scaled) > 1:
             figure.legend(loc="outside lower center", ncols=columns)
 
@@ -150,7 +149,8 @@ def distance_figure(histogram: DistanceHistogram, *, name: str = "distances") ->
     )
     axis = _SPACES.get(histogram.space, "distance")
     label = f"Histograms of {histogram.same_pairs} same-speaker and {histogram.different_pairs} other distances."
-    return _histogram(sides, histogram.edges, (axis, "share of the pairs in a bin, %"), name, label)
+    titles = (axis, "share of the pairs in a bin, %")
+    return draw_shares(_HISTOGRAM_SIZE, sides, histogram.edges, titles=titles, name=name, label=label)
 
 
 def radius_figure(histogram: RadiusHistogram, *, name: str = "radii") -> str:
@@ -158,24 +158,5 @@ def radius_figure(histogram: RadiusHistogram, *, name: str = "radii") -> str:
     axis = "radius of the point over that of the ball" if histogram.on_ball else "length of the raw embedding"
     sides = ((f"{histogram.recordings:,} recordings", histogram.shares),)
     label = f"Histogram of the {axis}, {histogram.recordings} recordings."
-    return _histogram(sides, histogram.edges, (axis, "share of the recordings in a bin, %"), name, label)
-
-
-def _histogram(
-    sides: Sequence[tuple[str, NDArray[np.float64]]],
-    edges: NDArray[np.float64],
-    axes_titles: tuple[str, str],
-    name: str,
-    label: str,
-) -> str:
-    def paint(figure: Figure, axes: Axes) -> None:
-        for i, (title, shares) in enumerate(sides):
-            line = look(i).line
-            axes.stairs(100 * shares, edges, color=SERIES[i], fill=True, alpha=0.25, linewidth=0)
-            axes.stairs(100 * shares, edges, color=SERIES[i], linestyle=line, linewidth=1.4, label=title)
-        axes.set(xlabel=axes_titles[0], ylabel=axes_titles[1], xlim=(edges[0], edges[-1]))
-        axes.set_ylim(bottom=0)
-        axes.grid(True, axis="y", color=GRID)
-        figure.legend(loc="outside lower center", ncols=2)
-
-    return draw(_HISTOGRAM_SIZE, paint, name=name, label=label)
+    titles = (axis, "share of the recordings in a bin, %")
+    return draw_shares(_HISTOGRAM_SIZE, sides, histogram.edges, titles=titles, name=name, label=label)

@@ -6,16 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from curvox.errors import InputError
-from curvox.evaluating import installed_versions
-from curvox.reports.citations import citations_for
 from curvox.reports.figures.bench import curves_figure, difference_figure, forest_figure, is_certain, tree_figure
-from curvox.reports.pages.page import PageFigure, page_template
+from curvox.reports.pages.page import PageFigure, fill_page
 from curvox.reports.tables.bench import SCORERS, bench_tables, how, missing_lines, tree_kinds, tree_title
 from curvox.reports.tables.tables import count, percent, percent_interval
 
 if TYPE_CHECKING:
-    from curvox.bench.board_records import Leaderboard, PairedTest
-    from curvox.bench.leaderboard import BenchResults
+    from curvox.bench import BenchResults, Leaderboard, PairedTest
 
 PAPERS = (
     "bouthillier2021variance",
@@ -25,6 +22,21 @@ PAPERS = (
     "holm1979sequentially",
 )
 """BibTeX keys of what the intervals and tests are made of."""
+
+_FOREST = (
+    "Large mark: mean over the seeds. Bar: {level:g} % interval over speakers and seeds, over speakers alone where "
+    "there is one seed. Small dots: the seeds. The line stands at the lowest mean. Bars of two settings may overlap "
+    "though they differ: their speakers are the same, and the paired differences below know it."
+)
+_DIFFERENCES = (
+    "Bar: {level:g} % interval of each difference alone, over speakers and seeds. Filled: different from the rival "
+    "after Holm's correction for all tests of the table. A side of one seed counts no seeds, so it is never filled."
+)
+_CURVES = (
+    "Line: mean over the seeds. Band: from the best to the worst of them. In grey: all other settings. Scored by the "
+    "distance of each loss's own space, as the training does when it keeps its best epoch."
+)
+_TREES = "Numbers: places in the ranking. Thin lines: both intervals. Lower is better told apart."
 
 _DRAWN = ("purity", "tree_correlation", "map", "distortion", "cophenetic", "delta_relative")
 _MOST_DRAWN = 4
@@ -39,14 +51,14 @@ def render_bench_page(
     command: str = "",
     versions: Sequence[tuple[str, str]] | None = None,
 ) -> str:
-    """Return the HTML of a bench; it needs nothing else, and the same input gives the same text.
+    """Return the HTML of a bench; the same input gives the same text.
 
     Args:
         board: the figures, by one scorer or by both.
         results: the runs behind them, for learning curves and papers.
         scorer: by which settings are ranked; "cosine" if None, or the only one there is.
         command: the command line that makes this page again.
-        versions: of the packages, as (name, version); those installed where it is left out.
+        versions: of the packages, as (name, version); default those installed.
 
     Raises:
         InputError: the leaderboard has no figures by this scorer.
@@ -55,25 +67,23 @@ def render_bench_page(
         scorer = "cosine" if "cosine" in board.scorers else board.scorers[0]
     if scorer not in board.scorers:
         raise InputError(f'the leaderboard has no figures by "{scorer}", it has {", ".join(board.scorers)}')
+    level = 100 * board.level
     values = {
         "title": f"Bench {board.bench}",
         "subtitle": _subtitle(board),
         "summary": list(_summary(board, scorer)),
         "missing": missing_lines(board.missing),
         "tables": bench_tables(board, scorer),
-        "ranking": PageFigure(forest_figure(board, scorer), "Mean EER, with its interval", _forest_caption(board)),
-        "differences": _differences(board, scorer),
+        "ranking": PageFigure(forest_figure(board, scorer), "Mean EER, with its interval", _FOREST.format(level=level)),
+        "differences": _differences(board, scorer, level),
         "why_no_tests": board.why_no_tests,
         "curves": _curves(board, results, scorer),
         "trees": list(_trees(board, scorer)),
-        "how": how(board),
-        "level": f"{100 * board.level:g} %",
-        "machines": tuple(dict.fromkeys(record.machine for record in results.records if record.machine)),
-        "command": command,
-        "versions": installed_versions() if versions is None else versions,
-        "bibtex": citations_for([*PAPERS, *_papers(results)]),
     }
-    return page_template("bench.html.jinja").render(values)
+    machines = "; ".join(dict.fromkeys(record.machine for record in results.records if record.machine))
+    facts = [("Intervals", f"{level:g} %; {how(board)}"), *([("Machine", machines)] if machines else [])]
+    papers = [*PAPERS, *_papers(results)]
+    return fill_page("bench", values, command=command, versions=versions, facts=facts, papers=papers)
 
 
 def _subtitle(board: Leaderboard) -> str:
@@ -136,35 +146,18 @@ def _seeds(number: int) -> str:
     return "one seed" if number == 1 else f"{number} seeds"
 
 
-def _forest_caption(board: Leaderboard) -> str:
-    return (
-        f"Large mark: mean over the seeds. Bar: {100 * board.level:g} % interval over speakers and seeds, over "
-        "speakers alone where there is one seed. Small dots: the seeds. The line stands at the lowest mean. Bars of "
-        "two settings may overlap though they differ: their speakers are the same, and the paired differences below "
-        "know it."
-    )
-
-
-def _differences(board: Leaderboard, scorer: str) -> PageFigure | None:
+def _differences(board: Leaderboard, scorer: str, level: float) -> PageFigure | None:
     if not any(test.scorer == scorer and test.first == board.rival for test in board.tests):
         return None
-    caption = (
-        f"Bar: {100 * board.level:g} % interval of each difference alone, over speakers and seeds. Filled: different "
-        "from the rival after Holm's correction for all tests of the table. A side of one seed counts no seeds, so it "
-        "is never filled."
-    )
-    return PageFigure(difference_figure(board, scorer), "Paired differences from the rival", caption)
+    svg = difference_figure(board, scorer)
+    return PageFigure(svg, "Paired differences from the rival", _DIFFERENCES.format(level=level))
 
 
 def _curves(board: Leaderboard, results: BenchResults, scorer: str) -> PageFigure | None:
     if not any(epoch.dev_eer is not None for record in results.records for epoch in record.history):
         return None
-    caption = (
-        "Line: mean over the seeds. Band: from the best to the worst of them. In grey: all other settings. Scored by "
-        "the distance of each loss's own space, as the training does when it keeps its best epoch."
-    )
     svg = curves_figure(board, scorer, results.records)
-    return PageFigure(svg, "EER on the dev trials, epoch by epoch", caption)
+    return PageFigure(svg, "EER on the dev trials, epoch by epoch", _CURVES)
 
 
 def _trees(board: Leaderboard, scorer: str) -> Iterator[PageFigure]:
@@ -176,9 +169,7 @@ def _trees(board: Leaderboard, scorer: str) -> Iterator[PageFigure]:
             chosen[kind[0]] = kind
     drawn = [chosen[key] for key in _DRAWN if key in chosen][:_MOST_DRAWN]
     for number, kind in enumerate(drawn):
-        title = tree_title(rows, kind)
-        caption = "Numbers: places in the ranking. Thin lines: both intervals. Lower is better told apart."
-        yield PageFigure(tree_figure(board, scorer, kind, name=f"tree-{number}"), title, caption)
+        yield PageFigure(tree_figure(board, scorer, kind, name=f"tree-{number}"), tree_title(rows, kind), _TREES)
 
 
 def _papers(results: BenchResults) -> Iterator[str]:
@@ -195,9 +186,6 @@ def _papers_of(part: Any) -> Iterator[str]:
 
     if isinstance(part, str):
         yield from (table[part].paper for table in (LOSSES, SPACES, LIFTS) if part in table)
-    elif isinstance(part, Mapping):
-        for of in part.values():
-            yield from _papers_of(of)
-    elif isinstance(part, list | tuple):
-        for of in part:
+    elif isinstance(part, Mapping | list | tuple):
+        for of in part.values() if isinstance(part, Mapping) else part:
             yield from _papers_of(of)

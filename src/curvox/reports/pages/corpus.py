@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curvox.diagnosis import BADNESS, KINDS, CorpusProblem
-from curvox.evaluating import installed_versions
-from curvox.reports.figures.drawing import GRID, SERIES, draw, look, plain
-from curvox.reports.pages.page import PageFigure, page_template
+from curvox.reports.figures.drawing import SERIES, draw, draw_shares, look, plain
+from curvox.reports.pages.page import PageFigure, fill_page
 from curvox.reports.tables.tables import NOTHING, count, duration
 
 if TYPE_CHECKING:
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
 
     from curvox.diagnosis import CorpusExamination, CorpusFigures, CorpusHistogram, SplitBalance
 
-# Figures of a corpus as inline SVG: histograms by split, sampling rates, and recordings shared out among speakers.
-
 _SIZE = (4.6, 3.3)
 _MOST_SPLITS = 6
 _SPARSE = 24
 _TICKS = [step * 10.0**power for power in range(-2, 6) for step in (1, 2, 5)]
+MOST_SHOWN = 50
+"""Problems of one kind that stand on the page; the others are in the JSON."""
 
 
 def corpus_histogram(
@@ -42,24 +41,17 @@ def corpus_histogram(
     drawn = [(split, counts) for split, counts in histogram.counts.items() if counts.sum()][:_MOST_SPLITS]
     edges = factor * histogram.edges
 
-    def paint(figure: Figure, axes: Axes) -> None:
-        for i, (split, counts) in enumerate(drawn):
-            shares, line = 100 * counts / counts.sum(), look(i).line
-            axes.stairs(shares, edges, color=SERIES[i], fill=True, alpha=0.2, linewidth=0)
-            axes.stairs(shares, edges, color=SERIES[i], linestyle=line, linewidth=1.4, label=_title(split, counts))
-        if logarithmic:
-            axes.set_xscale("log")
-            if edges[-1] < 100 * edges[0]:
-                axes.set_xticks([t for t in _TICKS if edges[0] <= t <= edges[-1]])
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_formatter("")
-        axes.set(xlabel=axis, ylabel="share of the recordings, %", xlim=(edges[0], edges[-1]))
-        axes.set_ylim(bottom=0)
-        axes.grid(True, axis="y", color=GRID)
-        figure.legend(loc="outside lower center", ncols=3)
+    def stretch(axes: Axes) -> None:
+        axes.set_xscale("log")
+        if edges[-1] < 100 * edges[0]:
+            axes.set_xticks([t for t in _TICKS if edges[0] <= t <= edges[-1]])
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
 
-    sizes = "; ".join(_title(split, counts) for split, counts in drawn)
-    return draw(_SIZE, paint, name=name, label=f"Histogram of the {axis}. {sizes}.")
+    sides = [(f"{plain(split) or 'all'}, {int(counts.sum()):,}", counts / counts.sum()) for split, counts in drawn]
+    label = f"Histogram of the {axis}. {'; '.join(title for title, _ in sides)}."
+    also, titles = stretch if logarithmic else None, (axis, "share of the recordings, %")
+    return draw_shares(_SIZE, sides, edges, titles=titles, name=name, label=label, alpha=0.2, columns=3, also=also)
 
 
 def balance_figure(balances: Sequence[SplitBalance], *, name: str = "balance") -> str:
@@ -82,7 +74,7 @@ def balance_figure(balances: Sequence[SplitBalance], *, name: str = "balance") -
             axes.set_ylim(0, 1.08 * most)
             axes.locator_params(axis="y", integer=True)
         axes.set(xlabel="speakers, from the one with most on, %", ylabel="utterances of the speaker", xlim=(0, 100))
-        axes.grid(True, color=GRID)
+        axes.grid(True)
         figure.legend(loc="outside lower center", ncols=3)
 
     spoken = "; ".join(f"{b.split or 'all'}: {b.fewest} to {b.most}, median {b.median:g}" for b in drawn)
@@ -100,18 +92,10 @@ def rates_figure(rates_hz: Mapping[int, int], *, name: str = "rates") -> str:
         axes.set(xlabel="recordings", xlim=(0, 1.25 * max(counts)))
         axes.set_ylim(len(rates) - 0.4, -0.6)
         axes.locator_params(axis="x", nbins=5, integer=True)
-        axes.grid(True, axis="x", color=GRID)
+        axes.grid(True, axis="x")
 
     label = "; ".join(f"{rate}: {count}" for rate, count in zip(rates, counts, strict=True))
     return draw((_SIZE[0], 1.1 + 0.45 * len(rates)), paint, name=name, label=f"Sampling rates. {label}.")
-
-
-def _title(split: str, counts: np.ndarray) -> str:
-    return f"{plain(split) or 'all'}, {int(counts.sum()):,}"
-
-
-MOST_SHOWN = 50
-"""Problems of one kind that stand on the page; the others are in the JSON."""
 
 
 def render_corpus_page(
@@ -121,13 +105,13 @@ def render_corpus_page(
     command: str = "",
     versions: Sequence[tuple[str, str]] | None = None,
 ) -> str:
-    """Return the HTML of an examination; it needs nothing else, and the same input gives the same text.
+    """Return the HTML of an examination; the same input gives the same text.
 
     Args:
         examination: what was found.
         name: of the corpus.
-        command: how it was made; "" where no command did.
-        versions: of the packages; default those installed.
+        command: the command line that makes this page again.
+        versions: of the packages, as (name, version); default those installed.
     """
     counts = examination.counts
     worst = next((badness for badness in BADNESS if counts[badness]), "none")
@@ -142,10 +126,8 @@ def render_corpus_page(
         "figures": list(_figures(examination.figures)),
         "formats": [(form, count(number)) for form, number in examination.figures.formats.items()],
         "channels": [(str(channels), count(number)) for channels, number in examination.figures.channels.items()],
-        "command": command,
-        "versions": installed_versions() if versions is None else versions,
     }
-    return page_template("corpus.html.jinja").render(values)
+    return fill_page("corpus", values, command=command, versions=versions)
 
 
 def _subtitle(examination: CorpusExamination) -> str:

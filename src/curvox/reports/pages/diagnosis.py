@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from curvox.diagnosis import (
@@ -21,7 +22,6 @@ from curvox.diagnosis import (
     quantity,
     title_of,
 )
-from curvox.evaluating import installed_versions
 from curvox.reports.figures.vitals import (
     PANELS,
     VitalPanel,
@@ -31,11 +31,11 @@ from curvox.reports.figures.vitals import (
     radius_figure,
     vital_figure,
 )
-from curvox.reports.pages.page import PageFigure, page_template
+from curvox.reports.pages.page import PageFigure, fill_page
 from curvox.reports.tables.tables import count
 
 if TYPE_CHECKING:
-    from curvox.diagnosis import DistanceHistogram, EmbeddedSet, RadiusHistogram, RunObservation, VitalHistory
+    from curvox.diagnosis import DistanceHistogram, RadiusHistogram, RunObservation, VitalHistory
 
 MOST_BESIDE = 2
 """Pictures that stand beside one finding."""
@@ -66,7 +66,7 @@ def render_diagnosis_page(
     command: str = "",
     versions: Sequence[tuple[str, str]] | None = None,
 ) -> str:
-    """Return the HTML of a diagnosis; it needs nothing else, and the same input gives the same text.
+    """Return the HTML of a diagnosis; the same input gives the same text.
 
     Args:
         diagnosis: what was found.
@@ -74,36 +74,34 @@ def render_diagnosis_page(
         history: its vital signs over the steps; those of ``observation`` where it is left out.
         observation: what was measured of the run, for the histograms of its training recordings.
         command: the command line that makes this page again.
-        versions: of the packages, as (name, version); those installed where it is left out.
+        versions: of the packages, as (name, version); default those installed.
     """
     pictures = _pictures(history, observation)
     parts = [part for part in explained(diagnosis) if part.finding.cause != "healthy"]
     values = {
         "title": f"Diagnosis of {name}",
         "subtitle": _subtitle(diagnosis),
-        "headline": _sentence(headline(diagnosis)),
+        "headline": f"{_capital(headline(diagnosis))}.",
         "severity": diagnosis.first.severity,
         "first": _shown(diagnosis.first),
         "findings": [_finding(part, i, pictures) for i, part in enumerate(parts, start=1)],
         "vitals": list(_vital_rows(diagnosis)),
-        "curves": list(_curves(pictures.history)),
+        "curves": list(_curves(pictures.history, PANELS, "vital")),
         "course": _course(pictures.history),
-        "histograms": list(_histograms(pictures, "last")),
+        "histograms": [*_distances(pictures, "last"), *_radii(pictures, "last")],
         "groups": list(_groups(diagnosis)),
-        "command": command,
-        "versions": installed_versions() if versions is None else versions,
     }
-    return page_template("diagnosis.html.jinja").render(values)
+    return fill_page("diagnosis", values, command=command, versions=versions)
 
 
 def _pictures(history: VitalHistory | None, observation: RunObservation | None) -> _Pictures:
     if observation is None:
         return _Pictures(history, None, None)
-    items: EmbeddedSet | None = observation.train if observation.train is not None else observation.dev
+    items = observation.train if observation.train is not None else observation.dev
     course = history if history is not None else observation.history
     if items is None:
         return _Pictures(course, None, None)
-    from curvox.diagnosis import distance_histogram, radius_histogram
+    from curvox.diagnosis import distance_histogram, radius_histogram  # bring torch
 
     return _Pictures(course, distance_histogram(items), radius_histogram(items))
 
@@ -111,10 +109,6 @@ def _pictures(history: VitalHistory | None, observation: RunObservation | None) 
 def _subtitle(diagnosis: Diagnosis) -> str:
     missing = f", {len(diagnosis.not_checked)} could not be" if diagnosis.not_checked else ""
     return f"{counts(diagnosis).capitalize()}; {len(diagnosis.checked)} causes were looked for{missing}."
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
 
 
 def _shown(finding: Finding) -> dict[str, Any]:
@@ -125,10 +119,7 @@ def _shown(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "evidence": [(e.measure, measured(e), e.healthy) for e in finding.evidence],
         "where": finding.where,
-        "mechanism": cause.mechanism if cause else "",
-        "remedy": cause.remedy if cause else "",
-        "recipe": cause.recipe if cause else "",
-        "page": cause.page if cause else "",
+        **{part: getattr(cause, part, "") for part in ("mechanism", "remedy", "recipe", "page")},
     }
 
 
@@ -143,13 +134,10 @@ def _finding(part: Explained, number: int, pictures: _Pictures) -> dict[str, Any
 
 
 def _beside(finding: Finding, evidence: list[Evidence], pictures: _Pictures, name: str) -> Iterator[PageFigure]:
-    """The curves that the evidence names; a histogram where it names none that this run has."""
-    history = pictures.history
+    """Draw the curves that the evidence names; a histogram where it names none that this run has."""
     panels = dict.fromkeys(panel_of(e.vital) for e in evidence if e.vital in VITALS)
-    drawn = [panel for panel in panels if history is not None and curves_of(history, panel)][:MOST_BESIDE]
-    for panel in drawn:
-        assert history is not None
-        yield _curve(history, panel, f"{name}-{panel.name}")
+    drawn = list(islice(_curves(pictures.history, panels, name), MOST_BESIDE))
+    yield from drawn
     if drawn or finding.cause not in CAUSES:
         return
     group = CAUSES[finding.cause].group
@@ -172,12 +160,11 @@ def _capital(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def _curves(history: VitalHistory | None) -> Iterator[PageFigure]:
-    if history is None:
-        return
-    for panel in PANELS:
-        if curves_of(history, panel):
-            yield _curve(history, panel, f"vital-{panel.name}")
+def _curves(history: VitalHistory | None, panels: Iterable[VitalPanel], name: str) -> Iterator[PageFigure]:
+    """Draw the panels that the run has something of."""
+    for panel in panels:
+        if history is not None and curves_of(history, panel):
+            yield _curve(history, panel, f"{name}-{panel.name}")
 
 
 def _course(history: VitalHistory | None) -> str:
@@ -185,11 +172,6 @@ def _course(history: VitalHistory | None) -> str:
         return ""
     last = int(history.steps[-1]) if len(history.steps) else 0
     return f"Last step on record {count(last)} of {count(history.planned_steps)} planned."
-
-
-def _histograms(pictures: _Pictures, name: str) -> Iterator[PageFigure]:
-    yield from _distances(pictures, name)
-    yield from _radii(pictures, name)
 
 
 def _distances(pictures: _Pictures, name: str) -> Iterator[PageFigure]:
@@ -208,28 +190,18 @@ def _radii(pictures: _Pictures, name: str) -> Iterator[PageFigure]:
 def _vital_rows(diagnosis: Diagnosis) -> Iterator[tuple[str, str, str]]:
     for name, value in diagnosis.vitals.items():
         vital = VITALS.get(name)
-        yield (
-            vital.title if vital else name,
-            quantity(value, vital.unit if vital else ""),
-            vital.reading if vital else "",
-        )
+        if vital is None:
+            yield name, quantity(value, ""), ""
+        else:
+            yield vital.title, quantity(value, vital.unit), vital.reading
 
 
 def _groups(diagnosis: Diagnosis) -> Iterator[tuple[str, list[tuple[str, str, str, str]]]]:
-    """Every cause of the table: its title, its name, what became of it in a word, and why."""
-    found = {finding.cause: finding for finding in diagnosis.findings}
-    gaps = {gap.cause: gap.why for gap in diagnosis.not_checked}
+    """Yield the causes of each group: title, name, what became of it in a word, and why."""
+    became = dict.fromkeys(diagnosis.checked, ("not found", ""))
+    became |= {gap.cause: ("not checked", gap.why) for gap in diagnosis.not_checked}
+    became |= {finding.cause: (finding.severity, "found, see above") for finding in diagnosis.findings}
+    unknown = ("not checked", "no check looks for it here")
     for group, title in GROUPS.items():
-        rows: list[tuple[str, str, str, str]] = []
-        for cause in CAUSES.values():
-            if cause.group != group:
-                continue
-            if cause.name in found:
-                rows.append((cause.title, cause.name, found[cause.name].severity, "found, see above"))
-            elif cause.name in gaps:
-                rows.append((cause.title, cause.name, "not checked", gaps[cause.name]))
-            elif cause.name in diagnosis.checked:
-                rows.append((cause.title, cause.name, "not found", ""))
-            else:
-                rows.append((cause.title, cause.name, "not checked", "no check looks for it here"))
-        yield title, rows
+        rows = [(cause, became.get(cause.name, unknown)) for cause in CAUSES.values() if cause.group == group]
+        yield title, [(cause.title, cause.name, word, why) for cause, (word, why) in rows]

@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curvox.errors import InputError
-from curvox.evaluating import installed_versions
-from curvox.reports.citations import citations_for
 from curvox.reports.figures.drawing import INK, OTHER, SERIES
-from curvox.reports.figures.hierarchy import dendrogram_figure, tree_radius_figure
-from curvox.reports.figures.hierarchy_disk import (
+from curvox.reports.figures.hierarchy import (
     MOST_MIDDLES,
     LevelLooks,
+    dendrogram_figure,
     level_looks,
     middles_drawn,
     own_names,
@@ -29,9 +27,9 @@ from curvox.reports.figures.hierarchy_disk import (
     shown_in_still,
     stretch_of,
     tree_disk_figure,
+    tree_radius_figure,
 )
-from curvox.reports.pages.clips import Clip
-from curvox.reports.pages.page import PageFigure, page_template
+from curvox.reports.pages.page import Clip, PageFigure, fill_page
 from curvox.reports.tables.hierarchy import PAPERS, known_shares, measure_groups, without_value
 from curvox.reports.tables.tables import count
 
@@ -59,9 +57,7 @@ def script_data(report: HierarchyReport, *, level: str, clips: Mapping[str, Clip
     heard = [i for i, name in enumerate(report.utterances) if name in clips and clips[name].audio]
     return {
         "utterances": list(report.utterances),
-        "x": _numbers(picture.projected[:, 0]),
-        "y": _numbers(picture.projected[:, 1]),
-        "length": _numbers(np.linalg.norm(layout.coordinates, axis=1)),
+        **_points(picture.projected, layout.coordinates),
         "levels": list(paths.levels),
         "names": [own_names(paths, name) for name in paths.levels],
         "nodes": paths.nodes.T.tolist(),
@@ -84,8 +80,13 @@ def script_json(tree: Mapping[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _numbers(values: Iterable[float] | NDArray[np.float64]) -> list[float]:
+def _numbers(values: Iterable[float]) -> list[float]:
     return [float(f"{value:.{_DIGITS}g}") for value in values]
+
+
+def _points(projected: NDArray[np.float64], coordinates: NDArray[np.float64]) -> dict[str, list[float]]:
+    x, y, length = projected[:, 0], projected[:, 1], np.linalg.norm(coordinates, axis=1)
+    return {"x": _numbers(x), "y": _numbers(y), "length": _numbers(length)}
 
 
 def _places(of: LevelMiddles, nodes: NDArray[np.int64]) -> list[int]:
@@ -97,9 +98,7 @@ def _places(of: LevelMiddles, nodes: NDArray[np.int64]) -> list[int]:
 
 def _middles(of: LevelMiddles) -> dict[str, Any]:
     return {
-        "x": _numbers(of.projected[:, 0]),
-        "y": _numbers(of.projected[:, 1]),
-        "length": _numbers(np.linalg.norm(of.coordinates, axis=1)),
+        **_points(of.projected, of.coordinates),
         "sizes": of.sizes.tolist(),
         "parents": of.parents.tolist(),
     }
@@ -225,13 +224,13 @@ def render_hierarchy_page(
         clips: excerpts by utterance, played from the disk; without them it is silent.
         versions: of the packages; default those installed.
     """
-    paths, picture = report.paths, report.picture
+    paths = report.paths
     level = first_level(report)
     clips = clips or {}
+    svgs = _pictures(report)
     heard = [(i, name, clips[name]) for i, name in enumerate(report.utterances) if name in clips and clips[name].audio]
     script = hierarchy_script()
     help_text = f"{_HELP} A click plays what is ringed." if heard else _HELP
-    radii = None if picture.radii is None else tree_radius_figure(picture)
     values = {
         "title": f"The label tree of {report.corpus} in {report.title}",
         "subtitle": _subtitle(report),
@@ -242,24 +241,18 @@ def render_hierarchy_page(
         "levels": paths.levels,
         "first": paths.place(level),
         "heard": heard,
-        "disk": PageFigure(
-            tree_disk_figure(picture, paths, level, title=report.title), _disk_title(report), _disk_caption(report)
-        ),
+        "disk": PageFigure(svgs["disk"], _disk_title(report), _disk_caption(report)),
         "disk_label": f"{report.title} in the Poincaré disk: {count(len(paths))} recordings and their label tree.",
-        "dendrogram": _dendrogram(report),
-        "radius": PageFigure(radii, "Distances from the origin", _RADIUS) if radii else None,
+        "dendrogram": _dendrogram(report.dendrogram, svgs),
+        "radius": PageFigure(svgs["radius"], "Distances from the origin", _RADIUS) if "radius" in svgs else None,
         "groups": measure_groups(report.measures),
         "without": without_value(report.measures),
         "caption": _measures_caption(report),
         "shares": known_shares(paths),
-        "facts": list(_facts(report)),
-        "command": report.command,
-        "versions": installed_versions() if versions is None else versions,
-        "bibtex": citations_for(
-            [*PAPERS["page"], *(key for m in report.measures.measures for key in PAPERS.get(m.key, ()))]
-        ),
     }
-    return page_template("hierarchy.html.jinja").render(values)
+    papers = [*PAPERS["page"], *(key for m in report.measures.measures for key in PAPERS.get(m.key, ()))]
+    facts = _facts(report)
+    return fill_page("hierarchy", values, command=report.command, versions=versions, facts=facts, papers=papers)
 
 
 def hierarchy_script() -> str:
@@ -270,11 +263,17 @@ def hierarchy_script() -> str:
 
 def hierarchy_pictures(report: HierarchyReport) -> dict[str, str]:
     """Return the pictures of the page as SVG files that stand alone, by their names; those that there are."""
-    radii = None if report.picture.radii is None else tree_radius_figure(report.picture)
-    grown = None if report.dendrogram is None else dendrogram_figure(report.dendrogram, report.paths)
-    disk = tree_disk_figure(report.picture, report.paths, first_level(report), title=report.title)
-    made = {"disk.svg": disk, "dendrogram.svg": grown, "radius.svg": radii}
-    return {name: standalone(svg) for name, svg in made.items() if svg}
+    return {f"{name}.svg": standalone(svg) for name, svg in _pictures(report).items()}
+
+
+def _pictures(report: HierarchyReport) -> dict[str, str]:
+    paths, picture = report.paths, report.picture
+    made = {"disk": tree_disk_figure(picture, paths, first_level(report), title=report.title)}
+    if report.dendrogram is not None:
+        made["dendrogram"] = dendrogram_figure(report.dendrogram, paths)
+    if picture.radii is not None:
+        made["radius"] = tree_radius_figure(picture)
+    return made
 
 
 def first_level(report: HierarchyReport) -> str:
@@ -317,8 +316,7 @@ def _disk_caption(report: HierarchyReport) -> str:
     )
 
 
-def _dendrogram(report: HierarchyReport) -> PageFigure | None:
-    grown = report.dendrogram
+def _dendrogram(grown: NodeDendrogram | None, svgs: Mapping[str, str]) -> PageFigure | None:
     if grown is None:
         return None
     left_out = f" (not shown: {count(grown.left_out)} others)" if grown.left_out else ""
@@ -327,7 +325,7 @@ def _dendrogram(report: HierarchyReport) -> PageFigure | None:
         f"linkage of {grown.dendrogram.dissimilarity} (Sokal and Michener 1958). Beside each leaf its nodes in the "
         "levels above; a branch is coloured where all its leaves are of one."
     )
-    return PageFigure(dendrogram_figure(grown, report.paths), "Who is near whom", caption)
+    return PageFigure(svgs["dendrogram"], "Who is near whom", caption)
 
 
 def _measures_caption(report: HierarchyReport) -> str:

@@ -1,56 +1,18 @@
-"""A report as one HTML file that needs nothing else: no script, no font, no picture, no request."""
+"""What pages share: the frame of a page that works offline, figures on it, and excerpts of recordings to hear."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from curvox.errors import InputError, MissingExtraError
-from curvox.files import refuse_existing, whole_file
+from curvox.audio import read_audio, read_audio_info
+from curvox.corpora import Corpus
+from curvox.errors import AudioError, InputError, MissingExtraError
+from curvox.evaluating import installed_versions
 from curvox.reports.citations import citations_for
-from curvox.reports.figures.detection import (
-    accents_by_size,
-    det_figure,
-    dev_eer_figure,
-    disk_figure,
-    eer_figure,
-    loss_figure,
-)
-from curvox.reports.results import DiskPicture, Report, SystemResult
-from curvox.reports.tables.evaluation import comparison_tests
-from curvox.reports.tables.tables import (
-    NOTHING,
-    Cell,
-    Metric,
-    count,
-    duration,
-    groups_of,
-    interval_title,
-    metric_cell,
-    metric_title,
-    metrics_of,
-)
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-DET_CAPTION = (
-    "How often a stranger is accepted against how often a speaker is rejected, at every threshold, on axes warped by "
-    "the normal quantile. Lower left is better; the mark is the equal error rate."
-)
-_LOSS_CAPTION = "Mean over each epoch. Different losses have different units: compare shapes, not heights."
-
-
-@dataclass(frozen=True)
-class _Row:
-    title: str
-    cells: tuple[Cell, ...]
-    targets: str
-    non_targets: str
-    speakers: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -62,49 +24,28 @@ class PageFigure:
     caption: str
 
 
-def write_page(report: Report, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a report as one self-contained HTML file, whole or not at all.
+def fill_page(
+    template: str,
+    values: Mapping[str, Any],
+    *,
+    command: str,
+    versions: Sequence[tuple[str, str]] | None,
+    facts: Iterable[tuple[str, str]] = (),
+    papers: Iterable[str] = (),
+) -> str:
+    """Return the HTML of a page; every text in it is escaped, and the same values give the same HTML.
+
+    Args:
+        template: its name, without the endings.
+        values: what the template shows.
+        command: the command line that makes the page again; "" where none does.
+        versions: of the packages, as (name, version); those installed where it is None.
+        facts: further lines on how the page was made, as (label, text).
+        papers: BibTeX keys of what is to be cited.
 
     Raises:
-        OutputExistsError: the file exists, and ``overwrite`` is not set; nothing was written.
-        InputError: the path is a folder.
+        MissingExtraError: Jinja is not installed.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file for the page, e.g. {path / 'report.html'}")
-    if not overwrite:
-        refuse_existing(path)
-    page = render_page(report).encode()
-    with whole_file(path, new=not overwrite) as file:
-        file.write(page)
-
-
-def render_page(report: Report) -> str:
-    """Return the HTML of a report; the same text for the same report."""
-    metrics = metrics_of(report.systems)
-    values = {
-        "title": report.title,
-        "subtitle": report.subtitle,
-        "report": report,
-        "nothing": NOTHING,
-        "metrics": [metric_title(metric) for metric in metrics],
-        "interval_title": interval_title(report.systems),
-        "pooled": [(system, _row(system, None, metrics), _training(system)) for system in report.systems],
-        "figures": list(_figures(report.systems)),
-        "disks": list(_disks(report.systems)),
-        "groups": [
-            (group, [_row(system, group, metrics) for system in report.systems]) for group in groups_of(report.systems)
-        ],
-        "resampling": resampling(report.systems),
-        "timed": any(system.training_s is not None for system in report.systems),
-        "bibtex": citations_for(report.papers),
-        "tests": comparison_tests(report.comparison) if report.comparison else None,
-    }
-    return page_template("page.html.jinja").render(values)
-
-
-def page_template(name: str) -> Template:
-    """Return a template of a page: it escapes every text, and refuses a name that has no value."""
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
         from markupsafe import Markup
@@ -119,61 +60,91 @@ def page_template(name: str) -> Template:
     )
     # Figures alone enter as markup; they come from drawing.py, whose serialiser escapes what labels hold.
     environment.filters["svg"] = Markup
-    return environment.get_template(name)
+    made = {
+        "command": command,
+        "versions": installed_versions() if versions is None else versions,
+        "made_facts": list(facts),
+        "bibtex": citations_for(papers),
+    }
+    return environment.get_template(f"{template}.html.jinja").render(**values, **made)
 
 
-def _row(system: SystemResult, group: str | None, metrics: tuple[Metric, ...]) -> _Row:
-    part = system.evaluation if group is None else system.evaluation.groups.get(group)
-    cells = tuple(metric_cell(part, metric) for metric in metrics)
-    return _Row(
-        title=system.title,
-        cells=cells,
-        targets=count(part.targets) if part else NOTHING,
-        non_targets=count(part.non_targets) if part else NOTHING,
-        speakers=count(part.speakers) if part else NOTHING,
-        # All figures missing is one reason; a single one missing shows its own in its cell.
-        reason=cells[0].reason,
-    )
+# Excerpts: short, compressed without loss, inside the HTML itself.
+
+LONGEST_S = 10.0
+"""Seconds of a recording that a page plays at most."""
+LARGEST_BYTES = 6_500_000
+"""All excerpts of a page together; text makes them a third larger, so that a page stays below 10 MB."""
 
 
-def _training(system: SystemResult) -> tuple[str, str]:
-    return (
-        NOTHING if system.training_s is None else duration(system.training_s),
-        NOTHING if system.parameters is None else count(system.parameters),
-    )
+@dataclass(frozen=True)
+class Clip:
+    """The beginning of a recording.
+
+    Attributes:
+        audio: a FLAC file; empty where the recording could not be read.
+        seconds: how long the excerpt is.
+        cut: whether the recording goes on after it.
+        reason: why there is no audio; "" if there is.
+    """
+
+    audio: bytes
+    seconds: float
+    cut: bool
+    reason: str = ""
+
+    @property
+    def address(self) -> str:
+        """The audio as a ``data:`` address."""
+        return f"data:audio/flac;base64,{base64.b64encode(self.audio).decode('ascii')}"
 
 
-def _figures(systems: tuple[SystemResult, ...]) -> Iterator[PageFigure]:
-    missing = [f"{s.title} ({metric_cell(s.evaluation, 'eer').reason})" for s in systems if not s.evaluation.det]
-    not_drawn = f" Not drawn: {', '.join(missing)}." if missing else ""
-    if any(system.evaluation.det for system in systems):
-        yield PageFigure(det_figure(systems), "DET curves", DET_CAPTION + not_drawn)
-    intervals = interval_title(systems)
-    caption = "Mark: equal error rate." + (f" Bar: {intervals}, by bootstrap over speakers." if intervals else "")
-    yield PageFigure(eer_figure(systems), "Equal error rates", f"{caption} Left is better.")
-    if any(record.loss is not None for system in systems for record in system.history):
-        yield PageFigure(loss_figure(systems), "Learning curves: training loss", _LOSS_CAPTION)
-    if any(record.dev_eer is not None for system in systems for record in system.history):
-        caption = "On the dev trials, after every epoch. Lower is better."
-        yield PageFigure(dev_eer_figure(systems), "Learning curves: EER on dev trials", caption)
+def clips_of(
+    utterances: Iterable[str],
+    corpus: Corpus,
+    *,
+    sampling_rate_hz: int = 16_000,
+    longest_s: float = LONGEST_S,
+    largest_bytes: int = LARGEST_BYTES,
+) -> Mapping[str, Clip]:
+    """Return an excerpt of every recording, by utterance; a recording that cannot be read has its reason instead.
+
+    Args:
+        utterances: ids; one that comes twice counts twice in the size, as it does on a page.
+        corpus: where the recordings are.
+        sampling_rate_hz: what they are resampled to, that of the model, so that one hears what it heard.
+        longest_s: of one excerpt.
+        largest_bytes: of all together; when they are larger, all excerpts are made shorter alike.
+    """
+    if longest_s <= 0 or largest_bytes <= 0:
+        raise InputError(f"expected a length and a size above 0, got {longest_s} s and {largest_bytes} bytes")
+    wanted = list(utterances)
+    clips = {name: _clip(name, corpus, sampling_rate_hz, longest_s) for name in dict.fromkeys(wanted)}
+    size = sum(len(clips[name].audio) for name in wanted)
+    if size <= largest_bytes:
+        return clips
+    # Long excerpts are cut to one length, shorter until all fit. In less than half a second nobody hears a voice.
+    shorter_s = max(clip.seconds for clip in clips.values()) * max(0.5, 0.95 * largest_bytes / size)
+    if shorter_s < 0.5:
+        return {name: Clip(b"", 0.0, True, "left out to keep the page small") for name in clips}
+    return clips_of(wanted, corpus, sampling_rate_hz=sampling_rate_hz, longest_s=shorter_s, largest_bytes=largest_bytes)
 
 
-def _disks(systems: tuple[SystemResult, ...]) -> Iterator[PageFigure]:
-    pictures: list[tuple[int, SystemResult, DiskPicture]] = [(i, s, s.disk) for i, s in enumerate(systems) if s.disk]
-    accents = accents_by_size([picture for _, _, picture in pictures])
-    for i, system, picture in pictures:
-        svg = disk_figure(picture, accents=accents, name=f"disk-{i}", title=system.title)
-        space = f"Space: {system.space}. " if system.space else ""
-        caption = f"{space}{count(len(picture.points))} utterances of {count(len(set(picture.speakers)))} speakers; "
-        yield PageFigure(svg, system.title, f"{caption}stress {picture.stress:.3f}.")
+def _clip(name: str, corpus: Corpus, sampling_rate_hz: int, longest_s: float) -> Clip:
+    import soundfile
 
-
-def resampling(systems: tuple[SystemResult, ...]) -> str:
-    """Say where the intervals come from, once for all systems that agree."""
-    ways = dict.fromkeys(
-        f"{count(part.resamples)} resamples of the speakers, seed {part.seed}"
-        + (f", {count(part.redrawn)} drawn again for lack of a class" if part.redrawn else "")
-        for part in (system.evaluation for system in systems)
-        if part.resamples
-    )
-    return "; ".join(ways)
+    utterance = corpus[name]
+    path = corpus.path_of(utterance)
+    try:
+        whole_s = utterance.segment_s
+        if whole_s is None:
+            whole_s = read_audio_info(path).duration_s - utterance.start_s
+        cut = whole_s > longest_s
+        # Up to the end where it is near: the length in a header is rounded.
+        duration_s = longest_s if cut else utterance.segment_s
+        excerpt = read_audio(path, sampling_rate_hz=sampling_rate_hz, start_s=utterance.start_s, duration_s=duration_s)
+    except AudioError as error:
+        return Clip(b"", 0.0, False, str(error))
+    file = io.BytesIO()
+    soundfile.write(file, excerpt, sampling_rate_hz, format="FLAC", subtype="PCM_16")
+    return Clip(file.getvalue(), len(excerpt) / sampling_rate_hz, cut)

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from curvox.diagnosis import VITALS, quantity, title_of
 from curvox.metrics import Interval
-from curvox.reports.tables.evaluation import markdown_rows, markdown_text, p_text
-from curvox.reports.tables.tables import NOTHING, Cell, count, duration, percent, percent_interval
+from curvox.reports.tables.tables import (
+    NOTHING,
+    Cell,
+    count,
+    duration,
+    markdown_rows,
+    markdown_text,
+    p_text,
+    percent,
+    percent_interval,
+    signed,
+    signed_interval,
+)
 
 if TYPE_CHECKING:
-    from curvox.bench.board_records import Leaderboard, SettingFigures, TreeMean
+    from curvox.bench import Leaderboard, SettingFigures, TreeMean
 
-# One table of a bench's page, as text.
+SPACES = {"hypersphere": "sphere", "poincare_ball": "Poincaré ball", "euclidean": "Euclidean"}
+SCORERS = {"cosine": "cosine", "distance": "the space's own distance"}
+_MOST_COLUMNS = 7
+_UNTOLD = ("loss", "dev_eer", "learning_rate", "margin_scale")
+"""Vital signs that say nothing at the end of a training, or stand in another table."""
+# Student's distribution knows p however small: no resamples are counted.
+_ENOUGH = 1_000_000
 
 
 class BenchTable(NamedTuple):
@@ -24,11 +41,6 @@ class BenchTable(NamedTuple):
     head: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     caption: str
-
-
-# The measures of the label tree as tables of a leaderboard.
-
-_MOST_COLUMNS = 7
 
 
 def tree_tables(board: Leaderboard, scorer: str) -> tuple[BenchTable, ...]:
@@ -93,30 +105,13 @@ def _tree_cell(mean: TreeMean | None) -> Cell:
 
 
 def _chance(rows: Sequence[SettingFigures], kind: tuple[str, str | None]) -> Cell:
-    known = list(_chances(rows, kind))
+    means = [row.measure(*kind) for row in rows]
+    known = [mean.chance for mean in means if mean is not None and mean.chance is not None]
     return Cell(f"{sum(known) / len(known):.3f}" if known else NOTHING)
 
 
-def _chances(rows: Sequence[SettingFigures], kind: tuple[str, str | None]) -> Iterator[float]:
-    for row in rows:
-        mean = row.measure(*kind)
-        if mean is not None and mean.chance is not None:
-            yield mean.chance
-
-
-SPACES = {"hypersphere": "sphere", "poincare_ball": "Poincaré ball", "euclidean": "Euclidean"}
-SCORERS = {"cosine": "cosine", "distance": "the space's own distance"}
-_UNTOLD = ("loss", "dev_eer", "learning_rate", "margin_scale")
-"""Vital signs that say nothing at the end of a training, or stand in another table."""
-
-
 def bench_tables(board: Leaderboard, scorer: str) -> dict[str, BenchTable]:
-    """Return every table of a leaderboard that has something to show, by its name.
-
-    Args:
-        board: what to show.
-        scorer: by which settings are ranked; the others stand in the table "scorers".
-    """
+    """Return every table of a leaderboard, ranked by one scorer, that has something to show, by its name."""
     made = (
         leaderboard_table(board, scorer),
         tests_table(board, scorer),
@@ -165,8 +160,8 @@ def tests_table(board: Leaderboard, scorer: str) -> BenchTable:
             name = f"{name}, less {titles[test.first]}"
         relative = Cell(NOTHING)
         if test.eer.relative is not None and test.eer.relative_interval is not None:
-            relative = Cell(_points(test.eer.relative, 1), _interval(test.eer.relative_interval, 1))
-        difference = Cell(_points(test.eer.difference), _interval(test.eer.interval))
+            relative = _difference(test.eer.relative, test.eer.relative_interval, _tenths)
+        difference = _difference(test.eer.difference, test.eer.interval)
         rows.append((name, (difference, relative, _p_cell(test.p_value), _p_cell(test.p_corrected))))
     own = [test for test in board.tests if test.scorer == scorer]
     others = ", and of further pairs" if any(test.first != board.rival for test in own) else ""
@@ -207,10 +202,10 @@ def scorers_table(board: Leaderboard) -> BenchTable:
         if other is None or other.eers == row.eers:
             continue
         cells = [Cell(percent(of.eer), percent_interval(of.interval)) for of in (row, other)]
-        cells.append(Cell(_points(other.eer - row.eer)))
+        cells.append(Cell(signed(other.eer - row.eer, percent)))
         test = board.test(row.setting, "distance")
         if test is not None:
-            cells += [Cell(_points(test.eer.difference), _interval(test.eer.interval)), _p_cell(test.p_corrected)]
+            cells += [_difference(test.eer.difference, test.eer.interval), _p_cell(test.p_corrected)]
         elif board.rival is not None:
             cells += [Cell(NOTHING, reason="the rival itself"), Cell(NOTHING)]
         rows.append((row.title, tuple(cells)))
@@ -274,8 +269,7 @@ def bench_markdown(board: Leaderboard, scorer: str = "cosine") -> str:
         rows = [[name, *(_noted(cell, notes) for cell in cells)] for name, cells in table.rows]
         caption = " ".join([table.caption, *(f"{mark} {reason}." for reason, mark in notes.items())])
         parts.append(
-            f"**{markdown_text(table.title)}**\n\n{markdown_rows(list(table.head), rows, 1, markdown_text)}\n"
-            f"{markdown_text(caption)}\n"
+            f"**{markdown_text(table.title)}**\n\n{markdown_rows(table.head, rows)}\n{markdown_text(caption)}\n"
         )
     if board.why_no_tests:
         parts.append(f"No paired tests against a rival: {markdown_text(board.why_no_tests)}.\n")
@@ -300,10 +294,6 @@ def how(board: Leaderboard) -> str:
     return f"{count(board.resamples)} resamples of the speakers, the same for all runs, seed {board.seed}{redrawn}"
 
 
-# Student's distribution knows p however small: no resamples are counted.
-_ENOUGH = 1_000_000
-
-
 def _level(board: Leaderboard) -> str:
     return f"{100 * board.level:g} %"
 
@@ -316,15 +306,12 @@ def _alone(rows: Sequence[SettingFigures]) -> str:
     return ", over speakers alone where there is one seed" if any(len(row.seeds) == 1 for row in rows) else ""
 
 
-def _points(value: float, places: int = 2) -> str:
-    text = f"{100 * abs(value):.{places}f}"
-    if not float(text):
-        return text
-    return f"+{text}" if value > 0 else f"−{text}"
+def _difference(value: float, interval: Interval, text: Callable[[float], str] = percent) -> Cell:
+    return Cell(signed(value, text), signed_interval(interval, text))
 
 
-def _interval(interval: Interval, places: int = 2) -> str:
-    return f"[{_points(interval.low, places)}, {_points(interval.high, places)}]"
+def _tenths(rate: float) -> str:
+    return f"{100 * rate:.1f}"
 
 
 def _group_cell(row: SettingFigures, name: str) -> Cell:

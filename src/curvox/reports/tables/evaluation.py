@@ -1,20 +1,36 @@
-"""All figures of evaluations as text, and as tables for the terminal."""
+"""Figures of evaluations as text, and tables of them: of systems, of reports, of groups, of a comparison."""
 
 from __future__ import annotations
 
-import html
 import math
-import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from curvox.errors import require_name
 from curvox.evaluating import Breakdown, Comparison, EvaluationReport, breakdown_keys, column_titles
 from curvox.metrics import Evaluation, Figure, Interval
-from curvox.reports.tables.tables import NOTHING, Cell, count, percent, percent_interval
+from curvox.reports.results import SystemResult, check_systems
+from curvox.reports.tables.tables import (
+    LAST_LATIN,
+    NOTHING,
+    Cell,
+    Row,
+    count,
+    duration,
+    latex_rows,
+    latex_text,
+    levels_text,
+    markdown_rows,
+    markdown_text,
+    p_text,
+    percent,
+    rich_table,
+    signed,
+    signed_interval,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
-    from rich.text import Text
 
 _RATES = ("eer", "eer_hull", "frr_at_far", "far_at_frr")
 _LISTED = 4
@@ -57,18 +73,16 @@ def interval_text(key: str, interval: Interval | None) -> str:
     """Return the interval of a figure as text, "" without one."""
     if interval is None:
         return ""
-    if family(key) in _RATES:
-        return percent_interval(interval)
     return f"[{figure_text(key, interval.low)}, {figure_text(key, interval.high)}]"
 
 
-def figure_cell(evaluation: Evaluation | None, key: str) -> Cell:
-    """Return a figure of an evaluation as text; "–" with the reason where there is none."""
+def figure_cell(evaluation: Evaluation | None, key: str, title: str = "") -> Cell:
+    """Return a figure of an evaluation as text; "–" with the reason, which names ``title``, where there is none."""
     if evaluation is None:
         return Cell(NOTHING, reason="not evaluated")
     figure = evaluation.figure(key)
     if figure is None:
-        return Cell(NOTHING, reason=evaluation.why_no_figures or f"{key} was not evaluated")
+        return Cell(NOTHING, reason=evaluation.why_no_figures or f"{title or key} was not evaluated")
     return Cell(figure_text(key, figure.value), interval_text(key, figure.interval))
 
 
@@ -79,7 +93,7 @@ def threshold_text(figure: Figure) -> str:
     return f"{figure.threshold:.4g}" if math.isfinite(figure.threshold) else "none reached"
 
 
-def figures_of(evaluations: Sequence[Evaluation]) -> tuple[Figure, ...]:
+def figures_of(evaluations: Iterable[Evaluation]) -> tuple[Figure, ...]:
     """Return one figure for each key that any of the evaluations has, in order of appearance."""
     first: dict[str, Figure] = {}
     for evaluation in evaluations:
@@ -88,28 +102,117 @@ def figures_of(evaluations: Sequence[Evaluation]) -> tuple[Figure, ...]:
     return tuple(first.values())
 
 
+def figure_levels(evaluations: Iterable[Evaluation]) -> str:
+    """Return the levels of all intervals as "95 %", "" without one."""
+    return levels_text(figure.interval for evaluation in evaluations for figure in evaluation.figures)
+
+
+# Several systems on one list of trials: their leading figures, those that a text would quote.
+
+
+def leading_figures(systems: Iterable[SystemResult]) -> tuple[Figure, ...]:
+    """Return the EER, then the lowest cost at every operating point that systems were evaluated at."""
+    found = figures_of(system.evaluation for system in systems)
+    leading = tuple(figure for figure in found if family(figure.key) in ("eer", "min_dcf"))
+    return leading or (Figure("eer", "EER", math.nan),)
+
+
+def groups_of(systems: Iterable[SystemResult]) -> tuple[str, ...]:
+    """Return the names of all groups of trials in order of appearance."""
+    return tuple(dict.fromkeys(group for system in systems for group in system.evaluation.groups))
+
+
+def interval_title(systems: Iterable[SystemResult]) -> str:
+    """Return what the brackets hold, e.g. "95 % interval"; "" where no system has intervals."""
+    parts = [part for system in systems for part in (system.evaluation, *system.evaluation.groups.values())]
+    levels = levels_text(figure.interval for part in parts if (figure := part.figure("eer")))
+    return f"{levels} interval" if levels else ""
+
+
+def terminal_table(systems: Sequence[SystemResult]) -> Table:
+    """Return the pooled figures of systems as a rich table that fits 80 columns: a row for each system."""
+    check_systems(tuple(systems))
+    leading, intervals = leading_figures(systems), interval_title(systems)
+    timed = any(system.training_s is not None for system in systems)
+    rows: list[list[str | Cell]] = []
+    below = dict.fromkeys([f"in brackets the {intervals}"] if intervals else [])
+    for system in systems:
+        cells = [figure_cell(system.evaluation, figure.key, figure.title) for figure in leading]
+        below.update(dict.fromkeys(f"{system.title}: {cell.reason}" for cell in cells if cell.reason))
+        trained = NOTHING if system.training_s is None else duration(system.training_s)
+        rows.append([system.title, *cells, *([trained] if timed else [])])
+    head = ["loss", *map(figure_title, leading), *(["trained in"] if timed else [])]
+    return rich_table(head, rows, caption="; ".join(below), wrap=False)
+
+
+def markdown_table(
+    systems: Sequence[SystemResult],
+    *,
+    metrics: Sequence[str] | None = None,
+    groups: Sequence[str] = (),
+    group_metric: str = "eer",
+) -> str:
+    """Return a Markdown table: a row for each system, columns of pooled figures, then of one figure for each group.
+
+    A figure that does not exist is "–" with a number that leads to the reason below the table.
+
+    Args:
+        systems: the rows, in this order.
+        metrics: keys of the pooled figures, such as "min_dcf:0.01"; may be empty; default the EER and the lowest costs.
+        groups: names of groups of trials, e.g. corpora.
+        group_metric: key of the figure shown for each group.
+
+    Raises:
+        UnknownNameError: a group or a figure that no system has.
+        InputError: no system, or two of one name.
+    """
+    check_systems(tuple(systems))
+    titles = {f.key: f.title for f in (*leading_figures(systems), *figures_of(s.evaluation for s in systems))}
+    keys = [figure.key for figure in leading_figures(systems)] if metrics is None else metrics
+    for key in (*keys, group_metric):
+        require_name(key, titles, "figure")
+    for group in groups:
+        require_name(group, groups_of(systems), "group of trials")
+    intervals = interval_title(systems)
+    notes: dict[str, int] = {}
+
+    def title(key: str) -> str:
+        return figure_title(Figure(key, titles[key], math.nan)) + (f" [{intervals}]" if intervals else "")
+
+    def noted(evaluation: Evaluation | None, key: str, where: str) -> str:
+        cell = figure_cell(evaluation, key, titles[key])
+        if not cell.reason:
+            return str(cell)
+        return f"{cell.value} ({notes.setdefault(f'{where}: {cell.reason}', len(notes) + 1)})"
+
+    rows = []
+    for system in systems:
+        own = system.evaluation
+        pooled = [noted(own, key, system.title) for key in keys]
+        rows.append([system.title, *pooled, *(noted(own.groups.get(of), group_metric, of) for of in groups)])
+    table = markdown_rows(["loss", *map(title, keys), *(f"{of}: {title(group_metric)}" for of in groups)], rows)
+    return table + "".join(f"\n({number}) {markdown_text(note)}\n" for note, number in notes.items())
+
+
+# Every figure of one evaluation or of several, and the groups of one.
+
+
 def figures_table(reports: Sequence[EvaluationReport]) -> Table:
     """Return every figure of evaluations of one trial list: a row for each figure, a column for each system."""
-    from rich.table import Table
-    from rich.text import Text
-
     evaluations = [report.evaluation for report in reports]
-    levels = sorted({f.interval.level for part in evaluations for f in part.figures if f.interval})
-    brackets = " and ".join(f"{100 * level:g} %" for level in levels)
-    caption = f"in brackets the {brackets} interval, by bootstrap over speakers" if levels else None
-    table = Table(caption=caption)
-    table.add_column(Text(reports[0].trials.name))
-    for title in column_titles(reports):
-        table.add_column(Text(title), justify="right")
-    for figure in figures_of(evaluations):
-        cells = [figure_cell(part, figure.key) for part in evaluations]
-        table.add_row(figure_title(figure), *(Text(str(cell)) for cell in cells))
-    for row, counts in (
+    levels = figure_levels(evaluations)
+    caption = f"in brackets the {levels} interval, by bootstrap over speakers" if levels else ""
+    rows = [
+        [figure_title(figure), *(str(figure_cell(part, figure.key)) for part in evaluations)]
+        for figure in figures_of(evaluations)
+    ]
+    table = rich_table([reports[0].trials.name, *column_titles(reports)], rows, caption=caption)
+    for name, numbers in (
         ("targets", [part.targets for part in evaluations]),
         ("non-targets", [part.non_targets for part in evaluations]),
         ("speakers", [part.speakers for part in evaluations]),
     ):
-        table.add_row(row, *(count(number) for number in counts), style="dim")
+        table.add_row(name, *map(count, numbers), style="dim")
     return table
 
 
@@ -122,32 +225,26 @@ def breakdown_table(evaluation: Evaluation, breakdown: Breakdown, *, where: str 
         where: stands before the title, such as the back end.
     """
     from rich.box import SIMPLE
-    from rich.table import Table
-    from rich.text import Text
 
-    keys = [key for key in breakdown_keys(evaluation) if family(key) != "act_dcf"]
-    keys = [key for i, key in enumerate(keys) if family(key) not in map(family, keys[:i])]
+    first = {family(key): key for key in reversed(breakdown_keys(evaluation)) if family(key) != "act_dcf"}
+    keys = [key for key in breakdown_keys(evaluation) if key in first.values()]
     titles = {figure.key: figure_title(figure) for figure in evaluation.figures}
-    table = Table(box=SIMPLE, title=Text(f"{where}by {breakdown.title}"), title_justify="left", caption_justify="left")
-    table.add_column("")
-    for title in ("targets +\nnon-targets", *(titles[key] for key in keys)):
-        table.add_column(title, justify="right", no_wrap=True)
     notes: dict[str, int] = {}
+    rows: list[list[str | Cell]] = []
     for name in breakdown.groups:
         group = evaluation.groups[name]
         if group.why_no_figures is None:
             mark = f" ({notes.setdefault(group.too_small, len(notes) + 1)})" if group.too_small else ""
             counts = f"{count(group.targets)} +\n{count(group.non_targets)}"
-            table.add_row(Text(name + mark), counts, *(_two_lines(figure_cell(group, key)) for key in keys))
+            rows.append([name + mark, counts, *(figure_cell(group, key) for key in keys)])
     below = [f"({number}) {note}" for note, number in notes.items()]
     without = [f"{name}: {why}" for name, why in without_figures(evaluation, breakdown)]
-    below += without if len(without) <= _LISTED else [*without[: _LISTED - 1], _more(len(without) - _LISTED + 1)]
-    table.caption = Text("\n".join(below)) if below else None
-    return table
-
-
-def _more(groups: int) -> str:
-    return f"{groups} more groups have trials of one class only"
+    if len(without) > _LISTED:
+        more = f"{len(without) - _LISTED + 1} more groups have trials of one class only"
+        without = [*without[: _LISTED - 1], more]
+    head = ["", "targets +\nnon-targets", *(titles[key] for key in keys)]
+    title = f"{where}by {breakdown.title}"
+    return rich_table(head, rows, title=title, caption="\n".join(below + without), wrap=False, box=SIMPLE)
 
 
 def without_figures(evaluation: Evaluation, breakdown: Breakdown) -> list[tuple[str, str]]:
@@ -160,14 +257,7 @@ def without_figures(evaluation: Evaluation, breakdown: Breakdown) -> list[tuple[
     ]
 
 
-def _two_lines(cell: Cell) -> Text:
-    from rich.text import Text
-
-    made = Text(cell.value)
-    return made.append(f"\n{cell.interval}", style="dim") if cell.interval else made
-
-
-# A comparison as tables: for the terminal, as Markdown and as LaTeX.
+# A comparison: the figures of every system, and the paired tests of all others against the first.
 
 
 class Tests(NamedTuple):
@@ -181,142 +271,67 @@ class Tests(NamedTuple):
 
 def comparison_tests(comparison: Comparison) -> Tests:
     """Return the differences of every system from the first, as text."""
-    return Tests(_against(comparison), *_differences(comparison), _how(comparison))
+    rows: list[list[str]] = []
+    for system in comparison.systems[1:]:
+        for difference in system.differences:
+            key = difference.key
+            rows.append(
+                [
+                    system.title,
+                    _title(comparison, key),
+                    signed(difference.difference, lambda size, key=key: figure_text(key, size)),
+                    signed_interval(difference.interval, lambda size, key=key: figure_text(key, size)),
+                    p_text(difference.p_value, comparison.resamples),
+                ]
+            )
+    subject = f"Each system less {comparison.systems[0].title}; below 0 it is better where less is better"
+    return Tests(subject, ["system", "figure", "difference", "interval", "p"], rows, _how(comparison))
 
 
 def comparison_tables(comparison: Comparison) -> tuple[Table, Table]:
     """Return two tables for the terminal: the figures of every system, and the differences from the first."""
-    from rich.table import Table
-    from rich.text import Text
-
+    tests = comparison_tests(comparison)
     head, rows = _figures(comparison)
-    figures = Table(title=Text(_subject(comparison)), title_justify="left", caption_justify="left")
-    for i, title in enumerate(head):
-        figures.add_column(Text(title), justify="right" if i else "left")
-    for title, *cells in rows:
-        figures.add_row(Text(title), *(Text("\n".join(part for part in cell if part)) for cell in cells))
-    figures.caption = _brackets(comparison) or None
-    head, rows = _differences(comparison)
-    differences = Table(title=Text(_against(comparison)), title_justify="left", caption_justify="left")
-    for i, title in enumerate(head):
-        differences.add_column(Text(title), justify="right" if i > 1 else "left")
-    for row in rows:
-        differences.add_row(*map(Text, row))
-    differences.caption = _how(comparison)
-    return figures, differences
+    figures = rich_table(head, rows, title=_subject(comparison), caption=_brackets(comparison))
+    return figures, rich_table(tests.head, tests.rows, title=tests.subject, caption=tests.how, words=2)
 
 
 def comparison_markdown(comparison: Comparison) -> str:
     """Return both tables as Markdown."""
-    return _document(comparison, markdown_rows, markdown_text, str)
+    return _document(comparison, markdown_rows, str)
 
 
 def comparison_latex(comparison: Comparison) -> str:
     r"""Return both tables as LaTeX for the package booktabs; text is escaped, nothing in it becomes a command."""
-    text = _document(comparison, _latex_table, latex_text, lambda text: f"% {latex_text(text)}")
+    text = _document(comparison, latex_rows, lambda text: f"% {latex_text(text)}")
     needs = "% needs \\usepackage{booktabs}\n"
-    if any(letter.isalpha() and letter > _LAST_LATIN for letter in text):
+    if any(letter.isalpha() and letter > LAST_LATIN for letter in text):
         needs += "% some names are not in Latin letters: compile with LuaLaTeX or XeLaTeX, and a font that has them\n"
     return needs + text
 
 
-def latex_text(text: str) -> str:
-    """Return text so that LaTeX prints it as it is, in any font encoding; control characters are left out."""
-    plain = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
-    # Two hyphens side by side would be set as a dash.
-    apart = re.split(r"(?<=-)(?=-)", plain)
-    return "{}".join("".join(_LATEX.get(letter, letter) for letter in part) for part in apart)
-
-
-_LAST_LATIN = "\u024f"
-_LATEX = {
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    # \\textquotedbl is not in the encoding that LaTeX has by default.
-    '"': "''",
-    "`": r"\textasciigrave{}",
-    # A row that begins with it would be taken for the star of the line break above.
-    "*": "{*}",
-    "–": "--",
-    "−": "$-$",
-    "×": r"$\times$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "[": "{[}",
-    "]": "{]}",
-}
-
-_Escape = Callable[[str], str]
-_Rows = list[list[str]]
-
-
 def _document(
-    comparison: Comparison, table: Callable[[list[str], _Rows, int, _Escape], str], escape: _Escape, prose: _Escape
+    comparison: Comparison, table: Callable[[Sequence[str], Sequence[Row], int], str], prose: Callable[[str], str]
 ) -> str:
-    head, rows = _figures(comparison)
-    flat = [[title, *(" ".join(part for part in cell if part) for cell in cells)] for title, *cells in rows]
-    first = table(head, flat, 1, escape)
-    head, rows = _differences(comparison)
-    second = table(head, rows, 2, escape)
+    """Return both tables in the language of ``table``, each behind a sentence of ``prose``."""
+    tests = comparison_tests(comparison)
     subject = prose(". ".join(part for part in (_subject(comparison), _brackets(comparison)) if part) + ".")
-    return f"{subject}\n\n{first}\n{prose(_against(comparison) + '. ' + _how(comparison) + '.')}\n\n{second}"
+    figures, differences = table(*_figures(comparison), 1), table(tests.head, tests.rows, 2)
+    return f"{subject}\n\n{figures}\n{prose(f'{tests.subject}. {tests.how}.')}\n\n{differences}"
 
 
-def _figures(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
-    """Return the head, and for each system its title and (value, interval) cells."""
-    titles = [_title(comparison, key) for key in comparison.keys]
-    rows: list[list[Any]] = []
+def _figures(comparison: Comparison) -> tuple[list[str], list[list[str | Cell]]]:
+    rows: list[list[str | Cell]] = []
     for system in comparison.systems:
-        cells = []
-        for key in comparison.keys:
-            figure = system.figure(key)
-            if figure is None:
-                cells.append((NOTHING, ""))
-            else:
-                cells.append((figure_text(key, figure.value), interval_text(key, figure.interval)))
+        found = [(key, system.figure(key)) for key in comparison.keys]
+        cells = [Cell(figure_text(k, f.value), interval_text(k, f.interval)) if f else Cell(NOTHING) for k, f in found]
         rows.append([system.title, *cells])
-    return ["system", *titles], rows
-
-
-def _differences(comparison: Comparison) -> tuple[list[str], _Rows]:
-    rows = [
-        [
-            system.title,
-            _title(comparison, difference.key),
-            _signed(difference.key, difference.difference),
-            _signed_interval(difference.key, difference.interval),
-            p_text(difference.p_value, comparison.resamples),
-        ]
-        for system in comparison.systems[1:]
-        for difference in system.differences
-    ]
-    return ["system", "figure", "difference", "interval", "p"], rows
-
-
-def p_text(p_value: float, resamples: int) -> str:
-    """Return p with three places, and no smaller than the resamples can tell."""
-    least = max(0.001, 2 / (resamples + 1))
-    return f"< {least:.3f}" if p_value < least else f"{p_value:.3f}"
+    return ["system", *(_title(comparison, key) for key in comparison.keys)], rows
 
 
 def _title(comparison: Comparison, key: str) -> str:
     figures = (system.figure(key) for system in comparison.systems)
     return next((figure_title(figure) for figure in figures if figure), key)
-
-
-def _signed(key: str, value: float) -> str:
-    text = figure_text(key, abs(value))
-    if not float(text):
-        return text
-    return f"+{text}" if value > 0 else f"−{text}"
-
-
-def _signed_interval(key: str, interval: Interval) -> str:
-    return f"[{_signed(key, interval.low)}, {_signed(key, interval.high)}]"
 
 
 def _subject(comparison: Comparison) -> str:
@@ -325,13 +340,8 @@ def _subject(comparison: Comparison) -> str:
 
 
 def _brackets(comparison: Comparison) -> str:
-    levels = {f.interval.level for system in comparison.systems for f in system.figures if f.interval}
-    named = " and ".join(f"{100 * level:g} %" for level in sorted(levels))
-    return f"In brackets the {named} interval" if named else ""
-
-
-def _against(comparison: Comparison) -> str:
-    return f"Each system less {comparison.systems[0].title}; below 0 it is better where less is better"
+    levels = levels_text(figure.interval for system in comparison.systems for figure in system.figures)
+    return f"In brackets the {levels} interval" if levels else ""
 
 
 def _how(comparison: Comparison) -> str:
@@ -339,24 +349,3 @@ def _how(comparison: Comparison) -> str:
     many = f"; {pairs} systems are tested, p is of each alone" if pairs > 1 else ""
     resamples = f"{count(comparison.resamples)} resamples of the speakers, the same for both systems of a pair"
     return f"p and interval by {resamples}, seed {comparison.seed}{many}"
-
-
-def markdown_rows(head: list[str], rows: list[list[str]], words: int, escape: Callable[[str], str]) -> str:
-    """Return a Markdown table whose first ``words`` columns are text and whose others are numbers."""
-    rule = ["---"] * words + ["---:"] * (len(head) - words)
-    lines = [[escape(cell) for cell in head], rule, *([escape(cell) for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def markdown_text(text: str) -> str:
-    """Return text so that Markdown prints it as it is."""
-    return re.sub(r"([\\`*_|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
-
-
-def _latex_table(head: list[str], rows: _Rows, words: int, escape: _Escape) -> str:
-    def line(cells: Sequence[str]) -> str:
-        return f"  {' & '.join(escape(cell) for cell in cells)} \\\\"
-
-    columns = "l" * words + "r" * (len(head) - words)
-    body = [line(head), r"  \midrule", *(line(row) for row in rows)]
-    return "\n".join([f"\\begin{{tabular}}{{{columns}}}", r"  \toprule", *body, r"  \bottomrule", r"\end{tabular}", ""])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from curvox.reports.tables.tables import NOTHING, count
+from curvox.reports.tables.tables import NOTHING, Cell, count, rich_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -125,27 +125,15 @@ def known_shares(paths: TreePaths) -> list[tuple[str, str, str, str]]:
 
 def measures_table(measures: TreeMeasures) -> Table:
     """Return all measures as a table for the terminal."""
-    from rich.table import Table
-    from rich.text import Text
-
-    caption = "in brackets the 95 % interval; chance is what shuffled labels give"
-    table = Table(caption_justify="left")
-    for title in ("measure", "level"):
-        table.add_column(title)
-    for title in ("value", "chance", "better"):
-        table.add_column(title, justify="right", no_wrap=True)
+    rows = []
     for group in measure_groups(measures):
         for i, row in enumerate(group.rows):
-            value = Text(row.value)
-            if row.interval != NOTHING:
-                value.append(f" {row.interval}", style="dim")
-            table.add_row(
-                Text(group.title if not i else ""), Text(row.level), value, row.chance, group.better or NOTHING
-            )
-    table.caption = "\n".join(
-        [caption, *(f"without a value: {titles} ({why})" for titles, why in without_value(measures))]
-    )
-    return table
+            value = Cell(row.value, "" if row.interval == NOTHING else row.interval)
+            rows.append([group.title if not i else "", row.level, str(value), row.chance, group.better or NOTHING])
+    below = ["in brackets the 95 % interval; chance is what shuffled labels give"]
+    below += [f"without a value: {titles} ({why})" for titles, why in without_value(measures)]
+    head = ["measure", "level", "value", "chance", "better"]
+    return rich_table(head, rows, caption="\n".join(below), words=2, wrap=False)
 
 
 def _row(measure: Measure, title: str) -> MeasureRow:

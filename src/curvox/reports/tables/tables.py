@@ -1,24 +1,20 @@
-"""Figures as text, and tables of them for the terminal and for Markdown."""
+"""Numbers as text, and one table said four ways: cells for a page, for the terminal, Markdown and LaTeX."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from curvox.errors import InputError, require_name
-from curvox.metrics import DEFAULT_POINTS, Evaluation, Interval, OperatingPoint
-from curvox.reports.results import SystemResult, check_systems
+from curvox.metrics import Interval
 
 if TYPE_CHECKING:
+    from rich.box import Box
     from rich.table import Table
     from rich.text import Text
 
-Metric = Literal["eer"] | OperatingPoint
-
 NOTHING = "–"
-_DEFAULT_METRICS: tuple[Metric, ...] = ("eer", *DEFAULT_POINTS)
 
 
 class Cell(NamedTuple):
@@ -30,6 +26,9 @@ class Cell(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.value} {self.interval}".rstrip()
+
+
+Row = Sequence[str | Cell]
 
 
 def percent(rate: float) -> str:
@@ -57,145 +56,123 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def metric_title(metric: Metric) -> str:
-    """Return the name of a metric, e.g. "EER %" or "minDCF(0.01)"; costs are named where they are not 1."""
-    if metric == "eer":
-        return "EER %"
-    point = _point(metric)
-    costs = ""
-    if (point.cost_miss, point.cost_false_alarm) != (1.0, 1.0):
-        costs = f", miss {point.cost_miss:g}, false alarm {point.cost_false_alarm:g}"
-    return f"minDCF({point.p_target:g}{costs})"
+def signed(value: float, text: Callable[[float], str]) -> str:
+    """Return a difference by the text of its size, with a sign unless it is rounded to 0."""
+    size = text(abs(value))
+    if not float(size):
+        return size
+    return f"+{size}" if value > 0 else f"−{size}"
 
 
-def metric_cell(evaluation: Evaluation | None, metric: Metric) -> Cell:
-    """Return a figure of an evaluation as text; "–" with the reason where there is none."""
-    if evaluation is None:
-        return Cell(NOTHING, reason="not evaluated")
-    if evaluation.why_no_figures is not None or evaluation.eer is None:
-        return Cell(NOTHING, reason=evaluation.why_no_figures or "not evaluated")
-    if metric == "eer":
-        interval = evaluation.eer_interval
-        return Cell(percent(evaluation.eer.value), percent_interval(interval) if interval else "")
-    for i, cost in enumerate(evaluation.min_dcf):
-        if cost.point == _point(metric):
-            ends = evaluation.min_dcf_intervals
-            return Cell(f"{cost.value:.3f}", f"[{ends[i].low:.3f}, {ends[i].high:.3f}]" if ends else "")
-    return Cell(NOTHING, reason=f"{metric_title(metric)} was not evaluated")
+def signed_interval(interval: Interval, text: Callable[[float], str]) -> str:
+    """Return the interval of a difference: "[−1.01, +0.50]"."""
+    return f"[{signed(interval.low, text)}, {signed(interval.high, text)}]"
 
 
-def metrics_of(systems: Iterable[SystemResult]) -> tuple[Metric, ...]:
-    """Return the metrics that systems were evaluated at: the EER, then every operating point in order of appearance."""
-    points = dict.fromkeys(cost.point for system in systems for cost in system.evaluation.min_dcf)
-    return ("eer", *(points or DEFAULT_POINTS))
+def p_text(p_value: float, resamples: int) -> str:
+    """Return p with three places, and no smaller than the resamples can tell."""
+    least = max(0.001, 2 / (resamples + 1))
+    return f"< {least:.3f}" if p_value < least else f"{p_value:.3f}"
 
 
-def groups_of(systems: Iterable[SystemResult]) -> tuple[str, ...]:
-    """Return the names of all groups of trials in order of appearance."""
-    return tuple(dict.fromkeys(group for system in systems for group in system.evaluation.groups))
+def levels_text(intervals: Iterable[Interval | None]) -> str:
+    """Return the levels of intervals as "95 %", "" where there is none."""
+    return " and ".join(f"{100 * level:g} %" for level in sorted({of.level for of in intervals if of}))
 
 
-def interval_title(systems: Iterable[SystemResult]) -> str:
-    """Return what the brackets hold, e.g. "95 % interval"; "" where no system has intervals."""
-    levels = {
-        part.eer_interval.level
-        for system in systems
-        for part in (system.evaluation, *system.evaluation.groups.values())
-        if part.eer_interval
-    }
-    return " and ".join(f"{100 * level:g} %" for level in sorted(levels)) + " interval" if levels else ""
+def rich_table(
+    head: Sequence[str],
+    rows: Iterable[Row],
+    *,
+    title: str = "",
+    caption: str = "",
+    words: int = 1,
+    wrap: bool = True,
+    box: Box | None = None,
+) -> Table:
+    """Return a table for the terminal; no text in it is taken for markup.
 
-
-def terminal_table(systems: Sequence[SystemResult]) -> Table:
-    """Return the pooled figures of systems as a rich table that fits 80 columns: a row for each system."""
+    Args:
+        head: titles of the columns.
+        rows: their cells; an interval stands dim below its value.
+        title: above the table.
+        caption: below it.
+        words: how many columns at the left are text; the others are numbers.
+        wrap: whether numbers may be broken.
+        box: the lines around the cells.
+    """
+    from rich.box import HEAVY_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    check_systems(tuple(systems))
-    metrics = metrics_of(systems)
-    intervals = interval_title(systems)
-    reasons = dict.fromkeys(
-        f"{system.title}: {cell.reason}"
-        for system in systems
-        for cell in (metric_cell(system.evaluation, metric) for metric in metrics)
-        if cell.reason
-    )
-    caption = "; ".join(([f"in brackets the {intervals}"] if intervals else []) + list(reasons))
-    table = Table(caption=Text(caption) if caption else None)
-    table.add_column("loss")
-    for metric in metrics:
-        table.add_column(metric_title(metric), justify="right", no_wrap=True)
-    timed = any(system.training_s is not None for system in systems)
-    if timed:
-        table.add_column("trained in", justify="right")
-    for system in systems:
-        cells = [_two_lines(metric_cell(system.evaluation, metric), Text) for metric in metrics]
-        if timed:
-            cells.append(Text(NOTHING if system.training_s is None else duration(system.training_s)))
-        table.add_row(Text(system.title), *cells)
+    table = Table(box=box or HEAVY_HEAD, title_justify="left", caption_justify="left")
+    table.title = Text(title) if title else None
+    table.caption = Text(caption, style="table.caption") if caption else None
+    for i, name in enumerate(head):
+        table.add_column(Text(name), justify="left" if i < words else "right", no_wrap=i >= words and not wrap)
+    for row in rows:
+        table.add_row(*map(_two_lines, row))
     return table
 
 
-def markdown_table(
-    systems: Sequence[SystemResult],
-    *,
-    metrics: Sequence[Metric] = _DEFAULT_METRICS,
-    groups: Sequence[str] = (),
-    group_metric: Metric = "eer",
-) -> str:
-    """Return a Markdown table: a row for each system, columns of pooled figures, then of one figure for each group.
+def _two_lines(cell: str | Cell) -> Text:
+    from rich.text import Text
 
-    A figure that does not exist is "–" with a number that leads to the reason below the table.
-
-    Args:
-        systems: the rows, in this order.
-        metrics: the pooled figures; may be empty.
-        groups: names of groups of trials, e.g. corpora.
-        group_metric: the figure shown for each group.
-
-    Raises:
-        UnknownNameError: a group that no system has.
-        InputError: no system, two of one name, a metric that is neither "eer" nor an operating point.
-    """
-    check_systems(tuple(systems))
-    for group in groups:
-        require_name(group, groups_of(systems), "group of trials")
-    intervals = interval_title(systems)
-    brackets = f" [{intervals}]" if intervals else ""
-    header = ["loss", *(metric_title(metric) + brackets for metric in metrics)]
-    header += [f"{_escaped(group)}: {metric_title(group_metric)}{brackets}" for group in groups]
-    notes: dict[str, int] = {}
-    rows = []
-    for system in systems:
-        row = [_escaped(system.title)]
-        row += [_noted(metric_cell(system.evaluation, metric), system.title, notes) for metric in metrics]
-        for group in groups:
-            row.append(_noted(metric_cell(system.evaluation.groups.get(group), group_metric), group, notes))
-        rows.append(row)
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    footnotes = "".join(f"\n({number}) {note}\n" for note, number in notes.items())
-    return table + footnotes
-
-
-def _point(metric: Metric) -> OperatingPoint:
-    if not isinstance(metric, OperatingPoint):
-        raise InputError(f'a metric is "eer" or an OperatingPoint, got {metric!r}')
-    return metric
-
-
-def _two_lines(cell: Cell, text: type) -> Text:
-    made = text(cell.value)
+    if isinstance(cell, str):
+        return Text(cell)
+    made = Text(cell.value)
     return made.append(f"\n{cell.interval}", style="dim") if cell.interval else made
 
 
-def _noted(cell: Cell, where: str, notes: dict[str, int]) -> str:
-    if not cell.reason:
-        return str(cell)
-    number = notes.setdefault(f"{_escaped(where)}: {_escaped(cell.reason)}", len(notes) + 1)
-    return f"{cell.value} ({number})"
+def markdown_rows(head: Sequence[str], rows: Iterable[Row], words: int = 1) -> str:
+    """Return a Markdown table whose first ``words`` columns are text and whose others are numbers."""
+    rule = ["---"] * words + ["---:"] * (len(head) - words)
+    first, *others = [[markdown_text(str(cell)) for cell in row] for row in (head, *rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (first, rule, *others))
 
 
-def _escaped(text: str) -> str:
-    """Keep text from being read as Markdown or HTML."""
-    return re.sub(r"([\\`*_\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+def markdown_text(text: str) -> str:
+    """Return text so that Markdown prints it as it is; brackets stay, but begin no link."""
+    return re.sub(r"([\\`*_|]|\](?=[(\[:]))", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+
+
+LAST_LATIN = "\u024f"
+_LATEX = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    # \\textquotedbl is not in the encoding that LaTeX has by default.
+    '"': "''",
+    "`": r"\textasciigrave{}",
+    # A row that begins with it would be taken for the star of the line break above.
+    "*": "{*}",
+    "–": "--",
+    "−": "$-$",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "[": "{[}",
+    "]": "{]}",
+}
+
+
+def latex_rows(head: Sequence[str], rows: Iterable[Row], words: int = 1) -> str:
+    """Return a LaTeX table for the package booktabs, its columns as in `markdown_rows`."""
+
+    def line(cells: Row) -> str:
+        return f"  {' & '.join(latex_text(str(cell)) for cell in cells)} \\\\"
+
+    columns = "l" * words + "r" * (len(head) - words)
+    body = [line(head), r"  \midrule", *map(line, rows)]
+    return "\n".join([f"\\begin{{tabular}}{{{columns}}}", r"  \toprule", *body, r"  \bottomrule", r"\end{tabular}", ""])
+
+
+def latex_text(text: str) -> str:
+    """Return text so that LaTeX prints it as it is, in any font encoding; control characters are left out."""
+    plain = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    # Two hyphens side by side would be set as a dash.
+    apart = re.split(r"(?<=-)(?=-)", plain)
+    return "{}".join("".join(_LATEX.get(letter, letter) for letter in part) for part in apart)
