@@ -11,7 +11,7 @@ from made_up_embeddings import SPACES, gaussian_speakers, relabelled, with_raw, 
 
 from curvox.diagnosis import Checked, EmbeddedSet
 from curvox.diagnosis.causes.labels import OF_LABELS
-from curvox.diagnosis.checks import label_checks
+from curvox.diagnosis.diagnosing import label_checks
 
 
 def _found(checked: Checked) -> dict[str, str]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from curvox.diagnosis import CAUSES, Checked, StepProbe
-from curvox.diagnosis.checks import step_checks
+from curvox.diagnosis.diagnosing import step_checks
 from curvox.diagnosis.probes.step import probe_step
 from curvox.losses import create_loss
 

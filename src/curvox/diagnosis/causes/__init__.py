@@ -2,7 +2,7 @@
 
 A check turns what a probe measured into findings. To add a cause, write it and its check into a module of this package
 and give it a line in the table. A family that is new, or judges what it did not yet, also gets a line in
-`curvox.diagnosis.checks`. The modules import no torch, so that the table can be read without it.
+`curvox.diagnosis.diagnosing`. The modules import no torch, so that the table can be read without it.
 """
 
 from __future__ import annotations
