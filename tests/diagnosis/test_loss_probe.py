@@ -16,7 +16,6 @@ from curvox.diagnosis.probes.loss import (
     measure_loss,
     random_scene,
     regrouped,
-    relative_gradient,
     respond,
     respond_to_labels,
     rests,
@@ -70,7 +69,7 @@ def test_respond__is_the_derivative_by_finite_differences() -> None:
     step[2, 1] = 1e-6
     slope = (float(loss(raw + step, speakers).value) - float(loss(raw - step, speakers).value)) / 2e-6
     assert float(found.gradient[2, 1]) == pytest.approx(slope, rel=1e-4)
-    assert relative_gradient(found.gradient, raw) == pytest.approx(
+    assert found.relative == pytest.approx(
         sum(float(g.norm() * z.norm()) for g, z in zip(found.gradient, raw, strict=True))
     )
 

@@ -11,7 +11,7 @@ from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, graded,
 
 if TYPE_CHECKING:
     from curvox.diagnosis.observation import LiveSigns
-    from curvox.diagnosis.probes.loss import BatchMeasures, LossMeasures, Rests
+    from curvox.diagnosis.probes.loss import BatchMeasures, LossMeasures, Response, Rests
 
 _LABELS = ("split_speakers", "merged_speakers", "channel_shortcut")
 """What labels look like to a model that learnt nothing of them."""
@@ -131,7 +131,7 @@ def check_form(measures: LossMeasures) -> Checked:
         return Checked.impossible(f"the loss refuses the batches made for it: {reason}", *_CAUSES)
     if not at_random.finite:
         return Checked.impossible("the loss or its gradient is not finite on embeddings at random", *_CAUSES)
-    inactive, why = _never_active(measures, at_random.value), reason or "the loss is inactive"
+    inactive, why = _never_active(measures, at_random), reason or "the loss is inactive"
     asked = not inactive.findings
     labels = asked and measures.labels is not None
     way = asked and measures.descent is not None
@@ -151,25 +151,23 @@ def check_form(measures: LossMeasures) -> Checked:
     return merged(parts)
 
 
-def _never_active(measures: LossMeasures, value: float) -> Checked:
-    relative = measures.relative_gradient or 0.0
+def _never_active(measures: LossMeasures, at_random: Response) -> Checked:
     return NEVER_ACTIVE.judged(
-        graded(failure=relative <= NO_GRADIENT),
-        Evidence("gradient times length of embeddings at random", relative, "0.1 and more"),
-        Evidence("value of the loss there", value, "above 0"),
+        graded(failure=at_random.relative <= NO_GRADIENT),
+        Evidence("gradient times length of embeddings at random", at_random.relative, "0.1 and more"),
+        Evidence("value of the loss there", at_random.value, "above 0"),
         *_auc(measures),
     )
 
 
 def inactive_in_batch(measures: BatchMeasures) -> Finding | None:
     """The finding where a batch has no gradient although its speakers are not told apart."""
-    if not measures.finite or measures.relative_gradient > NO_GRADIENT or measures.auc is None:
-        return None
-    if measures.auc > ACTIVE_UNTIL or measures.spread <= ONE_POINT:
+    relative = measures.response.relative
+    if measures.auc is None or measures.auc > ACTIVE_UNTIL or relative > NO_GRADIENT or measures.spread <= ONE_POINT:
         return None
     return NEVER_ACTIVE.finding(
         "failure",
-        Evidence("gradient of this batch times length of its embeddings", measures.relative_gradient, "above 0.01"),
+        Evidence("gradient of this batch times length of its embeddings", relative, "above 0.01"),
         Evidence("AUC of its same- and different-speaker pairs", measures.auc, "near 1 when nothing is active"),
     )
 
@@ -188,7 +186,7 @@ def inactive_now(signs: LiveSigns) -> Finding | None:
 
 def _label_blind(measures: LossMeasures) -> Checked:
     labels = measures.labels
-    if labels is None or labels.gradient <= NO_GRADIENT:
+    if labels is None:
         return LABEL_BLIND.absent()
     # A loss ruled by one recording hardly changes with the labels of the others, but tells speakers apart in the end.
     told_apart = measures.descent is not None and measures.descent.auc > TOLD_APART

@@ -112,7 +112,7 @@ def _lost(step: StepProbe) -> Finding:
 
 def lost_in_batch(measures: BatchMeasures) -> Finding | None:
     """The finding where finite embeddings give a loss or a gradient that is not finite."""
-    if measures.finite:
+    if measures.response.finite:
         return None
     origin = measures.origin
     where = "" if origin is None else f"{origin.operation} ({'backward' if origin.backward else 'forward'})"

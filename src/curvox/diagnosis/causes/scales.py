@@ -9,7 +9,7 @@ from curvox.diagnosis.causes.loss_form import REST_OUT_OF_REACH, is_softmax
 from curvox.diagnosis.findings import Cause, Checked, Evidence, graded, merged
 
 if TYPE_CHECKING:
-    from curvox.diagnosis.probes.loss import LossMeasures, Rests
+    from curvox.diagnosis.probes.loss import LossMeasures, Response, Rests
     from curvox.diagnosis.probes.softmax import Softmax
 
 GRADIENT_MULTIPLIED = Cause(
@@ -78,7 +78,7 @@ def check_scale(measures: LossMeasures) -> Checked:
         known = GRADIENT_MULTIPLIED.unknown("the scale of the loss says it")
         return merged((*(check(part) for part in measures.softmaxes for check in (_too_small, _too_large)), known))
     looked = (cause.absent() for cause in (GRADIENT_MULTIPLIED, SCALE_TOO_SMALL, SCALE_TOO_LARGE))
-    return merged((*looked, _multiplied(measures), _soft_floor(measures.rests)))
+    return merged((*looked, _multiplied(measures.at_random, measures.rests), _soft_floor(measures.rests)))
 
 
 def _too_small(softmax: Softmax) -> Checked:
@@ -101,14 +101,13 @@ def _too_large(softmax: Softmax) -> Checked:
     )
 
 
-def _multiplied(measures: LossMeasures) -> Checked:
-    relative, left = measures.relative_gradient or 0.0, measures.rests
+def _multiplied(at_random: Response, left: Rests | None) -> Checked:
     # A softmax that is only sharp still costs log N when everybody is in one point.
     sharp = left is not None and is_softmax(left) and left.collapsed[left.most] < 5.0 * math.log(2 * left.most)
     return (SCALE_TOO_LARGE if sharp else GRADIENT_MULTIPLIED).judged(
-        graded(failure=relative > MULTIPLIED_FAR, warning=relative > MULTIPLIED),
-        Evidence("gradient times length of embeddings at random", relative, "0.1 to 700"),
-        Evidence("factor by which the loss is too steep", relative / USUAL_GRADIENT, "about 1"),
+        graded(failure=at_random.relative > MULTIPLIED_FAR, warning=at_random.relative > MULTIPLIED),
+        Evidence("gradient times length of embeddings at random", at_random.relative, "0.1 to 700"),
+        Evidence("factor by which the loss is too steep", at_random.relative / USUAL_GRADIENT, "about 1"),
     )
 
 

@@ -31,7 +31,7 @@ DESCENT_STEPS, DESCENT_STEP = 150, 0.05
 SHORT = 0.01
 """Length of the longest step of an embedding, over its own length, when the pull is measured."""
 
-COUNTS = (2, 4, 8)
+COUNTS = (2, 8)
 """Numbers of speakers, two recordings each, of the solved and collapsed scenes."""
 
 SPEAKERS, RECORDINGS = 8, 4
@@ -56,10 +56,18 @@ class Scene:
 
 @dataclass(frozen=True)
 class Response:
-    """The loss on one batch: its value, and its gradient (B, D) by the raw embeddings, zero where there is none."""
+    """The loss on one batch.
+
+    Attributes:
+        value: of it.
+        gradient: (B, D) by the raw embeddings, zero where there is none.
+        relative: sum over the recordings of gradient length times embedding length: B times the mean change of a
+            recording's own share of the loss when its embedding changes by its length.
+    """
 
     value: float
     gradient: Tensor
+    relative: float
 
     @property
     def finite(self) -> bool:
@@ -69,17 +77,13 @@ class Response:
 
 @dataclass(frozen=True)
 class LabelResponse:
-    """The loss of one batch under two groupings into speakers.
+    """Gradients of one batch under two groupings into speakers: their cosine, and their difference over the first.
 
-    Attributes:
-        cosine: of the two gradients; 1 where the labels make no difference.
-        difference: length of their difference over that of the first.
-        gradient: length of the first over what a change by the embeddings' own length is.
+    The cosine is 1, and the difference 0, where the labels make no difference.
     """
 
     cosine: float
     difference: float
-    gradient: float
 
 
 @dataclass(frozen=True)
@@ -142,10 +146,9 @@ class LossMeasures:
     pull: Pull | None
     descent: Descent | None
     rests: Rests | None
-    relative_gradient: float | None
     refusals: tuple[str, ...]
-    has_centres: bool = False
-    softmaxes: tuple[Softmax, ...] = ()
+    has_centres: bool
+    softmaxes: tuple[Softmax, ...]
 
 
 @dataclass(frozen=True)
@@ -153,15 +156,13 @@ class BatchMeasures:
     """What a loss does on a batch that was given.
 
     Attributes:
-        finite: value and gradient are.
-        relative_gradient: as `LossMeasures` has it.
+        response: value and gradient.
         auc: of same- against different-speaker distances; None where one kind is missing.
         spread: standard deviation of all distances over the length of an embedding.
         origin: where numbers were lost; None where all are finite or it is unknown.
     """
 
-    finite: bool
-    relative_gradient: float
+    response: Response
     auc: float | None
     spread: float
     origin: Origin | None = None
@@ -176,7 +177,9 @@ def respond(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> Response:
         gradient = None
         if value.requires_grad:
             (gradient,) = torch.autograd.grad(value, (leaf,), allow_unused=True)
-    return Response(float(value.detach()), torch.zeros_like(raw) if gradient is None else gradient)
+    gradient = torch.zeros_like(raw) if gradient is None else gradient
+    relative = float((gradient.double().norm(dim=-1) * raw.double().norm(dim=-1)).sum())
+    return Response(float(value.detach()), gradient, relative)
 
 
 def regrouped(speakers: Tensor) -> Tensor:
@@ -197,14 +200,7 @@ def respond_to_labels(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> Labe
     norms = float(first.norm()), float(second.norm())
     cosine = float((first * second).sum()) / (norms[0] * norms[1]) if min(norms) > 0 else 1.0
     difference = float((first - second).norm()) / norms[0] if norms[0] > 0 else float(second.norm() > 0)
-    return LabelResponse(cosine, difference, relative_gradient(first, raw))
-
-
-def relative_gradient(gradient: Tensor, raw: Tensor) -> float:
-    """Mean over the recordings of gradient length times embedding length, times B: the change of a recording's own
-    share of the loss when its embedding changes by its length."""
-    lengths = gradient.double().norm(dim=-1) * raw.double().norm(dim=-1)
-    return float(lengths.sum())
+    return LabelResponse(cosine, difference)
 
 
 def pair_distances(space: AbstractSpace, raw: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
@@ -316,7 +312,6 @@ def measure_loss(loss: AbstractLoss, raw: Tensor) -> LossMeasures:
         pull,
         ask(lambda: descend(loss, scene)),
         None if centres else ask(lambda: rests(loss)),
-        None if at_random is None else relative_gradient(at_random.gradient, scene.raw),
         tuple(dict.fromkeys(refusals)),
         centres,
         tuple(softmaxes_of(given, raw)),
@@ -330,14 +325,12 @@ def measure_batch(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> BatchMea
         InputError: the loss refuses the batch.
     """
     response = respond(loss, raw, speakers)
-    relative = relative_gradient(response.gradient, raw)
     if not response.finite:
         leaf = raw.clone().requires_grad_()
-        origin = find_origin(lambda: loss(leaf, speakers).value, loss)
-        return BatchMeasures(False, relative, None, math.nan, origin)
+        return BatchMeasures(response, None, math.nan, find_origin(lambda: loss(leaf, speakers).value, loss))
     same, different = pair_distances(loss.space, raw, speakers)
     auc = auc_of_distances(same, different) if len(same) and len(different) else None
-    return BatchMeasures(True, relative, auc, float(torch.cat([same, different]).std()) / length_of(raw))
+    return BatchMeasures(response, auc, float(torch.cat([same, different]).std()) / length_of(raw))
 
 
 def length_of(raw: Tensor) -> float:
