@@ -10,7 +10,6 @@ import torch
 from curvox.diagnosis import (
     CAUSES,
     VITALS,
-    Checked,
     Diagnosis,
     EmbeddedSet,
     EpochVitals,
@@ -20,6 +19,7 @@ from curvox.diagnosis import (
     RunObservation,
     VitalHistory,
 )
+from curvox.diagnosis.findings import Checked
 from curvox.diagnosis.verdict import diagnosis_of
 from curvox.geometry import AbstractSpace, Hypersphere
 

@@ -10,7 +10,7 @@ from made_up_embeddings import SPACES, gaussian_speakers, with_raw
 
 from curvox.diagnosis import EmbeddedSet
 from curvox.diagnosis.causes.embeddings import OF_EMBEDDINGS
-from curvox.diagnosis.checks import embedding_checks
+from curvox.diagnosis.diagnosing import embedding_checks
 from curvox.diagnosis.probes.pairs import how_often_smaller
 from curvox.geometry import Euclidean, Hypersphere, PoincareBall
 from curvox.metrics import auc

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from curvox.diagnosis import StepProbe
 from curvox.diagnosis.causes.gradients import layer_influence
-from curvox.diagnosis.checks import step_checks
+from curvox.diagnosis.diagnosing import step_checks
 from curvox.losses import create_loss
 
 

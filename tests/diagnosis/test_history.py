@@ -10,7 +10,7 @@ import torch
 from tiny_steps import training, voices
 
 from curvox.diagnosis import CAUSES, EpochVitals, VitalHistory
-from curvox.diagnosis.checks import history_checks
+from curvox.diagnosis.diagnosing import history_checks
 
 LOOKED_FOR = {
     "overfitting", "margin_ramp", "learning_rate_too_high", "learning_rate_too_low", "exploding_gradient",

@@ -9,9 +9,10 @@ import pytest
 import torch
 from made_up_embeddings import SPACES, gaussian_speakers, relabelled, with_raw, with_sessions
 
-from curvox.diagnosis import Checked, EmbeddedSet
+from curvox.diagnosis import EmbeddedSet
 from curvox.diagnosis.causes.labels import OF_LABELS
-from curvox.diagnosis.checks import label_checks
+from curvox.diagnosis.diagnosing import label_checks
+from curvox.diagnosis.findings import Checked
 
 
 def _found(checked: Checked) -> dict[str, str]:

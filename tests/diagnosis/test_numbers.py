@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from curvox.diagnosis import Death, Origin, find_origin
 from curvox.diagnosis.causes.numbers import check_death
-from curvox.diagnosis.checks import step_checks
+from curvox.diagnosis.diagnosing import step_checks
 
 LOSSES = (
     "softmax", "am_softmax", "aam_softmax", "ram_softmax", "h_softmax", "ham_softmax", "sphereface2", "triplet",

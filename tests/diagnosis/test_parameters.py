@@ -10,7 +10,7 @@ import torch
 from tiny_steps import DIM, SPEAKERS, found, severities, tiny_encoder, training
 from torch import Tensor, nn
 
-from curvox.diagnosis.checks import step_checks
+from curvox.diagnosis.diagnosing import step_checks
 from curvox.losses import create_loss
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_steps import found, severities, training
 
-from curvox.diagnosis.checks import step_checks
+from curvox.diagnosis.diagnosing import step_checks
 
 
 @pytest.mark.parametrize("loss", ["softmax", "am_softmax", "triplet", "gaussian_kl"])

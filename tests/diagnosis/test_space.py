@@ -11,7 +11,7 @@ from torch import Tensor
 
 from curvox.diagnosis import EmbeddedSet
 from curvox.diagnosis.causes.space import OF_SPACE
-from curvox.diagnosis.checks import space_checks
+from curvox.diagnosis.diagnosing import space_checks
 from curvox.geometry import AbstractLift, Clip, Euclidean, ExpMap, Hypersphere, PoincareBall, Published, SoftClip
 from curvox.losses import HSoftmax
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from curvox.diagnosis import CAUSES, Cause, Checked, Evidence, Finding, NotChecked
-from curvox.diagnosis.findings import Severity
+from curvox.diagnosis import CAUSES, Cause, Evidence, Finding, NotChecked
+from curvox.diagnosis.findings import Checked, Severity
 from curvox.diagnosis.verdict import diagnosis_of
 from curvox.errors import InputError
 from curvox.losses import create_loss

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from curvox.diagnosis import CAUSES, Checked, StepProbe
-from curvox.diagnosis.checks import step_checks
+from curvox.diagnosis import CAUSES, StepProbe
+from curvox.diagnosis.diagnosing import step_checks
+from curvox.diagnosis.findings import Checked
 from curvox.diagnosis.probes.step import probe_step
 from curvox.losses import create_loss
 

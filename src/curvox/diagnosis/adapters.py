@@ -63,28 +63,23 @@ class BatchLoss(AbstractLoss):
         self.space = Euclidean() if space is None else space
 
     def compute(self, embeddings: Tensor, speakers: Tensor) -> LossOutput:
-        arguments, rows = self._arguments(embeddings, speakers)
-        terms = self._call(arguments)
-        if terms.ndim == 0:
-            return LossOutput(terms, terms.expand(len(embeddings)))
+        terms = self._call(self._arguments(embeddings, speakers))
+        # Only where it takes the recordings themselves, one value for each row is one for each recording.
+        if self.takes == "embeddings, speakers" and terms.shape == speakers.shape:
+            return LossOutput(terms.mean(), terms)
         value = terms.mean()
-        if len(terms) == len(embeddings) and rows is None:
-            return LossOutput(value, terms)
         return LossOutput(value, value.expand(len(embeddings)))
 
-    def _arguments(self, embeddings: Tensor, speakers: Tensor) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        """What the function is called with, and the recordings of its rows where they are not those of the batch."""
+    def _arguments(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, ...]:
+        """What the function is called with."""
         if self.takes == "embeddings, speakers":
-            return (embeddings, speakers), None
-        if self.takes == "triplets":
-            rows = triplet_rows(speakers)
-            return tuple(embeddings[row] for row in rows), rows
-        if self.takes == "pairs without labels":
-            rows = partner_rows(speakers)
-            return tuple(embeddings[row] for row in rows), rows
-        rows = torch.triu_indices(len(speakers), len(speakers), 1, device=speakers.device)
-        same = speakers[rows[0]] == speakers[rows[1]]
-        return (embeddings[rows[0]], embeddings[rows[1]], _LABELS[self.takes](same)), rows
+            return embeddings, speakers
+        if self.takes in _LABELS:
+            rows = torch.triu_indices(len(speakers), len(speakers), 1, device=speakers.device)
+            same = speakers[rows[0]] == speakers[rows[1]]
+            return embeddings[rows[0]], embeddings[rows[1]], _LABELS[self.takes](same)
+        rows = triplet_rows(speakers) if self.takes == "triplets" else partner_rows(speakers)
+        return tuple(embeddings[row] for row in rows)
 
     def _call(self, arguments: tuple[Tensor, ...]) -> Tensor:
         shapes = ", ".join(str(tuple(argument.shape)) for argument in arguments)

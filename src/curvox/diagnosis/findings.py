@@ -114,17 +114,22 @@ class Cause:
         """It was found."""
         return Finding(self.name, severity, evidence, where)
 
-    def found(self, severity: Severity, *evidence: Evidence, where: str = "") -> Checked:
-        """It was looked for, alone, and found."""
-        return Checked((self.name,), (self.finding(severity, *evidence, where=where),))
+    def judged(self, severity: Severity | None, *evidence: Evidence, where: str = "") -> Checked:
+        """It was looked for, alone: found with a ``severity``, as `graded` has it, and absent with None."""
+        return Checked((self.name,), () if severity is None else (self.finding(severity, *evidence, where=where),))
 
     def absent(self) -> Checked:
         """It was looked for, alone, and not found."""
-        return Checked((self.name,))
+        return self.judged(None)
 
     def unknown(self, why: str) -> Checked:
         """It could not be looked for."""
         return Checked.impossible(why, self.name)
+
+
+def graded(*, failure: bool = False, warning: bool = False, note: bool = False) -> Severity | None:
+    """Return the worst severity that holds, None where none does."""
+    return "failure" if failure else "warning" if warning else "note" if note else None
 
 
 def merged(parts: Iterable[Checked]) -> Checked:
@@ -133,11 +138,6 @@ def merged(parts: Iterable[Checked]) -> Checked:
     causes = tuple(dict.fromkeys(cause for part in parts for cause in part.causes))
     missing = {gap.cause: gap for part in parts for gap in part.not_checked if gap.cause not in causes}
     return Checked(causes, tuple(f for part in parts for f in part.findings), tuple(missing.values()))
-
-
-def failure_if(failed: bool) -> Severity:
-    """Return "failure" or "warning"."""
-    return "failure" if failed else "warning"
 
 
 def listed(names: Sequence[str], most: int) -> str:

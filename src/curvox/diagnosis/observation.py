@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -280,6 +280,10 @@ class StepProbe:
     dtype_maximum: float | None = None
     precision: str = "32-true"
     origin: Origin | None = None
+
+    def named(self, rows: Iterable[int]) -> list[str]:
+        """Return the names of these recordings, or what number they have."""
+        return [self.items[row] if row < len(self.items) else f"row {row}" for row in rows]
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,9 @@ def distance_histogram(items: EmbeddedSet, *, bins: int = BINS) -> DistanceHisto
     # Asked of the embeddings: some distances of NaN are 0.
     if not torch.isfinite(items.raw).all():
         return None
-    rows = _rows(len(items.raw))
-    speakers = items.speakers[rows]
-    points = _points(items, items.raw[rows])
+    count = len(items.raw)
+    rows = torch.linspace(0, max(0, count - 1), min(count, MOST_RECORDINGS)).round().long()
+    points, speakers = _points(items, items.raw[rows]), items.speakers[rows]
     distances = items.space.pairwise_distance(points, points).detach().double().cpu()
     first, second = torch.triu_indices(len(rows), len(rows), 1)
     values = distances[first, second].numpy()
@@ -69,38 +69,25 @@ def distance_histogram(items: EmbeddedSet, *, bins: int = BINS) -> DistanceHisto
     if same.all() or not same.any() or not np.isfinite(values).all():
         return None
     edges = _edges(values, bins)
-    return DistanceHistogram(
-        edges,
-        _shares(values[same], edges),
-        _shares(values[~same], edges),
-        int(same.sum()),
-        int((~same).sum()),
-        str(items.space.describe()["name"]),
-    )
+    shares = (_shares(values[same], edges), _shares(values[~same], edges))
+    return DistanceHistogram(edges, *shares, int(same.sum()), int((~same).sum()), str(items.space.describe()["name"]))
 
 
 def radius_histogram(items: EmbeddedSet, *, bins: int = BINS) -> RadiusHistogram | None:
     """Return how far the embeddings lie from the origin; None where one is not finite."""
     ball = items.space.ball
-    on_ball = ball is not None
-    vectors = _points(items, items.raw) if on_ball else items.raw.double()
-    radii = torch.linalg.vector_norm(vectors.double(), dim=-1)
-    if ball is not None:
-        radii = radii * ball.c_value**0.5
+    vectors = items.raw if ball is None else _points(items, items.raw)
+    radii = torch.linalg.vector_norm(vectors.double(), dim=-1) * (1.0 if ball is None else ball.c_value**0.5)
     values = radii.detach().cpu().numpy()
     if len(values) == 0 or not np.isfinite(values).all():
         return None
-    edges = np.linspace(0.0, 1.0, bins + 1) if on_ball else _edges(values, bins)
-    return RadiusHistogram(edges, _shares(np.clip(values, edges[0], edges[-1]), edges), len(values), on_ball)
+    edges = _edges(values, bins) if ball is None else np.linspace(0.0, 1.0, bins + 1)
+    return RadiusHistogram(edges, _shares(np.clip(values, edges[0], edges[-1]), edges), len(values), ball is not None)
 
 
+@torch.no_grad()
 def _points(items: EmbeddedSet, raw: Tensor) -> Tensor:
-    with torch.no_grad():
-        return items.space.project(raw.double()).detach()
-
-
-def _rows(recordings: int) -> Tensor:
-    return torch.linspace(0, max(0, recordings - 1), min(recordings, MOST_RECORDINGS)).round().long()
+    return items.space.project(raw.double())
 
 
 def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any, Literal
 
 from curvox.diagnosis.causes import CAUSES
-from curvox.diagnosis.findings import SEVERITIES, Cause, Checked, Evidence, Finding, NotChecked, merged
+from curvox.diagnosis.findings import SEVERITIES, Checked, Evidence, Finding, NotChecked, merged
 from curvox.errors import InputError
 from curvox.records import NUMBERS, from_plain, to_plain
 
 WIDTH = 100
 _LABEL = 12
 _INDENT = "  "
+_RECIPE = "recipe"
 FORMAT = "curvox diagnosis"
 VERSION = 1
 
@@ -76,13 +77,9 @@ def diagnosis_of(parts: Iterable[Checked], *, vitals: Mapping[str, float] | None
     findings = _explained(_joined(whole.findings))
     ordered = sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), bool(f.because_of), _RANK[f.cause]))
     if all(finding.severity == "note" for finding in ordered):
-        ordered.insert(0, _healthy(whole.causes))
+        looked = Evidence("causes looked for", float(len(whole.causes)), "none of them found")
+        ordered.insert(0, Finding("healthy", "healthy", (looked,)))
     return Diagnosis(tuple(ordered), whole.causes, whole.not_checked, dict(vitals or {}))
-
-
-def _healthy(causes: tuple[str, ...]) -> Finding:
-    looked = Evidence("causes looked for", float(len(causes)), "none of them found")
-    return Finding("healthy", "healthy", (looked,))
 
 
 def _joined(findings: Iterable[Finding]) -> list[Finding]:
@@ -124,14 +121,12 @@ class Explained:
 def summary(diagnosis: Diagnosis, *, width: int = WIDTH) -> str:
     """Return a diagnosis as plain text: the first cause, every finding, what was and was not looked for.
 
-    Args:
-        diagnosis: what was found.
-        width: columns that prose is folded to.
+    Prose is folded to ``width`` columns; recipe lines are not, since they are there to be copied.
     """
-    blocks = ["\n".join(_folded(headline(diagnosis), "", width))]
-    blocks += ["\n".join(_finding(part, width)) for part in explained(diagnosis) if part.finding.cause != "healthy"]
-    blocks.append("\n".join(_looked_for(diagnosis, width)))
-    return "\n\n".join(blocks)
+    blocks = [[("", headline(diagnosis))]]
+    blocks += [list(_finding(part)) for part in explained(diagnosis) if part.finding.cause != "healthy"]
+    blocks.append(list(_looked_for(diagnosis)))
+    return "\n\n".join("\n".join(_folded(lead, text, width) for lead, text in block) for block in blocks)
 
 
 def headline(diagnosis: Diagnosis) -> str:
@@ -156,14 +151,6 @@ def explained(diagnosis: Diagnosis) -> tuple[Explained, ...]:
         for finding in diagnosis.findings
         if roots[finding.cause] == finding.cause
     )
-
-
-def why_not_checked(gaps: Iterable[NotChecked]) -> dict[str, tuple[str, ...]]:
-    """Return the causes that could not be looked for, by the reason."""
-    reasons: dict[str, tuple[str, ...]] = {}
-    for gap in gaps:
-        reasons[gap.why] = (*reasons.get(gap.why, ()), gap.cause)
-    return reasons
 
 
 def counts(diagnosis: Diagnosis) -> str:
@@ -205,67 +192,56 @@ def _root(finding: Finding, by_cause: Mapping[str, Finding]) -> str:
     return seen[-1]
 
 
-def _finding(part: Explained, width: int) -> Iterator[str]:
+def _finding(part: Explained) -> Iterator[tuple[str, str]]:
+    """What stands before each line of a finding, and the line."""
     finding, cause = part.finding, CAUSES.get(part.finding.cause)
-    yield from _folded(f"{finding.severity}: {title_of(finding.cause)} ({finding.cause})", "", width)
+    yield "", f"{finding.severity}: {title_of(finding.cause)} ({finding.cause})"
     for i, evidence in enumerate(finding.evidence):
-        line = f"{evidence.measure}: {measured(evidence)}; healthy: {evidence.healthy}"
-        yield from _labelled("measured" if i == 0 else "", line, width)
+        yield _label("" if i else "measured"), f"{evidence.measure}: {measured(evidence)}; healthy: {evidence.healthy}"
     if finding.where:
-        yield from _labelled("where", finding.where, width)
+        yield _label("where"), finding.where
     if cause is not None:
-        yield from _advice(cause, width)
+        yield _label("why"), cause.mechanism
+        yield _label("remedy"), cause.remedy
+        if cause.recipe:
+            yield _label(_RECIPE), cause.recipe
+        yield _label("page"), cause.page
     for i, effect in enumerate(part.consequences):
-        yield from _labelled("explains" if i == 0 else "", _short(effect), width)
+        first = effect.evidence[0]
+        yield (
+            _label("" if i else "explains"),
+            f"{title_of(effect.cause)} ({effect.cause}, {effect.severity}): {first.measure} {measured(first)}, healthy "
+            f"{first.healthy}",
+        )
 
 
-def _advice(cause: Cause, width: int) -> Iterator[str]:
-    yield from _labelled("why", cause.mechanism, width)
-    yield from _labelled("remedy", cause.remedy, width)
-    if cause.recipe:
-        # Never folded: it is there to be copied.
-        yield f"{_INDENT}{'recipe':<{_LABEL}}{cause.recipe}"
-    yield f"{_INDENT}{'page':<{_LABEL}}{cause.page}"
-
-
-def _short(finding: Finding) -> str:
-    first = finding.evidence[0]
-    return (
-        f"{title_of(finding.cause)} ({finding.cause}, {finding.severity}): {first.measure} {measured(first)}, healthy "
-        f"{first.healthy}"
-    )
-
-
-def _looked_for(diagnosis: Diagnosis, width: int) -> Iterator[str]:
+def _looked_for(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     found = {finding.cause for finding in diagnosis.findings}
-    rest = [cause for cause in diagnosis.checked if cause not in found]
+    rest = ", ".join(cause for cause in diagnosis.checked if cause not in found)
     lead = f"looked for {len(diagnosis.checked)} causes"
-    yield from _folded(f"{lead}; not found: {', '.join(rest)}" if rest else f"{lead}, and found all of them", "", width)
+    yield "", f"{lead}; not found: {rest}" if rest else f"{lead}, and found all of them"
     if diagnosis.not_checked:
-        yield f"not checked, {len(diagnosis.not_checked)}:"
-    for why, causes in why_not_checked(diagnosis.not_checked).items():
-        yield from _folded(f"{why}: {', '.join(causes)}", _INDENT, width)
+        yield "", f"not checked, {len(diagnosis.not_checked)}:"
+    reasons: dict[str, list[str]] = {}
+    for gap in diagnosis.not_checked:
+        reasons.setdefault(gap.why, []).append(gap.cause)
+    for why, causes in reasons.items():
+        yield _INDENT, f"{why}: {', '.join(causes)}"
 
 
-def _labelled(label: str, text: str, width: int) -> Iterator[str]:
-    lead = f"{_INDENT}{label:<{_LABEL}}"
-    yield from _lines(text, lead, " " * len(lead), width)
+def _label(name: str) -> str:
+    return f"{_INDENT}{name:<{_LABEL}}"
 
 
-def _folded(text: str, indent: str, width: int) -> Iterator[str]:
-    yield from _lines(text, indent, f"{indent}{_INDENT}", width)
-
-
-def _lines(text: str, first: str, rest: str, width: int) -> Sequence[str]:
-    """Fold text; a name that is longer than a line stays whole."""
-    return wrap(
-        text,
-        width,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [first.rstrip()]
+def _folded(lead: str, text: str, width: int) -> str:
+    """Fold text behind what leads it; a name that is longer than a line stays whole."""
+    if lead == _label(_RECIPE):
+        return lead + text
+    rest = " " * len(lead) if len(lead) > _LABEL else f"{lead}{_INDENT}"
+    lines = wrap(
+        text, width, initial_indent=lead, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines) or lead.rstrip()
 
 
 @dataclass(frozen=True)

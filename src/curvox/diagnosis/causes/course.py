@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, Severity
+from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, graded
 from curvox.diagnosis.observation import LEAST_LOGS, START_LOGS, running_medians, too_few_logs
 
 if TYPE_CHECKING:
@@ -72,23 +72,17 @@ def check_epochs(history: VitalHistory) -> Checked:
     apart = falls and len(epochs) - 1 - best >= width
     # The smaller of both, so that one bad epoch at the end is not taken for the trend.
     rise = float(min(eer, eers[-width:].min())) - lowest
-    severity = _severity_of_rise(rise, lowest, by_heart=loss < SOLVED_LOSS * losses[best]) if apart else None
-    if severity is None:
-        return OVERFITTING.absent()
-    return OVERFITTING.found(
-        severity,
+    by_heart = bool(loss < SOLVED_LOSS * losses[best])
+    severity = graded(
+        failure=rise > EER_RISE_FAILURE + EER_RISE_FAILURE_SHARE * lowest,
+        warning=rise > EER_RISE_WARNING + EER_RISE_WARNING_SHARE * lowest or (by_heart and rise > SOLVED_RISE),
+    )
+    return OVERFITTING.judged(
+        severity if apart else None,
         Evidence(f"dev EER over the last {width} epochs", eer, f"about {lowest:.1%}, the best", "%", "dev_eer"),
         Evidence("epoch of the best dev EER", float(epochs[best].epoch), f"near the last, {epochs[-1].epoch}"),
         Evidence("training loss at the end", loss, f"at the best epoch it was {losses[best]:.3g}", "", "loss"),
     )
-
-
-def _severity_of_rise(rise: float, best: float, *, by_heart: bool) -> Severity | None:
-    if rise > EER_RISE_FAILURE + EER_RISE_FAILURE_SHARE * best:
-        return "failure"
-    if rise > EER_RISE_WARNING + EER_RISE_WARNING_SHARE * best or (by_heart and rise > SOLVED_RISE):
-        return "warning"
-    return None
 
 
 def check_ramp(history: VitalHistory) -> Checked:
@@ -99,20 +93,16 @@ def check_ramp(history: VitalHistory) -> Checked:
     growing = np.flatnonzero(np.diff(scale) > 0)
     if not len(growing) or scale.max() - scale.min() < RAMP:
         return MARGIN_RAMP.absent()
-    smooth = running_medians(loss, START_LOGS)
-    first, last = int(growing[0]), int(growing[-1]) + 1
-    lowest, highest = float(smooth[first]), first
-    rise = 0.0
-    for place in range(first, last + 1):  # the highest above what was the lowest before it
-        lowest = min(lowest, float(smooth[place]))
-        if smooth[place] - lowest > rise:
-            rise, highest = float(smooth[place]) - lowest, place
-    if rise <= RAMP_RISE * abs(lowest):
-        return MARGIN_RAMP.absent()
-    return MARGIN_RAMP.found(
-        "note",
-        Evidence("loss while the margin grew", float(smooth[highest]), f"it had been {lowest:.3g}", "", "loss"),
-        Evidence("margin scale by then", float(scale[highest]), f"it was {scale[first]:.3g}", "", "margin_scale"),
+    first = int(growing[0])
+    smooth = running_medians(loss, START_LOGS)[first : growing[-1] + 2]
+    rises = smooth - np.minimum.accumulate(smooth)
+    lowest, place = float(smooth.min()), int(rises.argmax())
+    return MARGIN_RAMP.judged(
+        graded(note=bool(rises[place] > RAMP_RISE * abs(lowest))),
+        Evidence("loss while the margin grew", float(smooth[place]), f"it had been {lowest:.3g}", vital="loss"),
+        Evidence(
+            "margin scale by then", float(scale[first + place]), f"it was {scale[first]:.3g}", vital="margin_scale"
+        ),
     )
 
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Severity, failure_if, listed, merged
+from curvox.diagnosis.findings import Cause, Checked, Evidence, Severity, graded, listed, merged
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from curvox.audio import RecordingQuality
     from curvox.diagnosis.observation import RecordingFacts, StepProbe
 
 NO_POSITIVES = Cause(
@@ -129,8 +128,6 @@ OF_RECORDINGS = (
 )  # fmt: skip
 """The causes that show in the recordings."""
 
-_Steps = tuple[tuple[float, Severity], ...]
-
 
 def check_positives(step: StepProbe, loss: nn.Module | None) -> Checked:
     """Look for batches without a same-speaker pair, where the loss compares recordings."""
@@ -140,23 +137,17 @@ def check_positives(step: StepProbe, loss: nn.Module | None) -> Checked:
     failed = share is not None and share < POSITIVES_FAILURE
     if share is None:
         share, measure = float(len(step.speakers.unique()) < len(step.speakers)), "of one batch: a speaker comes twice"
-    if share >= POSITIVES_WARNING or not _compares_items(step, loss):
-        return NO_POSITIVES.absent()
-    return NO_POSITIVES.found(failure_if(failed), Evidence(measure, share, "100 %", "%"))
-
-
-def _compares_items(step: StepProbe, loss: nn.Module) -> bool:
-    """Whether ``loss`` compares recordings with each other: it says so, or has no class centres."""
-    if any(getattr(part, "whole_batch", False) for part in loss.modules()):
-        return True
-    dim = step.raw.shape[1]
-    return not any(p.ndim >= 2 and p.shape[-1] == dim for p in loss.parameters())
+    # A loss that does not say so compares recordings where it has no class centres.
+    compares = any(getattr(part, "whole_batch", False) for part in loss.modules())
+    compares |= not any(p.ndim >= 2 and p.shape[-1] == step.raw.shape[1] for p in loss.parameters())
+    severity = graded(failure=failed, warning=share < POSITIVES_WARNING) if compares else None
+    return NO_POSITIVES.judged(severity, Evidence(measure, share, "100 %", "%"))
 
 
 def no_positives_among(recordings: int) -> Checked:
     """The finding for a batch of so many recordings, each of another speaker."""
     what = f"same-speaker pairs among {recordings} recordings"
-    return NO_POSITIVES.found("failure", Evidence(what, 0.0, "as many as speakers, or more"))
+    return NO_POSITIVES.judged("failure", Evidence(what, 0.0, "as many as speakers, or more"))
 
 
 def lacks_speech(
@@ -189,32 +180,33 @@ def check_recordings(facts: RecordingFacts) -> Checked:
 
 
 def _silent(facts: RecordingFacts) -> Checked:
-    def silent(row: int, quality: RecordingQuality) -> bool:
-        level_db = np.nan if facts.levels_db is None else facts.levels_db[row]
-        return bool(lacks_speech(quality.speech_s, quality.silence_share, quality.clipped_share, level_db))
-
-    found = [row for row, quality in enumerate(facts.quality) if quality is not None and silent(row, quality)]
-    steps: _Steps = ((SILENT_FAILURE, "failure"), (SILENT_WARNING, "warning"), (QUALITY_NOTE, "note"))
+    levels_db = [np.nan] * len(facts.names) if facts.levels_db is None else facts.levels_db
+    found = [
+        row
+        for row, q in enumerate(facts.quality)
+        if q is not None and lacks_speech(q.speech_s, q.silence_share, q.clipped_share, levels_db[row])
+    ]
+    steps: dict[Severity, float] = {"failure": SILENT_FAILURE, "warning": SILENT_WARNING, "note": QUALITY_NOTE}
     return _by_share(SILENT_RECORDINGS, "recordings without speech", facts, found, steps)
 
 
 def _clipped(facts: RecordingFacts) -> Checked:
     found = [row for row, q in enumerate(facts.quality) if q is not None and is_clipped(q.clipped_share)]
-    steps: _Steps = ((CLIPPED_WARNING, "warning"), (QUALITY_NOTE, "note"))
+    steps: dict[Severity, float] = {"warning": CLIPPED_WARNING, "note": QUALITY_NOTE}
     return _by_share(CLIPPED_RECORDINGS, "recordings that are clipped", facts, found, steps)
 
 
-def _by_share(cause: Cause, measure: str, facts: RecordingFacts, found: list[int], steps: _Steps) -> Checked:
-    """A finding as bad as the first of the ``steps`` that the share of those that were measured reaches."""
+def _by_share(
+    cause: Cause, measure: str, facts: RecordingFacts, found: list[int], steps: dict[Severity, float]
+) -> Checked:
+    """Grade by the first of the ``steps`` that the share of the recordings reaches, of those that were measured."""
     judged = sum(quality is not None for quality in facts.quality)
     if not judged:
         return cause.unknown("the quality of no recording was measured")
     share = len(found) / judged
-    severity: Severity | None = next((severity for least, severity in steps if found and share >= least), None)
-    if severity is None:
-        return cause.absent()
+    severity: Severity | None = next((severity for severity, least in steps.items() if share >= least), None)
     evidence = Evidence(measure, share, f"below {100 * QUALITY_NOTE:g} %", "%")
-    return cause.found(severity, evidence, where=listed([facts.names[row] for row in found], MOST_NAMED))
+    return cause.judged(severity, evidence, where=listed([facts.names[row] for row in found], MOST_NAMED))
 
 
 def _duplicates(facts: RecordingFacts) -> Checked:
@@ -238,7 +230,7 @@ def _duplicates(facts: RecordingFacts) -> Checked:
     evidence += [Evidence("of them in another split", splits, "none", "%")] * (splits > 0)
     several.sort(key=lambda rows: -_others(facts.speakers, rows) - _others(facts.splits, rows))
     where = listed([" = ".join(facts.names[row] for row in rows[:2]) for rows in several], MOST_NAMED)
-    return DUPLICATE_RECORDINGS.found("warning" if bad else "note", *evidence, where=where)
+    return DUPLICATE_RECORDINGS.judged(graded(warning=bad, note=True), *evidence, where=where)
 
 
 def _others(labels: Sequence[str], rows: list[int]) -> int:
@@ -254,13 +246,12 @@ def _few(facts: RecordingFacts, rows: list[int]) -> Checked:
     known = all(facts.sessions[row] for row in rows)
     single = sum(count == 1 for count in counts.values()) / len(counts)
     one_session = sum(len(own) == 1 for own in sessions.values()) / len(counts) if known else 0.0
-    if single < SINGLE_NOTE and one_session < ONE_SESSION_NOTE:
-        return FEW_RECORDINGS.absent()
     evidence = [Evidence("speakers with one recording", single, f"below {100 * SINGLE_NOTE:.0f} %", "%")]
     if known:
         evidence.append(Evidence("speakers with one session", one_session, "few", "%"))
     evidence.append(Evidence("recordings of the median speaker", float(np.median(list(counts.values()))), "5 and more"))
-    return FEW_RECORDINGS.found("warning" if single >= SINGLE_WARNING else "note", *evidence)
+    noted = single >= SINGLE_NOTE or one_session >= ONE_SESSION_NOTE
+    return FEW_RECORDINGS.judged(graded(warning=single >= SINGLE_WARNING, note=noted), *evidence)
 
 
 def _imbalance(facts: RecordingFacts, rows: list[int]) -> Checked:
@@ -273,10 +264,9 @@ def _imbalance(facts: RecordingFacts, rows: list[int]) -> Checked:
     top = max(1, round(TOP_SHARE * len(shares)))
     uneven = effective < EFFECTIVE_SHARE * len(shares)
     uneven |= bool(shares[:top].sum() >= TIMES_EVEN_TOP * top / len(shares))
-    if not alone and not uneven:
-        return SPEAKER_IMBALANCE.absent()
-    return SPEAKER_IMBALANCE.found(
-        "warning" if alone or effective < EFFECTIVE_SPEAKERS else "note",
+    few = alone or (uneven and effective < EFFECTIVE_SPEAKERS)
+    return SPEAKER_IMBALANCE.judged(
+        graded(warning=few, note=uneven),
         Evidence(f"recordings of the {top} speakers that have most", float(shares[:top].sum()), "10 to 30 %", "%"),
         Evidence("effective number of speakers", effective, f"above {EFFECTIVE_SHARE * len(shares):.0f}"),
         Evidence("recordings of the largest speaker", float(shares[0]), f"about {100 / len(shares):.2g} %", "%"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, failure_if, merged
+from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, graded, merged
 
 if TYPE_CHECKING:
     from curvox.diagnosis.observation import LiveSigns
@@ -125,11 +125,10 @@ def check_embeddings(pairs: EmbeddingPairs) -> Checked:
 
 def _collapse(pairs: EmbeddingPairs, spread: float) -> Checked:
     separation = pairs.separation()
-    useless = not separation >= USELESS_SEPARATION  # also without any same-speaker pair
-    if spread >= COLLAPSED_SPREAD or (spread >= ROUNDING_SPREAD and not useless):
-        return COLLAPSE.absent()
-    evidence = [Evidence("distance of two recordings, over that of a point and its opposite", spread, "0.1 and more")]
-    return COLLAPSE.found("failure", *evidence, *_separation(separation))
+    useful = separation >= USELESS_SEPARATION  # not without any same-speaker pair, where it is NaN
+    apart = spread >= COLLAPSED_SPREAD or (spread >= ROUNDING_SPREAD and useful)
+    evidence = Evidence("distance of two recordings, over that of a point and its opposite", spread, "0.1 and more")
+    return COLLAPSE.judged(graded(failure=not apart), evidence, *_separation(separation))
 
 
 def collapsed_now(signs: LiveSigns) -> Finding | None:
@@ -157,11 +156,12 @@ def _dimensional_collapse(pairs: EmbeddingPairs) -> Checked:
         if got < least:
             return DIMENSIONAL_COLLAPSE.unknown(f"needs at least {least} {what}, got {got}")
     rank, used = pairs.effective_rank(), pairs.directions_used(IDLE_DIRECTION)
-    if rank >= LOW_RANK and used > LOW_DIRECTIONS:
-        return DIMENSIONAL_COLLAPSE.absent()
     towards = f"towards {pairs.usual_rank():.0f}"
-    return DIMENSIONAL_COLLAPSE.found(
-        failure_if(rank < COLLAPSED_RANK or used <= COLLAPSED_DIRECTIONS),
+    return DIMENSIONAL_COLLAPSE.judged(
+        graded(
+            failure=rank < COLLAPSED_RANK or used <= COLLAPSED_DIRECTIONS,
+            warning=rank < LOW_RANK or used <= LOW_DIRECTIONS,
+        ),
         Evidence("effective rank of the embeddings", rank, towards, vital="effective_rank"),
         Evidence("directions that the embeddings vary in at all", float(used), f"{min(count - 1, dim)}"),
         *_separation(pairs.separation()),
@@ -179,10 +179,9 @@ def _concentration(pairs: EmbeddingPairs) -> Checked:
     if variation >= ALIKE_VARIATION or separation >= USELESS_SEPARATION:
         return CONCENTRATION.absent()
     dimension = pairs.flat_dimension()
-    if not dimension >= HIGH_DIMENSION:
-        return CONCENTRATION.absent()
-    return CONCENTRATION.found(
-        failure_if(variation < NOISE_VARIATION or separation < CHANCE_SEPARATION),
+    far_off = variation < NOISE_VARIATION or separation < CHANCE_SEPARATION
+    return CONCENTRATION.judged(
+        graded(failure=far_off, warning=True) if dimension >= HIGH_DIMENSION else None,
         Evidence("standard deviation of distances over their mean", variation, "0.15 and more"),
         Evidence("intrinsic dimension of the embeddings", dimension, "5 to 12 for voices"),
         *_separation(separation),
@@ -194,10 +193,9 @@ def _hubness(pairs: EmbeddingPairs) -> Checked:
     if count < FEWEST_FOR_HUBS:
         return HUBNESS.unknown(f"needs at least {FEWEST_FOR_HUBS} recordings, got {count}")
     hubs = pairs.hubs(NEIGHBOURS)
-    if hubs.skewness < HUB_SKEWNESS or hubs.reach < HUB_NOTE:
-        return HUBNESS.absent()
-    return HUBNESS.found(
-        "warning" if hubs.reach >= HUB_WARNING else "note",
+    severity = graded(warning=hubs.reach >= HUB_WARNING, note=hubs.reach >= HUB_NOTE)
+    return HUBNESS.judged(
+        severity if hubs.skewness >= HUB_SKEWNESS else None,
         Evidence("share of recordings that have the largest hub among their 10 nearest", hubs.reach, "below 10 %", "%"),
         Evidence("skewness of how often a recording is a neighbour", hubs.skewness, "below 2"),
         where=", ".join(pairs.items.names[row] for row in hubs.largest) if pairs.items.names else "",

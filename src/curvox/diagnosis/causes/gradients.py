@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, failure_if, merged
+from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, graded, merged
 from curvox.diagnosis.observation import LEAST_LOGS, START_LOGS, too_few_logs
 
 if TYPE_CHECKING:
@@ -106,23 +106,24 @@ def layer_influence(step: StepProbe) -> list[tuple[ParameterProbe, float]]:
 
 
 def _layers(step: StepProbe) -> Checked:
-    causes = (VANISHING_GRADIENT.name, EXPLODING_GRADIENT.name)
     layers = layer_influence(step)
     if not layers:
-        return Checked.impossible("the encoder has no weights that a gradient of this batch reaches", *causes)
+        why = "the encoder has no weights that a gradient of this batch reaches"
+        return Checked.impossible(why, VANISHING_GRADIENT.name, EXPLODING_GRADIENT.name)
     share, where = _drop(layers)
     largest, most = max(layers, key=lambda layer: layer[1])
-    findings: list[Finding] = []
-    if share < VANISHED_WARNING:
-        what, healthy = "influence of the first layers, over that of those behind them", f"above {VANISHED_WARNING:g}"
-        evidence = Evidence(what, share, healthy, "", "first_layer_share")
-        findings.append(VANISHING_GRADIENT.finding(failure_if(share < VANISHED_FAILURE), evidence, where=where))
-    if most > EXPLODED_WARNING:
-        what = "influence of one layer, over that of the embeddings"
-        evidence = Evidence(what, most, "about 1", "", "gradient_norm")
-        severity = failure_if(most > EXPLODED_FAILURE)
-        findings.append(EXPLODING_GRADIENT.finding(severity, evidence, where=largest.name))
-    return Checked(causes, tuple(findings))
+    what, healthy = "influence of the first layers, over that of those behind them", f"above {VANISHED_WARNING:g}"
+    vanishing = VANISHING_GRADIENT.judged(
+        graded(failure=share < VANISHED_FAILURE, warning=share < VANISHED_WARNING),
+        Evidence(what, share, healthy, vital="first_layer_share"),
+        where=where,
+    )
+    exploding = EXPLODING_GRADIENT.judged(
+        graded(failure=most > EXPLODED_FAILURE, warning=most > EXPLODED_WARNING),
+        Evidence("influence of one layer, over that of the embeddings", most, "about 1", vital="gradient_norm"),
+        where=largest.name,
+    )
+    return merged((vanishing, exploding))
 
 
 def _drop(layers: Sequence[tuple[ParameterProbe, float]]) -> tuple[float, str]:
@@ -155,16 +156,14 @@ def _few_items(step: StepProbe) -> Checked:
     ordered, rows = influence.sort(descending=True)
     several = float(ordered[:few].sum()) / total
     reach = float((influence * step.raw.double().norm(dim=1)).sum())
-    if several <= FEW_ITEMS_SHARE or reach <= FEW_ITEMS_REACH:
-        return FEW_ITEMS_RULE.absent()
+    severity = graded(failure=reach > FEW_ITEMS_FAILURE_REACH, warning=reach > FEW_ITEMS_REACH)
     share = f"share of {few} of {items} recordings in the gradient"
     left = f"below {FEW_ITEMS_REACH:g} where so few are left to learn"
-    ruling = rows[:few].tolist()
-    return FEW_ITEMS_RULE.found(
-        failure_if(reach > FEW_ITEMS_FAILURE_REACH),
+    return FEW_ITEMS_RULE.judged(
+        severity if several > FEW_ITEMS_SHARE else None,
         Evidence(share, several, f"below {FEW_ITEMS_SHARE:.0%}", "%", "top_item_share"),
         Evidence("change of the loss for a relative change of the embeddings", reach, left),
-        where=", ".join(step.items[row] if row < len(step.items) else f"row {row}" for row in ruling[:5]),
+        where=", ".join(step.named(rows[: min(few, 5)].tolist())),
     )
 
 
@@ -181,8 +180,8 @@ def check_spikes(history: VitalHistory) -> Checked:
         return EXPLODING_GRADIENT.absent()
     peak = float(norms.max())
     healthy = f"within {SPIKE_WARNING:g} times the usual {usual:.3g}"
-    return EXPLODING_GRADIENT.found(
-        failure_if(peak > SPIKE_FAILURE * usual),
+    return EXPLODING_GRADIENT.judged(
+        graded(failure=peak > SPIKE_FAILURE * usual, warning=True),
         Evidence("largest gradient norm", peak, healthy, "", "gradient_norm"),
         Evidence(f"logged steps of {len(norms)} with such a gradient", float(len(spikes)), "none"),
         where=f"step {int(steps[spikes[0]])}",
@@ -209,10 +208,9 @@ def check_first_layers(history: VitalHistory) -> Checked:
     if len(shares) < START_LOGS:
         return VANISHING_GRADIENT.unknown(too_few_logs(len(shares), START_LOGS))
     usual = float(np.median(shares))
-    if usual >= FIRST_LAYER_GONE:
-        return VANISHING_GRADIENT.absent()
     what = "share of the first weights in the encoder's gradient"
-    return VANISHING_GRADIENT.found("failure", Evidence(what, usual, "about 10 %", "%", "first_layer_share"))
+    evidence = Evidence(what, usual, "about 10 %", "%", "first_layer_share")
+    return VANISHING_GRADIENT.judged(graded(failure=usual < FIRST_LAYER_GONE), evidence)
 
 
 def check_first_batches(history: VitalHistory, items: int | None) -> Checked:
@@ -225,8 +223,6 @@ def check_first_batches(history: VitalHistory, items: int | None) -> Checked:
         return FEW_ITEMS_RULE.unknown(too_few_logs(len(shares), START_LOGS))
     # Later on few are left to learn, and have the gradient by right.
     usual = float(np.median(shares[:START_LOGS]))
-    if usual <= TOP_ITEM_WARNING:
-        return FEW_ITEMS_RULE.absent()
     what = "share of one recording in the gradient of the first batches"
     evidence = Evidence(what, usual, f"below {TOP_ITEM_WARNING:.0%}", "%", "top_item_share")
-    return FEW_ITEMS_RULE.found(failure_if(usual > TOP_ITEM_FAILURE), evidence)
+    return FEW_ITEMS_RULE.judged(graded(failure=usual > TOP_ITEM_FAILURE, warning=usual > TOP_ITEM_WARNING), evidence)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Severity, listed, merged
+from curvox.diagnosis.findings import Cause, Checked, Evidence, graded, listed, merged
 
 if TYPE_CHECKING:
     from curvox.diagnosis.observation import EmbeddedSet
@@ -132,8 +132,8 @@ def _split_speakers(pairs: EmbeddingPairs) -> Checked:
     if not found:
         return SPLIT_SPEAKERS.absent()
     worst = max(found, key=lambda split: split.distance)
-    return SPLIT_SPEAKERS.found(
-        _severity(len(found), FEWEST_SPLIT, SPLIT_SHARE * len(splits)),
+    return SPLIT_SPEAKERS.judged(
+        graded(warning=len(found) >= max(FEWEST_SPLIT, SPLIT_SHARE * len(splits)), note=True),
         Evidence("labels that fall into two groups", float(len(found)), f"0 of {len(splits)}"),
         Evidence("distance of the groups over that of different speakers", worst.distance, "below 0.6"),
         where=_named(pairs.items, [split.label for split in found]),
@@ -160,8 +160,8 @@ def _merged_speakers(pairs: EmbeddingPairs) -> Checked:
         return MERGED_SPEAKERS.absent()
     worst = max(found, key=lambda pair: pair.share)
     what = "share of their recordings with the nearest other speaker in the other label"
-    return MERGED_SPEAKERS.found(
-        _severity(len(found), FEWEST_MERGED, MERGED_SHARE_OF_LABELS * judged),
+    return MERGED_SPEAKERS.judged(
+        graded(warning=len(found) >= max(FEWEST_MERGED, MERGED_SHARE_OF_LABELS * judged), note=True),
         Evidence("pairs of labels that lie among each other", float(len(found)), f"0 of {judged} labels"),
         Evidence(what, worst.share, "below 50 %", "%"),
         Evidence("distance to the other label over that to the own", worst.ratio, "1.1 and more"),
@@ -178,19 +178,17 @@ def _channel_shortcut(pairs: EmbeddingPairs, dev: EmbeddingPairs | None) -> Chec
         return CHANNEL_SHORTCUT.unknown("needs speakers with recordings in at least two sessions")
     across_sessions = judged.same & ~judged.one_session
     within, across = judged.separation(judged.one_session), judged.separation(across_sessions)
-    if within < WITHIN_SESSION or across > ACROSS_SESSIONS or within - across < CHANNEL_LOSS:
-        return CHANNEL_SHORTCUT.absent()
+    shortcut = within >= WITHIN_SESSION and across <= ACROSS_SESSIONS and within - across >= CHANNEL_LOSS
     evidence = [
         Evidence("same-speaker pairs across sessions that are closer than different speakers", across, "90 %", "%"),
         Evidence("same-speaker pairs within a session that are", within, "a little more than across", "%"),
     ]
-    if judged.items.channels is not None:
-        channels = judged.items.channels
+    if (channels := judged.items.channels) is not None:
         alike = judged.different & (channels[:, None] == channels[None, :])
         if alike.any():
             rate = judged.separation(across_sessions, alike)
             evidence.append(Evidence("the former, against different speakers of one channel", rate, "90 %", "%"))
-    return CHANNEL_SHORTCUT.found("warning", *evidence)
+    return CHANNEL_SHORTCUT.judged(graded(warning=shortcut), *evidence)
 
 
 def _has_sessions(pairs: EmbeddingPairs) -> bool:
@@ -199,10 +197,6 @@ def _has_sessions(pairs: EmbeddingPairs) -> bool:
     several = len(pairs.items.speakers[across.any(1)].unique())
     enough = several >= max(FEWEST_CHANNEL_SPEAKERS, CHANNEL_SPEAKERS * pairs.speakers)
     return enough and bool(pairs.one_session.any())
-
-
-def _severity(found: int, fewest: int, share: float) -> Severity:
-    return "warning" if found >= fewest and found >= share else "note"
 
 
 def _named(items: EmbeddedSet, labels: list[int]) -> str:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, NotChecked
+from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, graded, merged
 
 if TYPE_CHECKING:
     from curvox.diagnosis.observation import LiveSigns
-    from curvox.diagnosis.probes.loss import BatchMeasures, LossMeasures, Rests
+    from curvox.diagnosis.probes.loss import BatchMeasures, LossMeasures, Response, Rests
 
 _LABELS = ("split_speakers", "merged_speakers", "channel_shortcut")
 """What labels look like to a model that learnt nothing of them."""
@@ -120,57 +120,54 @@ ONE_POINT = 1e-6
 SOLVED_LIVE = 3.0
 """Distance of different speakers over that of one, which means told apart."""
 
-_CAUSES = tuple(c.name for c in (LABEL_BLIND, WRONG_DIRECTION, NEVER_SATISFIED, MARGIN_OUT_OF_REACH, NEVER_ACTIVE))
 _MARGINS = (NEVER_SATISFIED.name, MARGIN_OUT_OF_REACH.name)
+_CAUSES = (LABEL_BLIND.name, WRONG_DIRECTION.name, *_MARGINS, NEVER_ACTIVE.name)
 
 
 def check_form(measures: LossMeasures) -> Checked:
     """Look for what is wrong with the form of a loss; a loss that is inactive or goes astray is asked no further."""
-    reason = "; ".join(measures.refusals)
-    if measures.at_random is None:
+    reason, at_random, left = "; ".join(measures.refusals), measures.at_random, measures.rests
+    if at_random is None:
         return Checked.impossible(f"the loss refuses the batches made for it: {reason}", *_CAUSES)
-    if not measures.at_random.finite:
+    if not at_random.finite:
         return Checked.impossible("the loss or its gradient is not finite on embeddings at random", *_CAUSES)
-    inactive = _never_active(measures)
-    looked, findings = [NEVER_ACTIVE.name], [inactive]
-    if measures.labels is not None and inactive is None:
-        looked.append(LABEL_BLIND.name)
-        findings.append(_label_blind(measures))
-    if measures.descent is not None and inactive is None:
-        looked.append(WRONG_DIRECTION.name)
-        findings.append(_wrong_direction(measures))
-    if measures.rests is not None:
-        looked += _MARGINS
-        if not any(findings):
-            findings += [_never_satisfied(measures.rests), _out_of_reach(measures.rests)]
-    # The margin of a loss with centres is part of its softmax, which has no value that it must reach.
-    centres = _MARGINS if measures.rests is None and measures.has_centres else ()
-    gaps = [NotChecked(cause, "the loss has centres of its own") for cause in centres]
-    gaps += [NotChecked(c, reason or "the loss is inactive") for c in _CAUSES if c not in (*looked, *centres)]
-    return Checked(tuple(looked), tuple(f for f in findings if f is not None), tuple(gaps))
+    inactive, why = _never_active(measures, at_random), reason or "the loss is inactive"
+    asked = not inactive.findings
+    labels = asked and measures.labels is not None
+    way = asked and measures.descent is not None
+    parts = [
+        inactive,
+        _label_blind(measures) if labels else LABEL_BLIND.unknown(why),
+        _wrong_direction(measures) if way else WRONG_DIRECTION.unknown(why),
+    ]
+    if measures.has_centres:
+        # Their margin is part of a softmax, which has no value that it must reach.
+        parts.insert(0, Checked.impossible("the loss has centres of its own", *_MARGINS))
+    elif left is None:
+        parts.append(Checked.impossible(why, *_MARGINS))
+    else:
+        astray = any(part.findings for part in parts)
+        parts += [Checked(_MARGINS)] if astray else [_never_satisfied(left), _out_of_reach(left)]
+    return merged(parts)
 
 
-def _never_active(measures: LossMeasures) -> Finding | None:
-    relative = measures.relative_gradient or 0.0
-    if relative > NO_GRADIENT:
-        return None
-    return NEVER_ACTIVE.finding(
-        "failure",
-        Evidence("gradient times length of embeddings at random", relative, "0.1 and more"),
-        Evidence("value of the loss there", measures.at_random.value if measures.at_random else 0.0, "above 0"),
+def _never_active(measures: LossMeasures, at_random: Response) -> Checked:
+    return NEVER_ACTIVE.judged(
+        graded(failure=at_random.relative <= NO_GRADIENT),
+        Evidence("gradient times length of embeddings at random", at_random.relative, "0.1 and more"),
+        Evidence("value of the loss there", at_random.value, "above 0"),
         *_auc(measures),
     )
 
 
 def inactive_in_batch(measures: BatchMeasures) -> Finding | None:
     """The finding where a batch has no gradient although its speakers are not told apart."""
-    if not measures.finite or measures.relative_gradient > NO_GRADIENT or measures.auc is None:
-        return None
-    if measures.auc > ACTIVE_UNTIL or measures.spread <= ONE_POINT:
+    relative = measures.response.relative
+    if measures.auc is None or measures.auc > ACTIVE_UNTIL or relative > NO_GRADIENT or measures.spread <= ONE_POINT:
         return None
     return NEVER_ACTIVE.finding(
         "failure",
-        Evidence("gradient of this batch times length of its embeddings", measures.relative_gradient, "above 0.01"),
+        Evidence("gradient of this batch times length of its embeddings", relative, "above 0.01"),
         Evidence("AUC of its same- and different-speaker pairs", measures.auc, "near 1 when nothing is active"),
     )
 
@@ -187,16 +184,15 @@ def inactive_now(signs: LiveSigns) -> Finding | None:
     return NEVER_ACTIVE.finding("note" if solved else "failure", evidence)
 
 
-def _label_blind(measures: LossMeasures) -> Finding | None:
+def _label_blind(measures: LossMeasures) -> Checked:
     labels = measures.labels
-    if labels is None or labels.gradient <= NO_GRADIENT:
-        return None
+    if labels is None:
+        return LABEL_BLIND.absent()
     # A loss ruled by one recording hardly changes with the labels of the others, but tells speakers apart in the end.
-    told_apart = measures.descent is not None and measures.descent.auc[1] > TOLD_APART
-    if told_apart or (labels.difference > BLIND_DIFFERENCE and not _pulls_all_alike(measures)):
-        return None
-    return LABEL_BLIND.finding(
-        "failure",
+    told_apart = measures.descent is not None and measures.descent.auc > TOLD_APART
+    blind = not labels.difference > BLIND_DIFFERENCE or _pulls_all_alike(measures)
+    return LABEL_BLIND.judged(
+        graded(failure=blind and not told_apart),
         Evidence("cosine of the gradients under two different groupings", labels.cosine, "below 0.95"),
         Evidence("their difference over their length", labels.difference, "0.3 and more"),
         *_pull(measures),
@@ -213,46 +209,43 @@ def _pulls_all_alike(measures: LossMeasures) -> bool:
     return descent.spread < GATHERED and _prefers_collapse(left)
 
 
-def _wrong_direction(measures: LossMeasures) -> Finding | None:
+def _wrong_direction(measures: LossMeasures) -> Checked:
     descent, left, pull = measures.descent, measures.rests, measures.pull
-    if descent is None or pull is None or pull.same <= pull.different or _label_blind(measures) is not None:
-        return None
+    if descent is None or pull is None or pull.same <= pull.different or _label_blind(measures).findings:
+        return WRONG_DIRECTION.absent()
     # With centres of its own a loss cannot be asked about solved speakers; then the way of free embeddings decides.
-    turned = descent.auc[1] < (TURNED if left is not None else TOLD_APART)
-    if not turned and not (left is not None and _prefers_collapse(left)):
-        return None
+    turned = descent.auc < (TURNED if left is not None else TOLD_APART)
     evidence = (*_pull(measures), *_auc(measures))
     if left is not None:
+        turned = turned or _prefers_collapse(left)
         evidence += (
             Evidence("loss with all speakers solved", left.solved[left.most], "below that with everybody in one point"),
             Evidence("loss with everybody in one point", left.collapsed[left.most], "above that of solved speakers"),
         )
-    return WRONG_DIRECTION.finding("failure", *evidence, *_spread(measures))
+    return WRONG_DIRECTION.judged(graded(failure=turned), *evidence, *_spread(measures))
 
 
 def _prefers_collapse(left: Rests) -> bool:
     return left.solved[left.most] > SOLVED_OVER_COLLAPSED * left.collapsed[left.most]
 
 
-def _never_satisfied(left: Rests) -> Finding | None:
+def _never_satisfied(left: Rests) -> Checked:
     """What is left belongs to same-speaker pairs: it is gone without any, or shrinks as their share of all does."""
     least = min(left.share(left.fewest), left.share(left.most))
-    if least <= REST or is_softmax(left) or _stays_alone(left) or _grows(left):
-        return None
+    pulls = not (is_softmax(left) or _stays_alone(left) or _grows(left))
     evidence = (
         Evidence(f"share of the collapsed loss that is left with {n} speakers solved", left.share(n), "0", "%")
         for n in (left.fewest, left.most)
     )
-    return NEVER_SATISFIED.finding("failure", *evidence)
+    return NEVER_SATISFIED.judged(graded(failure=pulls and not least <= REST), *evidence)
 
 
-def _out_of_reach(left: Rests) -> Finding | None:
+def _out_of_reach(left: Rests) -> Checked:
     """What is left belongs to different-speaker pairs: it stays without others, or grows with their share."""
-    if is_softmax(left) or not (_grows(left) or _stays_alone(left)) or left.share(left.most) <= REST_OUT_OF_REACH:
-        return None
+    pushes = not is_softmax(left) and (_grows(left) or _stays_alone(left))
     what = f"share of the collapsed loss that is left with {left.most} speakers as far apart as can be, at any length"
-    return MARGIN_OUT_OF_REACH.finding(
-        "failure",
+    return MARGIN_OUT_OF_REACH.judged(
+        graded(failure=pushes and not left.share(left.most) <= REST_OUT_OF_REACH),
         Evidence(what, left.share(left.most), "0", "%"),
         Evidence(f"the same with {left.fewest} speakers", left.share(left.fewest), "0", "%"),
     )
@@ -287,7 +280,7 @@ def _auc(measures: LossMeasures) -> tuple[Evidence, ...]:
     if measures.descent is None:
         return ()
     what = "AUC of free embeddings that followed the loss, from 0.5 on"
-    return (Evidence(what, measures.descent.auc[1], "above 0.8"),)
+    return (Evidence(what, measures.descent.auc, "above 0.8"),)
 
 
 def _spread(measures: LossMeasures) -> tuple[Evidence, ...]:

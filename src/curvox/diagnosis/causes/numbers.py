@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from curvox.diagnosis.causes.embeddings import COLLAPSE
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, listed, merged
+from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, graded, listed, merged
 
 if TYPE_CHECKING:
     from curvox.diagnosis.observation import Death, StepProbe
@@ -89,11 +89,10 @@ def check_step(step: StepProbe) -> Checked:
     if step.dtype_maximum is None:
         unknown = HALF_PRECISION_OVERFLOW.unknown("the largest activation was not measured")
         return merged((NOT_FINITE.absent(), unknown))
-    if step.dtype_maximum <= HALF_MAXIMUM:
-        return Checked(_LOOKED)
-    severity = "failure" if step.precision.startswith("16") else "note"
+    severity = graded(failure=step.precision.startswith("16"), note=True)
     evidence = Evidence("largest activation, in float32", step.dtype_maximum, f"below {HALF_MAXIMUM:,.0f}")
-    return Checked(_LOOKED, (HALF_PRECISION_OVERFLOW.finding(severity, evidence),))
+    too_large = step.dtype_maximum > HALF_MAXIMUM
+    return merged((NOT_FINITE.absent(), HALF_PRECISION_OVERFLOW.judged(severity if too_large else None, evidence)))
 
 
 def _lost(step: StepProbe) -> Finding:
@@ -106,14 +105,14 @@ def _lost(step: StepProbe) -> Finding:
     )
     if origin is None:
         return NOT_FINITE.finding("failure", *evidence)
-    shown = listed([step.items[row] if row < len(step.items) else f"row {row}" for row in origin.rows], MOST_NAMED)
+    shown = listed(step.named(origin.rows), MOST_NAMED)
     way = f"{origin} on the way back" if origin.backward else str(origin)
     return _which(origin.half).finding("failure", *evidence, where=f"{way}: {shown}" if shown else way)
 
 
 def lost_in_batch(measures: BatchMeasures) -> Finding | None:
     """The finding where finite embeddings give a loss or a gradient that is not finite."""
-    if measures.finite:
+    if measures.response.finite:
         return None
     origin = measures.origin
     where = "" if origin is None else f"{origin.operation} ({'backward' if origin.backward else 'forward'})"
@@ -128,4 +127,4 @@ def lost_embeddings(bad: list[bool]) -> Checked:
     rows = [str(row) for row, is_bad in enumerate(bad) if is_bad]
     evidence = Evidence("embeddings with NaN or infinity", len(rows) / len(bad), "0", "%")
     shown = f"the encoder; rows {', '.join(rows[:8])}{' ...' if len(rows) > 8 else ''}"
-    return NOT_FINITE.found("failure", evidence, where=shown)
+    return NOT_FINITE.judged("failure", evidence, where=shown)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, failure_if, listed, merged
+from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, graded, listed, merged
 
 if TYPE_CHECKING:
     from curvox.diagnosis.observation import LiveSigns, ParameterProbe, StepProbe
@@ -93,12 +93,10 @@ def _frozen(encoder: Sequence[ParameterProbe], moved: float | None) -> Checked:
     if not encoder:
         return FROZEN_PARAMETERS.unknown("the encoder has no parameters")
     stuck = [p for p in encoder if _stuck(p, moved)]
-    if not stuck:
-        return FROZEN_PARAMETERS.absent()
     share = sum(p.elements for p in stuck) / sum(p.elements for p in encoder)
     detached, left_out = sum(p.detached for p in stuck), sum(not p.trains for p in stuck)
-    return FROZEN_PARAMETERS.found(
-        failure_if(share > FROZEN_FAILURE_SHARE),
+    return FROZEN_PARAMETERS.judged(
+        graded(failure=share > FROZEN_FAILURE_SHARE, warning=bool(stuck)),
         Evidence("encoder weights that do not move", share, "0 %", "%"),
         Evidence("parameters without a gradient although the loss depends on them", float(detached), "0"),
         Evidence("parameters that no optimiser moves", float(left_out), "0"),
@@ -110,11 +108,9 @@ def _unused(step: StepProbe, moved: float | None) -> Checked:
     if not any(p.gradient_norm for p in step.parameters):
         return UNUSED_PARAMETERS.unknown("the loss of this batch has no gradient at all")
     unused = [p for p in step.parameters if _is_unused(p, moved)]
-    if not unused:
-        return UNUSED_PARAMETERS.absent()
     share = sum(p.elements for p in unused) / sum(p.elements for p in step.parameters)
-    return UNUSED_PARAMETERS.found(
-        "warning",
+    return UNUSED_PARAMETERS.judged(
+        graded(warning=bool(unused)),
         Evidence("parameters that no gradient reaches", float(len(unused)), "0"),
         Evidence("of all weights", share, "0 %", "%"),
         where=_named(unused),
@@ -141,13 +137,12 @@ def _centres(
     if stuck and all(_stuck(p, moved) for p in encoder):
         return CENTRES_NEVER_MOVE.absent()  # nothing moves at all, which is frozen_parameters
     slow = [p for p in centres if p not in stuck and _slow(p, moved)]
-    if not stuck and not slow:
-        return CENTRES_NEVER_MOVE.absent()
     evidence = [Evidence("class centres that no step moves", float(len(stuck)), "0")]
     if moved is not None and (gone := [p.moved for p in stuck or slow if p.moved is not None]):
         healthy = f"about that of the encoder, {moved:.3g}"
         evidence.append(Evidence("relative change of the centres", min(gone), healthy))
-    return CENTRES_NEVER_MOVE.found(failure_if(bool(stuck)), *evidence, where=_named(stuck or slow))
+    severity = graded(failure=bool(stuck), warning=bool(slow))
+    return CENTRES_NEVER_MOVE.judged(severity, *evidence, where=_named(stuck or slow))
 
 
 def _slow(parameter: ParameterProbe, moved: float | None) -> bool:

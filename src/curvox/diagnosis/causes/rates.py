@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, Severity, failure_if, merged
+from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, graded, merged
 from curvox.diagnosis.observation import LEAST_LOGS, START_LOGS, running_medians, too_few_logs
 
 if TYPE_CHECKING:
@@ -113,10 +113,12 @@ def _relative_change(step: StepProbe) -> float | None:
 
 
 def _too_high(step: StepProbe) -> Checked:
-    severities = {_response_rises(step), _shorter_is_better(step), _thrown_far(step)} - {None}
-    if not severities:
-        return LEARNING_RATE_TOO_HIGH.absent()
     best, gone = _best_multiple(step), _relative_change(step)
+    ruined, over, thrown = _share_of_ruin(step), _times_too_long(step), gone or 0.0
+    severity = graded(
+        failure=ruined > RISE_FAILURE or over <= SHORTER_FAILURE or thrown > THROWN_FAILURE,
+        warning=ruined > RISE_WARNING or over <= SHORTER_WARNING or thrown > THROWN_WARNING,
+    )
     before = f"below {step.value:.3g}, what it was before"
     evidence = [Evidence("loss of a batch after a step on that batch", step.response[1.0], before)]
     if best < 1.0:
@@ -124,49 +126,38 @@ def _too_high(step: StepProbe) -> Checked:
         evidence.append(Evidence("learning rate after which it is lowest", best * step.learning_rate, healthy))
     if gone is not None:
         evidence.append(Evidence("relative change of the weights since the start", gone, "below 1, 5 after long runs"))
-    return LEARNING_RATE_TOO_HIGH.found(failure_if("failure" in severities), *evidence)
+    return LEARNING_RATE_TOO_HIGH.judged(severity, *evidence)
 
 
-def _response_rises(step: StepProbe) -> Severity | None:
+def _share_of_ruin(step: StepProbe) -> float:
+    """Rise of the loss over what a step costs that destroys the model; 0 where it is no rise, or none is better."""
     value, after, best = step.value, step.response[1.0], _best_multiple(step)
-    rise = after - value
-    # What a step costs that is so long that it destroys the model.
     ruin = max((loss for loss in step.response.values() if math.isfinite(loss)), default=value) - value
-    share = math.inf if math.isinf(after) else rise / ruin if ruin > 0 else 0.0
     falls = step.response[best] < value and best < 1.0
-    if not falls or rise <= RISE_OF_LOSS * abs(value) or share <= RISE_WARNING:
-        return None
-    return failure_if(share > RISE_FAILURE)
+    if not falls or after - value <= RISE_OF_LOSS * abs(value):
+        return 0.0
+    return math.inf if math.isinf(after) else (after - value) / ruin if ruin > 0 else 0.0
 
 
-def _shorter_is_better(step: StepProbe) -> Severity | None:
+def _times_too_long(step: StepProbe) -> float:
+    """The multiple of the rate that is best, where it does more than twice as much; 1 elsewhere."""
     best = _best_multiple(step)
     fall = step.value - step.response[best]
     small = fall <= LOW_FALL * abs(step.value) or step.value - step.response[1.0] > fall / 2
-    if small or best > SHORTER_WARNING:
-        return None
-    return failure_if(best <= SHORTER_FAILURE)
-
-
-def _thrown_far(step: StepProbe) -> Severity | None:
-    gone = _relative_change(step) or 0.0
-    return failure_if(gone > THROWN_FAILURE) if gone > THROWN_WARNING else None
+    return 1.0 if small else best
 
 
 def _too_low(step: StepProbe) -> Checked:
     gone = _relative_change(step)
-    if gone is None:
-        return LEARNING_RATE_TOO_LOW.unknown("how far the weights went since the start is not known")
-    if gone == 0.0:
-        return LEARNING_RATE_TOO_LOW.unknown("the weights are those of the start")
+    if not gone:
+        unknown = "how far the weights went since the start is not known"
+        return LEARNING_RATE_TOO_LOW.unknown(unknown if gone is None else "the weights are those of the start")
     best = _best_multiple(step)
     fall = step.value - step.response[best]
-    if best < LOW_MULTIPLE or gone > LOW_MOVED or fall <= LOW_FALL * abs(step.value):
-        return LEARNING_RATE_TOO_LOW.absent()
     longer = f"fall of the batch's loss after a step {best:g} times as long"
     near = f"near that of the recipe, {step.learning_rate:.3g}"
-    return LEARNING_RATE_TOO_LOW.found(
-        "failure",
+    return LEARNING_RATE_TOO_LOW.judged(
+        graded(failure=best >= LOW_MULTIPLE and gone <= LOW_MOVED and fall > LOW_FALL * abs(step.value)),
         Evidence(longer, fall, "none: such a step goes over the valley"),
         Evidence("relative change of the weights since the start", gone, f"above {LOW_MOVED:g}"),
         Evidence("learning rate after which it is lowest", best * step.learning_rate, near),
@@ -180,19 +171,19 @@ def check_lengths(history: VitalHistory) -> Checked:
         return Checked.impossible("the lengths of the steps were not logged", *_BOTH)
     usual, peak = float(np.median(ratios[:START_LOGS])), float(ratios.max())
     longest, vital = "the longest step over the weights", "update_ratio"
-    findings: list[Finding] = []
-    if usual > STEP_WARNING or peak > PEAK_STEP_WARNING:
-        finding = LEARNING_RATE_TOO_HIGH.finding(
-            failure_if(usual > STEP_FAILURE or peak > PEAK_STEP_FAILURE),
-            Evidence("length of the first steps over the weights", usual, f"below {STEP_WARNING:g}", "", vital),
-            Evidence(longest, peak, f"below {PEAK_STEP_WARNING:g}", "", vital),
-        )
-        findings.append(finding)
+    too_high = LEARNING_RATE_TOO_HIGH.judged(
+        graded(
+            failure=usual > STEP_FAILURE or peak > PEAK_STEP_FAILURE,
+            warning=usual > STEP_WARNING or peak > PEAK_STEP_WARNING,
+        ),
+        Evidence("length of the first steps over the weights", usual, f"below {STEP_WARNING:g}", "", vital),
+        Evidence(longest, peak, f"below {PEAK_STEP_WARNING:g}", "", vital),
+    )
     _, norms = history.sign("gradient_norm")
     # Without a gradient nothing moves, whatever the rate; where nothing moves at all it is no question of length.
-    if 0.0 < peak < STEP_TOO_SHORT and len(ratios) >= START_LOGS and len(norms) and norms.min() > 0:
-        findings.append(LEARNING_RATE_TOO_LOW.finding("failure", Evidence(longest, peak, "about 0.001", "", vital)))
-    return Checked(_BOTH, tuple(findings))
+    short = 0.0 < peak < STEP_TOO_SHORT and len(ratios) >= START_LOGS and len(norms) > 0 and bool(norms.min() > 0)
+    evidence = Evidence(longest, peak, "about 0.001", "", vital)
+    return merged((too_high, LEARNING_RATE_TOO_LOW.judged(graded(failure=short), evidence)))
 
 
 def check_loss_of_run(history: VitalHistory) -> Checked:
@@ -203,10 +194,9 @@ def check_loss_of_run(history: VitalHistory) -> Checked:
     start = float(np.median(loss[:START_LOGS]))
     peak = float(running_medians(loss, START_LOGS).max())
     end = float(np.median(loss[-START_LOGS:]))
-    if start <= 0 or end < END_OVER_START * start or peak < PEAK_OVER_START_WARNING * start:
-        return LEARNING_RATE_TOO_HIGH.absent()
-    return LEARNING_RATE_TOO_HIGH.found(
-        failure_if(peak > PEAK_OVER_START_FAILURE * start),
+    severity = graded(failure=peak > PEAK_OVER_START_FAILURE * start, warning=peak >= PEAK_OVER_START_WARNING * start)
+    return LEARNING_RATE_TOO_HIGH.judged(
+        severity if start > 0 and end >= END_OVER_START * start else None,
         Evidence("loss at the end", end, f"below the {start:.3g} of the start", "", "loss"),
         Evidence("highest loss on the way", peak, f"hardly above the {start:.3g} of the start", "", "loss"),
     )

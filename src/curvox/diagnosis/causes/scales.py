@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from curvox.diagnosis.causes.loss_form import REST_OUT_OF_REACH, is_softmax
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, NotChecked, failure_if
+from curvox.diagnosis.findings import Cause, Checked, Evidence, graded, merged
 
 if TYPE_CHECKING:
-    from curvox.diagnosis.probes.loss import LossMeasures, Rests
+    from curvox.diagnosis.probes.loss import LossMeasures, Response, Rests
     from curvox.diagnosis.probes.softmax import Softmax
 
 GRADIENT_MULTIPLIED = Cause(
@@ -71,62 +71,52 @@ FLOOR_FAILURE = 0.3
 
 def check_scale(measures: LossMeasures) -> Checked:
     """Look for scales that do not fit the speakers and the embeddings, and for constants that multiply the gradient."""
-    looked = (GRADIENT_MULTIPLIED.name, SCALE_TOO_SMALL.name, SCALE_TOO_LARGE.name)
     if measures.at_random is None or not measures.at_random.finite:
         reason = "; ".join(measures.refusals) or "the loss or its gradient is not finite on embeddings at random"
         return Checked.impossible(reason, SCALE_TOO_SMALL.name, SCALE_TOO_LARGE.name, GRADIENT_MULTIPLIED.name)
     if measures.softmaxes:
-        findings = [f for softmax in measures.softmaxes for f in (_too_small(softmax), _too_large(softmax)) if f]
-        gap = NotChecked(GRADIENT_MULTIPLIED.name, "the scale of the loss says it")
-        return Checked(looked[1:], tuple(findings), (gap,))
-    findings = (_multiplied(measures), _soft_floor(measures.rests))
-    return Checked(looked, tuple(f for f in findings if f is not None))
+        known = GRADIENT_MULTIPLIED.unknown("the scale of the loss says it")
+        return merged((*(check(part) for part in measures.softmaxes for check in (_too_small, _too_large)), known))
+    looked = (cause.absent() for cause in (GRADIENT_MULTIPLIED, SCALE_TOO_SMALL, SCALE_TOO_LARGE))
+    return merged((*looked, _multiplied(measures.at_random, measures.rests), _soft_floor(measures.rests)))
 
 
-def _too_small(softmax: Softmax) -> Finding | None:
-    if softmax.surest >= SURE:
-        return None
+def _too_small(softmax: Softmax) -> Checked:
     what = f"largest probability that one of {softmax.speakers} speakers can get"
-    return SCALE_TOO_SMALL.finding(
-        failure_if(softmax.surest < HARDLY),
+    return SCALE_TOO_SMALL.judged(
+        graded(failure=softmax.surest < HARDLY, warning=softmax.surest < SURE),
         Evidence(what, softmax.surest, "above 90 %", "%"),
         Evidence("scale", softmax.scale, f"{softmax.scale_for(SURE):.3g} or more"),
     )
 
 
-def _too_large(softmax: Softmax) -> Finding | None:
+def _too_large(softmax: Softmax) -> Checked:
     factor = softmax.scale / softmax.usual_scale
     most, far = (BALL_FACTOR, BALL_FACTOR_FAR) if softmax.on_ball else (SCALE_FACTOR, SCALE_FACTOR_FAR)
-    if factor <= most:
-        return None
     fits = f"from {softmax.scale_for(SURE):.3g} to {most * softmax.usual_scale:.3g}"
-    return SCALE_TOO_LARGE.finding(
-        failure_if(factor > far),
+    return SCALE_TOO_LARGE.judged(
+        graded(failure=factor > far, warning=factor > most),
         Evidence("scale", softmax.scale, fits),
         Evidence(f"scale over the usual one for {softmax.speakers} speakers", factor, f"below {most:g}"),
     )
 
 
-def _multiplied(measures: LossMeasures) -> Finding | None:
-    relative = measures.relative_gradient or 0.0
-    if relative <= MULTIPLIED:
-        return None
-    left = measures.rests
+def _multiplied(at_random: Response, left: Rests | None) -> Checked:
     # A softmax that is only sharp still costs log N when everybody is in one point.
     sharp = left is not None and is_softmax(left) and left.collapsed[left.most] < 5.0 * math.log(2 * left.most)
-    return (SCALE_TOO_LARGE if sharp else GRADIENT_MULTIPLIED).finding(
-        failure_if(relative > MULTIPLIED_FAR),
-        Evidence("gradient times length of embeddings at random", relative, "0.1 to 700"),
-        Evidence("factor by which the loss is too steep", relative / USUAL_GRADIENT, "about 1"),
+    return (SCALE_TOO_LARGE if sharp else GRADIENT_MULTIPLIED).judged(
+        graded(failure=at_random.relative > MULTIPLIED_FAR, warning=at_random.relative > MULTIPLIED),
+        Evidence("gradient times length of embeddings at random", at_random.relative, "0.1 to 700"),
+        Evidence("factor by which the loss is too steep", at_random.relative / USUAL_GRADIENT, "about 1"),
     )
 
 
-def _soft_floor(left: Rests | None) -> Finding | None:
+def _soft_floor(left: Rests | None) -> Checked:
     """A softmax over the recordings of the batch that keeps a floor when all is solved."""
     if left is None or not is_softmax(left):
-        return None
+        return SCALE_TOO_SMALL.absent()
     share = left.share(left.most)
-    if not REST_OUT_OF_REACH < share < 1.0:  # from 1 on it is not a floor but the wrong way
-        return None
+    severity = graded(failure=share > FLOOR_FAILURE, warning=share > REST_OUT_OF_REACH)
     what = f"share of the collapsed loss that is left with {left.most} speakers as far apart as they can be"
-    return SCALE_TOO_SMALL.finding(failure_if(share > FLOOR_FAILURE), Evidence(what, share, "near 0", "%"))
+    # From 1 on it is not a floor but the wrong way.
+    return SCALE_TOO_SMALL.judged(severity if share < 1.0 else None, Evidence(what, share, "near 0", "%"))

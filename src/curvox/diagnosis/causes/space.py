@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, failure_if, merged
+from curvox.diagnosis.findings import Cause, Checked, Evidence, Finding, graded, merged
 
 if TYPE_CHECKING:
     from curvox.diagnosis.observation import LiveSigns
-    from curvox.diagnosis.probes.ball import PointsInBall
+    from curvox.diagnosis.probes.pairs import PointsInBall
 
 POINTS_AT_ORIGIN = Cause(
     "points_at_origin",
@@ -96,10 +96,8 @@ def check_ball(ball: PointsInBall) -> Checked:
 def _points_at_origin(ball: PointsInBall) -> Checked:
     depth = ball.depth()
     # In a ball that is large and flat the points may be far apart, however near the middle they are.
-    if depth >= NEAR_ORIGIN_DISTANCE:
-        return POINTS_AT_ORIGIN.absent()
-    return POINTS_AT_ORIGIN.found(
-        failure_if(depth < ORIGIN_DISTANCE),
+    return POINTS_AT_ORIGIN.judged(
+        graded(failure=depth < ORIGIN_DISTANCE, warning=depth < NEAR_ORIGIN_DISTANCE),
         Evidence("median distance of the points from the origin", depth, "0.5 to 6", vital="radius_mid"),
         Evidence("largest distance that the lift can give", ball.space.max_distance / 2.0, "1 and more"),
     )
@@ -107,22 +105,21 @@ def _points_at_origin(ball: PointsInBall) -> Checked:
 
 def _float32_distance_error(ball: PointsInBall) -> Checked:
     error, spread = ball.float32_error()
-    if spread == 0 or error < FLOAT32_ERROR * spread:
-        return FLOAT32_DISTANCE_ERROR.absent()
-    return FLOAT32_DISTANCE_ERROR.found(
-        failure_if(error >= FLOAT32_ERROR_FAILURE * spread),
-        Evidence("error of float32 distances over their standard deviation", error / spread, "below 0.1 %", "%"),
+    share = error / spread if spread != 0 else 0.0
+    return FLOAT32_DISTANCE_ERROR.judged(
+        graded(
+            failure=share >= FLOAT32_ERROR_FAILURE, warning=not share < FLOAT32_ERROR
+        ),  # also where float32 gives NaN
+        Evidence("error of float32 distances over their standard deviation", share, "below 0.1 %", "%"),
         Evidence("1 - c|x|² of the median point", ball.rim_gap(), "above 0.01"),
     )
 
 
 def _dead_radius(ball: PointsInBall) -> Checked:
     share = ball.share_of_dead_lengths(DEAD_SLOPE)
-    if share < HALF_DEAD_SHARE:
-        return DEAD_RADIUS.absent()
     what = "median length of the raw embeddings over the largest radius"
-    return DEAD_RADIUS.found(
-        "warning" if share >= DEAD_SHARE else "note",
+    return DEAD_RADIUS.judged(
+        graded(warning=share >= DEAD_SHARE, note=share >= HALF_DEAD_SHARE),
         Evidence("embeddings whose length has no gradient", share, "none", "%"),
         Evidence(what, ball.length_over_reach(), "below 1"),
     )
@@ -145,9 +142,8 @@ def _curvature_without_effect(ball: PointsInBall) -> Checked:
     evidence = Evidence("variation of hyperbolic over flat distance", effect, "20 % and more", "%")
     if effect < CURVATURE_EFFECT:
         c = Evidence("curvature c of the ball", ball.space.c_value, "1 where the lift reaches the rim")
-        return CURVATURE_WITHOUT_EFFECT.found("warning", evidence, c)
+        return CURVATURE_WITHOUT_EFFECT.judged("warning", evidence, c)
     published = ball.published_curvature()
-    if published is not None and published != 1.0:
-        what = "published curvature, which sets the clip radius only"
-        return CURVATURE_WITHOUT_EFFECT.found("note", Evidence(what, published, "1, the c of the distance"), evidence)
-    return CURVATURE_WITHOUT_EFFECT.absent()
+    what = "published curvature, which sets the clip radius only"
+    clip = Evidence(what, published, "1, the c of the distance")
+    return CURVATURE_WITHOUT_EFFECT.judged(graded(note=published != 1.0), clip, evidence)

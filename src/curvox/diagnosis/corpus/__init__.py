@@ -86,13 +86,13 @@ def examination_dict(examination: CorpusExamination) -> dict[str, Any]:
 def _measures(facts: CorpusFacts | None) -> dict[str, dict[str, float]]:
     """Least, quartiles and most of every measure, of the recordings that have it."""
     names = ("duration_s", "level_db", "silence_share", "clipped_share", "dc_offset", "snr_db", "bandwidth_hz")
+    steps = ("least", "quarter", "median", "three_quarters", "most")
     found: dict[str, dict[str, float]] = {}
     for name in names if facts is not None else ():
         values = getattr(facts, name)
-        values = values[np.isfinite(values)]
+        values = values[np.isfinite(values)].astype(np.float64)
         if values.size:
-            levels = np.percentile(values.astype(np.float64), [0, 25, 50, 75, 100])
-            steps = ("least", "quarter", "median", "three_quarters", "most")
+            levels = np.percentile(values, [0, 25, 50, 75, 100])
             found[name] = {step: _rounded(level) for step, level in zip(steps, levels, strict=True)}
     return found
 

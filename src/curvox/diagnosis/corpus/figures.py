@@ -85,13 +85,15 @@ def corpus_figures(utterances: tuple[Utterance, ...], facts: CorpusFacts | None)
         lengths_s = np.array([np.nan if u.duration_s is None else u.duration_s for u in utterances])
         return CorpusFigures(_balances(utterances, lengths_s), {}, {}, {})
     splits = np.array([u.split for u in utterances], dtype=object)
+    known_s = facts.duration_s[np.isfinite(facts.duration_s)].astype(np.float64)
+    low, high = max(_SHORTEST_S, known_s.min(initial=_LONGEST_S)), min(_LONGEST_S, known_s.max(initial=0.0))
     clipped = np.where(facts.clipped_share > 0, facts.clipped_share, np.nan)
     return CorpusFigures(
         balances=_balances(utterances, np.nan_to_num(facts.duration_s)),
         rates_hz=_counted(facts.sampling_rate_hz),
         channels=_counted(facts.channels),
-        formats=facts.formats,
-        durations_s=_histogram(facts.duration_s, splits, _logarithmic(facts.duration_s, _SHORTEST_S, _LONGEST_S)),
+        formats=dict(facts.formats.most_common()),
+        durations_s=_histogram(facts.duration_s, splits, np.geomspace(low / 1.05, max(high, low) * 1.05, BINS + 1)),
         levels_db=_histogram(np.maximum(facts.level_db, QUIETEST_DB), splits, np.linspace(QUIETEST_DB, 0, BINS + 1)),
         silence=_histogram(facts.silence_share, splits, np.linspace(0, 1, BINS + 1)),
         clipping=_histogram(clipped, splits, np.geomspace(1e-6, 1, BINS + 1)),
@@ -102,13 +104,6 @@ def corpus_figures(utterances: tuple[Utterance, ...], facts: CorpusFacts | None)
 def _counted(values: NDArray[np.int32]) -> dict[int, int]:
     found, counts = np.unique(values[values > 0], return_counts=True)
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
-
-
-def _logarithmic(values: NDArray[np.float32], lowest: float, highest: float) -> NDArray[np.float64]:
-    known = values[np.isfinite(values)]
-    low = max(lowest, float(known.min()) if known.size else lowest)
-    high = min(highest, float(known.max()) if known.size else highest)
-    return np.geomspace(low / 1.05, max(high, low) * 1.05, BINS + 1)
 
 
 def _histogram(values: NDArray, splits: NDArray, edges: NDArray[np.float64]) -> CorpusHistogram | None:
@@ -134,10 +129,10 @@ def _balances(utterances: Iterable[Utterance], lengths_s: NDArray) -> tuple[Spli
 def _balance(split: str, rows: list[tuple[Utterance, float]]) -> SplitBalance:
     counts: Counter[str] = Counter(u.speaker for u, _ in rows)
     seconds: dict[str, float] = defaultdict(float)
-    sessions: dict[str, set[str]] = defaultdict(set)
     for utterance, length_s in rows:
         seconds[utterance.speaker] += length_s
-        sessions[utterance.speaker].add(utterance.session)
+    # Every session of a speaker once.
+    sessions = Counter(speaker for speaker, _ in {(u.speaker, u.session) for u, _ in rows})
     known = all(utterance.session for utterance, _ in rows)
     sizes = np.sort(np.array(list(counts.values()), dtype=np.int64))[::-1]
     lengths_s = np.array(list(seconds.values()))
@@ -147,7 +142,7 @@ def _balance(split: str, rows: list[tuple[Utterance, float]]) -> SplitBalance:
         split=split,
         speakers=len(counts),
         utterances=len(rows),
-        sessions=sum(len(own) for own in sessions.values()) if known else None,
+        sessions=sessions.total() if known else None,
         duration_s=float(lengths_s.sum()) if timed else None,
         fewest=int(sizes[-1]),
         median=float(np.median(sizes)),
@@ -156,6 +151,6 @@ def _balance(split: str, rows: list[tuple[Utterance, float]]) -> SplitBalance:
         median_s=float(np.median(lengths_s)) if timed else None,
         most_s=float(lengths_s.max()) if timed else None,
         one_utterance=int((sizes == 1).sum()),
-        one_session=sum(len(own) == 1 for own in sessions.values()) if known else None,
+        one_session=sum(number == 1 for number in sessions.values()) if known else None,
         shares=sizes[shown],
     )

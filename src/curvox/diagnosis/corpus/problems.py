@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from curvox.corpora import CorpusReport, Problem
+from curvox.corpora import CorpusReport
 from curvox.diagnosis.causes import CAUSES
 from curvox.diagnosis.causes.data import check_recordings, is_clipped, lacks_speech
 from curvox.diagnosis.corpus.facts import CorpusFacts
@@ -69,16 +69,11 @@ class CorpusProblem:
 
 def corpus_problems(report: CorpusReport, facts: CorpusFacts | None) -> tuple[CorpusProblem, ...]:
     """Return all problems, the kinds in the order of `KINDS`; without ``facts`` those of the manifest alone."""
-    problems = [CorpusProblem("manifest", "error", _line(p), p.message) for p in report.problems]
+    problems = [_problem("manifest", str(p).removesuffix(f": {p.message}"), p.message) for p in report.problems]
     if facts is not None:
         for check in (_refused, _copies, _quality, _disagreements, _balance, _rates):
             problems += check(facts)
-    order = list(KINDS)
-    return tuple(sorted(problems, key=lambda problem: order.index(problem.kind)))
-
-
-def _line(problem: Problem) -> str:
-    return str(problem).removesuffix(f": {problem.message}")
+    return tuple(sorted(problems, key=lambda problem: list(KINDS).index(problem.kind)))
 
 
 def _problem(kind: str, where: str, message: str) -> CorpusProblem:
@@ -101,31 +96,31 @@ def _copies(facts: CorpusFacts) -> Iterator[CorpusProblem]:
         if len(rows) == 1:
             continue
         own = [facts.utterances[row] for row in rows]
-        names = _named([utterance.utterance for utterance in own[1:]])
+        where, same = own[0].utterance, f"the same samples as {_named(utterance.utterance for utterance in own[1:])}"
         speakers, splits = {utterance.speaker for utterance in own}, {utterance.split for utterance in own}
         if len(speakers) > 1:
-            message = f"the same samples as {names}, under the speakers {_named(sorted(speakers))}; keep the right one"
-            yield _problem("copies_across_speakers", own[0].utterance, message)
+            message = f"{same}, under the speakers {_named(sorted(speakers))}; keep the right one"
+            yield _problem("copies_across_speakers", where, message)
         if len(splits) > 1:
-            message = f"the same samples as {names}, in the splits {_named(sorted(splits))}; keep one of them"
-            yield _problem("copies_across_splits", own[0].utterance, message)
+            message = f"{same}, in the splits {_named(sorted(splits))}; keep one of them"
+            yield _problem("copies_across_splits", where, message)
         if len(speakers) == len(splits) == 1:
-            yield _problem("copies", own[0].utterance, f"the same samples as {names}; keep one of them")
+            yield _problem("copies", where, f"{same}; keep one of them")
 
 
 def _quality(facts: CorpusFacts) -> Iterator[CorpusProblem]:
     measured = np.isfinite(facts.speech_s)
     without = lacks_speech(facts.speech_s, facts.silence_share, facts.clipped_share, facts.level_db) & measured
+    names = [utterance.utterance for utterance in facts.utterances]
     for row in np.flatnonzero(without):
         speech_s, duration_s, level_db = (float(x[row]) for x in (facts.speech_s, facts.duration_s, facts.level_db))
         message = f"{speech_s:.2f} s of speech in {duration_s:.2f} s, at {level_db:.0f} dB"
-        yield _problem("little_speech", facts.utterances[row].utterance, message)
+        yield _problem("little_speech", names[row], message)
     for row in np.flatnonzero(is_clipped(facts.clipped_share)):
-        message = f"{100 * facts.clipped_share[row]:.2g} % of the samples are clipped"
-        yield _problem("clipped", facts.utterances[row].utterance, message)
+        yield _problem("clipped", names[row], f"{100 * facts.clipped_share[row]:.2g} % of the samples are clipped")
     for row in np.flatnonzero(measured & (np.abs(facts.dc_offset) >= DC_OFFSET)):
         message = f"the mean of the samples is {facts.dc_offset[row]:.3f} of full scale, expected about 0"
-        yield _problem("dc_offset", facts.utterances[row].utterance, message)
+        yield _problem("dc_offset", names[row], message)
 
 
 def _disagreements(facts: CorpusFacts) -> Iterator[CorpusProblem]:
@@ -156,10 +151,8 @@ def _balance(facts: CorpusFacts) -> Iterator[CorpusProblem]:
         )
     ).findings
     for finding in found:
-        measured = ", ".join(
-            f"{e.measure}: {100 * e.value:.0f} %" if e.unit == "%" else f"{e.measure}: {e.value:.3g}"
-            for e in finding.evidence
-        )
+        values = (f"{100 * e.value:.0f} %" if e.unit == "%" else f"{e.value:.3g}" for e in finding.evidence)
+        measured = ", ".join(f"{e.measure}: {value}" for e, value in zip(finding.evidence, values, strict=True))
         badness: Badness = "note" if finding.severity == "note" else "warning"
         where = f" ({finding.where})" if finding.where else ""
         yield CorpusProblem(finding.cause, badness, "", f"{measured}{where}. {CAUSES[finding.cause].remedy}")

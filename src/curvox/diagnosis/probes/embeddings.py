@@ -82,19 +82,13 @@ def uniformity(raw: Tensor) -> float:
 
 @torch.no_grad()
 def same_and_different_distances(space: AbstractSpace, points: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distances of all pairs of one speaker (P,) and of two (Q,), each pair once.
-
-    Args:
-        space: where the points lie.
-        points: (B, D), projected.
-        speakers: (B,).
-    """
+    """Return the distances of all pairs of projected points (B, D) of one speaker (P,) and of two (Q,), each once."""
     return _pairs(self_distance(points, space), speakers)
 
 
 @torch.no_grad()
 def radius_quantiles(space: AbstractSpace, raw: Tensor) -> tuple[float, float, float]:
-    """Return the 5 %, 50 % and 95 % quantile of the points' Euclidean norms over the largest one the lift can give.
+    """Return the 5 %, 50 % and 95 % quantile of the norms of points over the largest one the lift can give.
 
     Args:
         space: a Poincaré ball.
@@ -112,14 +106,9 @@ def radius_quantiles(space: AbstractSpace, raw: Tensor) -> tuple[float, float, f
 
 @torch.no_grad()
 def relative_spread(space: AbstractSpace, points: Tensor, distances: Tensor) -> float:
-    """Return the median distance of two points over that of a point and its opposite: 0 for a single point.
+    """Return the median of ``distances`` over that of projected points (B, D) and their opposites: 0 for one point.
 
     Vectors of random directions have 0.5 on the sphere and 0.7 in flat space. A few outliers do not change it.
-
-    Args:
-        space: where the points lie.
-        points: (B, D), projected.
-        distances: (B, B) of them, or those of any pairs.
     """
     across = space.distance(points, -points).median().item()
     return distances.median().item() / across if across > 0 else 0.0
@@ -134,18 +123,16 @@ def distance_variation(distances: Tensor) -> float:
 
 @torch.no_grad()
 def intrinsic_dimension(distances: Tensor) -> float:
-    """Return the intrinsic dimension by the ratio of the distances to the two nearest neighbours (TwoNN).
+    """Return the intrinsic dimension of points by their ``distances`` (B, B) to the two nearest neighbours (TwoNN).
 
     The tenth of the points with the largest ratios is left out, and so are points that coincide with another. High
     dimensions come out too low: 192 Gaussian ones at about 60 from 500 points. NaN where fewer than 10 points are left.
     Facco et al. 2017 (arXiv:1803.06992).
-
-    Args:
-        distances: (B, B) of all pairs, B >= 3.
     """
     if len(distances) < _FEWEST_FOR_TWO_NN:
         return math.nan
-    nearest = _without_self(distances).topk(2, dim=1, largest=False).values.double()
+    others = distances.clone().fill_diagonal_(math.inf)
+    nearest = others.topk(2, dim=1, largest=False).values.double()
     nearest = nearest[nearest[:, 0] > 0]
     count = len(nearest)
     kept = int(_TWO_NN_KEPT * count)
@@ -159,11 +146,7 @@ def intrinsic_dimension(distances: Tensor) -> float:
 
 @torch.no_grad()
 def neighbour_counts(distances: Tensor, *, neighbours: int = 10) -> Tensor:
-    """Return in how many lists of the ``neighbours`` nearest each point (B,) is; their mean is ``neighbours``.
-
-    Args:
-        distances: (B, B) of all pairs, B > ``neighbours``.
-        neighbours: length of the lists.
+    """Return in how many lists of the ``neighbours`` nearest each point (B,) is, by the ``distances`` (B, B).
 
     Raises:
         InputError: too few points.
@@ -208,9 +191,3 @@ def _pairs(matrix: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
     same = speakers[:, None] == speakers[None, :]
     once = torch.ones_like(same).triu(1)
     return matrix[same & once], matrix[~same & once]
-
-
-def _without_self(distances: Tensor) -> Tensor:
-    """(B, B) without its diagonal, (B, B - 1)."""
-    count = len(distances)
-    return distances.flatten()[1:].view(count - 1, count + 1)[:, :-1].reshape(count, count - 1)

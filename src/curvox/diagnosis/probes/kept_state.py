@@ -22,16 +22,11 @@ class KeptWeights:
     @classmethod
     def of(cls, modules: Sequence[nn.Module]) -> KeptWeights:
         """Copy what ``modules`` hold now."""
-        parameters = {id(p): p for module in modules for p in module.parameters()}
-        parts = {id(part): part for module in modules for part in module.modules()}
+        whole = nn.ModuleList(modules)  # which has what several of them share once
+        buffers = ((part, name, buffer) for part in whole.modules() for name, buffer in part._buffers.items())
         return cls(
-            tuple((p, p.detach().clone()) for p in parameters.values()),
-            tuple(
-                (part, name, buffer, buffer.detach().clone())
-                for part in parts.values()
-                for name, buffer in part._buffers.items()
-                if buffer is not None
-            ),
+            tuple((p, p.detach().clone()) for p in whole.parameters()),
+            tuple((part, name, b, b.detach().clone()) for part, name, b in buffers if b is not None),
             torch.get_rng_state(),
             tuple(torch.cuda.get_rng_state_all()) if torch.cuda.is_initialized() else (),
         )

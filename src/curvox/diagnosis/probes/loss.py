@@ -15,10 +15,11 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from curvox.diagnosis.observation import Origin
 from curvox.diagnosis.probes.origin import find_origin
-from curvox.diagnosis.probes.scenes import LENGTHS, Scene, collapsed_scene, random_scene, solved_scene
+from curvox.diagnosis.probes.pairs import ranks_among
 from curvox.diagnosis.probes.softmax import Softmax, softmaxes_of
 from curvox.errors import InputError
 from curvox.geometry import AbstractSpace
@@ -30,21 +31,43 @@ DESCENT_STEPS, DESCENT_STEP = 150, 0.05
 SHORT = 0.01
 """Length of the longest step of an embedding, over its own length, when the pull is measured."""
 
-COUNTS = (2, 4, 8)
+COUNTS = (2, 8)
 """Numbers of speakers, two recordings each, of the solved and collapsed scenes."""
 
 SPEAKERS, RECORDINGS = 8, 4
 """Of the scenes at random, where the loss has that many classes."""
 
+LENGTHS = (1e-3, 1e-2, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 3.0, 10.0, 30.0, 1e2, 1e3, 1e4)
+"""Lengths of embeddings that solved and collapsed scenes are tried at, closer together where a ball bends."""
+
+WITHIN = 1e-4
+"""How far recordings of one speaker are apart in a solved scene, and all in a collapsed one, over their length."""
+
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
+class Scene:
+    """Raw embeddings (B, D) float32 and speakers (B,) from 0 on, recordings of a speaker side by side."""
+
+    raw: Tensor
+    speakers: Tensor
+
+
+@dataclass(frozen=True)
 class Response:
-    """The loss on one batch: its value, and its gradient (B, D) by the raw embeddings, zero where there is none."""
+    """The loss on one batch.
+
+    Attributes:
+        value: of it.
+        gradient: (B, D) by the raw embeddings, zero where there is none.
+        relative: sum over the recordings of gradient length times embedding length: B times the mean change of a
+            recording's own share of the loss when its embedding changes by its length.
+    """
 
     value: float
     gradient: Tensor
+    relative: float
 
     @property
     def finite(self) -> bool:
@@ -54,17 +77,13 @@ class Response:
 
 @dataclass(frozen=True)
 class LabelResponse:
-    """The loss of one batch under two groupings into speakers.
+    """Gradients of one batch under two groupings into speakers: their cosine, and their difference over the first.
 
-    Attributes:
-        cosine: of the two gradients; 1 where the labels make no difference.
-        difference: length of their difference over that of the first.
-        gradient: length of the first over what a change by the embeddings' own length is.
+    The cosine is 1, and the difference 0, where the labels make no difference.
     """
 
     cosine: float
     difference: float
-    gradient: float
 
 
 @dataclass(frozen=True)
@@ -80,16 +99,12 @@ class Descent:
     """Free embeddings, and the loss's own parameters, followed the gradient from chance on.
 
     Attributes:
-        auc: share of (same, different) pairs in which the same-speaker pair is the nearer; before and after.
-        ratio: mean different-speaker distance over mean same-speaker distance; before and after.
+        auc: share of (same, different) pairs in which the same-speaker pair is the nearer, afterwards.
         spread: mean distance of all pairs, after over before.
-        values: of the loss, before and after.
     """
 
-    auc: tuple[float, float]
-    ratio: tuple[float, float]
+    auc: float
     spread: float
-    values: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -131,10 +146,9 @@ class LossMeasures:
     pull: Pull | None
     descent: Descent | None
     rests: Rests | None
-    relative_gradient: float | None
     refusals: tuple[str, ...]
-    has_centres: bool = False
-    softmaxes: tuple[Softmax, ...] = ()
+    has_centres: bool
+    softmaxes: tuple[Softmax, ...]
 
 
 @dataclass(frozen=True)
@@ -142,15 +156,13 @@ class BatchMeasures:
     """What a loss does on a batch that was given.
 
     Attributes:
-        finite: value and gradient are.
-        relative_gradient: as `LossMeasures` has it.
+        response: value and gradient.
         auc: of same- against different-speaker distances; None where one kind is missing.
         spread: standard deviation of all distances over the length of an embedding.
         origin: where numbers were lost; None where all are finite or it is unknown.
     """
 
-    finite: bool
-    relative_gradient: float
+    response: Response
     auc: float | None
     spread: float
     origin: Origin | None = None
@@ -165,7 +177,9 @@ def respond(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> Response:
         gradient = None
         if value.requires_grad:
             (gradient,) = torch.autograd.grad(value, (leaf,), allow_unused=True)
-    return Response(float(value.detach()), torch.zeros_like(raw) if gradient is None else gradient)
+    gradient = torch.zeros_like(raw) if gradient is None else gradient
+    relative = float((gradient.double().norm(dim=-1) * raw.double().norm(dim=-1)).sum())
+    return Response(float(value.detach()), gradient, relative)
 
 
 def regrouped(speakers: Tensor) -> Tensor:
@@ -186,14 +200,7 @@ def respond_to_labels(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> Labe
     norms = float(first.norm()), float(second.norm())
     cosine = float((first * second).sum()) / (norms[0] * norms[1]) if min(norms) > 0 else 1.0
     difference = float((first - second).norm()) / norms[0] if norms[0] > 0 else float(second.norm() > 0)
-    return LabelResponse(cosine, difference, relative_gradient(first, raw))
-
-
-def relative_gradient(gradient: Tensor, raw: Tensor) -> float:
-    """Mean over the recordings of gradient length times embedding length, times B: the change of a recording's own
-    share of the loss when its embedding changes by its length."""
-    lengths = gradient.double().norm(dim=-1) * raw.double().norm(dim=-1)
-    return float(lengths.sum())
+    return LabelResponse(cosine, difference)
 
 
 def pair_distances(space: AbstractSpace, raw: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
@@ -220,10 +227,7 @@ def pull_of(space: AbstractSpace, raw: Tensor, speakers: Tensor, gradient: Tenso
 
 def auc_of_distances(same: Tensor, different: Tensor) -> float:
     """Share of (same, different) with same < different, ties half: 1 is perfect, 0.5 chance."""
-    ranked = different.sort().values
-    below = torch.searchsorted(ranked, same.contiguous(), right=False)
-    upto = torch.searchsorted(ranked, same.contiguous(), right=True)
-    return float(1.0 - (below + upto).double().mean() / (2 * len(ranked)))
+    return float(1.0 - ranks_among(same, different).mean() / (2 * len(different)))
 
 
 def descend(loss: AbstractLoss, scene: Scene, *, steps: int = DESCENT_STEPS) -> Descent:
@@ -232,33 +236,20 @@ def descend(loss: AbstractLoss, scene: Scene, *, steps: int = DESCENT_STEPS) -> 
     raw = scene.raw.clone().requires_grad_()
     step = DESCENT_STEP * float(scene.raw.square().mean().sqrt())
     own = [parameter for parameter in loss.parameters() if parameter.requires_grad]
-    groups = [{"params": [raw], "lr": step}, *([{"params": own, "lr": DESCENT_STEP}] if own else [])]
-    optimizer = torch.optim.Adam(groups)
-    values: list[float] = []
-    before = pair_distances(loss.space, scene.raw, scene.speakers)
+    optimizer = torch.optim.Adam([{"params": [raw], "lr": step}, *({"params": [p], "lr": DESCENT_STEP} for p in own)])
+    before = float(torch.cat(pair_distances(loss.space, scene.raw, scene.speakers)).mean())
     with torch.random.fork_rng(devices=()), torch.enable_grad():
         torch.manual_seed(0)
         for _ in range(steps):
             value = loss(raw, scene.speakers).value
-            values.append(float(value.detach()))
             if not value.requires_grad or not torch.isfinite(value):
                 break
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
-    after = pair_distances(loss.space, raw.detach(), scene.speakers)
-    spreads = [float(torch.cat(pair).mean()) for pair in (before, after)]
-    return Descent(
-        (auc_of_distances(*before), auc_of_distances(*after)),
-        (_ratio(*before), _ratio(*after)),
-        spreads[1] / spreads[0] if spreads[0] > 0 else float("nan"),
-        (values[0], values[-1]),
-    )
-
-
-def _ratio(same: Tensor, different: Tensor) -> float:
-    mean = float(same.mean())
-    return float(different.mean()) / mean if mean > 0 else float("inf")
+    pairs = pair_distances(loss.space, raw.detach(), scene.speakers)
+    after = float(torch.cat(pairs).mean())
+    return Descent(auc_of_distances(*pairs), after / before if before > 0 else math.nan)
 
 
 def rests(loss: AbstractLoss) -> Rests:
@@ -269,19 +260,25 @@ def rests(loss: AbstractLoss) -> Rests:
             torch.manual_seed(0)
             return float(loss(scene.raw * length, scene.speakers).value)
 
-    def least(make: Callable[..., Scene], count: int, longest: float, recordings: int = 2) -> float:
-        scene = make(loss.dim, speakers=count, recordings=recordings)
+    def least(scene: Scene, longest: float = math.inf) -> float:
         values = [value(scene, length) for length in LENGTHS if length <= longest]
-        return min((v for v in values if math.isfinite(v)), default=math.inf)
+        return min(filter(math.isfinite, values), default=math.inf)
 
-    solved = {count: least(solved_scene, count, math.inf) for count in COUNTS}
-    # The recordings of a long point lie apart by a share of its length, so that it is not one point any more.
-    collapsed = {count: least(collapsed_scene, count, 1.0) for count in COUNTS}
+    def both(count: int, recordings: int) -> tuple[float, float]:
+        solved = least(solved_scene(loss.dim, speakers=count, recordings=recordings))
+        # The recordings of a long point lie apart by a share of its length, so that it is not one point any more.
+        return solved, least(collapsed_scene(loss.dim, speakers=count, recordings=recordings), longest=1.0)
+
+    found = {count: both(count, 2) for count in COUNTS}
     try:
-        alone = least(solved_scene, COUNTS[-1], math.inf, 1), least(collapsed_scene, COUNTS[-1], 1.0, 1)
+        alone = both(COUNTS[-1], 1)
     except InputError:
-        alone = None
-    return Rests(solved, collapsed, alone if alone is not None and all(map(math.isfinite, alone)) else None)
+        alone = (math.inf, math.inf)
+    return Rests(
+        {count: solved for count, (solved, _) in found.items()},
+        {count: collapsed for count, (_, collapsed) in found.items()},
+        alone if all(map(math.isfinite, alone)) else None,
+    )
 
 
 def measure_loss(loss: AbstractLoss, raw: Tensor) -> LossMeasures:
@@ -315,7 +312,6 @@ def measure_loss(loss: AbstractLoss, raw: Tensor) -> LossMeasures:
         pull,
         ask(lambda: descend(loss, scene)),
         None if centres else ask(lambda: rests(loss)),
-        None if at_random is None else relative_gradient(at_random.gradient, scene.raw),
         tuple(dict.fromkeys(refusals)),
         centres,
         tuple(softmaxes_of(given, raw)),
@@ -329,17 +325,64 @@ def measure_batch(loss: AbstractLoss, raw: Tensor, speakers: Tensor) -> BatchMea
         InputError: the loss refuses the batch.
     """
     response = respond(loss, raw, speakers)
-    relative = relative_gradient(response.gradient, raw)
     if not response.finite:
         leaf = raw.clone().requires_grad_()
-        origin = find_origin(lambda: loss(leaf, speakers).value, loss)
-        return BatchMeasures(False, relative, None, math.nan, origin)
+        return BatchMeasures(response, None, math.nan, find_origin(lambda: loss(leaf, speakers).value, loss))
     same, different = pair_distances(loss.space, raw, speakers)
     auc = auc_of_distances(same, different) if len(same) and len(different) else None
-    return BatchMeasures(True, relative, auc, float(torch.cat([same, different]).std()) / length_of(raw))
+    return BatchMeasures(response, auc, float(torch.cat([same, different]).std()) / length_of(raw))
 
 
 def length_of(raw: Tensor) -> float:
     """Median length of raw embeddings (B, D); sqrt(D), that of batch-normalised ones, where it is 0 or not finite."""
     median = float(torch.linalg.vector_norm(raw.double(), dim=-1).median())
     return median if math.isfinite(median) and median > 1e-8 else math.sqrt(raw.shape[-1])
+
+
+# --- batches made to ask a question ---
+
+
+def random_scene(dim: int, *, speakers: int, recordings: int, length: float, seed: int) -> Scene:
+    """Independent normal embeddings of about ``length``: nothing tells whose they are."""
+    labels = torch.arange(speakers).repeat_interleave(recordings)
+    return Scene(_noise(len(labels), dim, seed) * (length / dim**0.5), labels)
+
+
+def solved_scene(dim: int, *, speakers: int, recordings: int) -> Scene:
+    """Every speaker in a point of its own, as far from all others as ``speakers`` directions can be: a simplex.
+
+    With fewer than ``speakers - 1`` dimensions the directions are those of a fitted simplex, as far apart as they get.
+    """
+    labels = torch.arange(speakers).repeat_interleave(recordings)
+    return Scene(_jittered(simplex(speakers, dim)[labels]), labels)
+
+
+def collapsed_scene(dim: int, *, speakers: int, recordings: int) -> Scene:
+    """Everybody in one point, up to `WITHIN`."""
+    labels = torch.arange(speakers).repeat_interleave(recordings)
+    return Scene(_jittered(F.normalize(_noise(1, dim), dim=-1).expand(len(labels), dim)), labels)
+
+
+def _noise(count: int, dim: int, seed: int = 0) -> Tensor:
+    return torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
+
+
+def _jittered(points: Tensor) -> Tensor:
+    return points + WITHIN / points.shape[-1] ** 0.5 * _noise(*points.shape, seed=1)
+
+
+def simplex(points: int, dim: int) -> Tensor:
+    """Unit vectors (N, D) whose cosines are all -1 / (N - 1) where D allows it, else as spread out as descent finds."""
+    if dim >= points - 1:
+        corners = torch.eye(points, dtype=torch.float64) - 1.0 / points
+        basis = torch.linalg.svd(corners)[2][: points - 1]
+        return F.normalize(F.pad(corners @ basis.T, (0, dim - points + 1)), dim=-1).float()
+    found = _noise(points, dim).requires_grad_()
+    optimizer = torch.optim.Adam([found], lr=0.05)
+    for _ in range(200):
+        unit = F.normalize(found, dim=-1)
+        energy = (10.0 * (unit @ unit.T)).fill_diagonal_(-10.0).logsumexp(dim=(0, 1))
+        optimizer.zero_grad()
+        energy.backward()
+        optimizer.step()
+    return F.normalize(found.detach(), dim=-1)

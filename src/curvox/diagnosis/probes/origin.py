@@ -68,18 +68,8 @@ def find_origin(
 
 def _gradients(value: Tensor) -> list[Tensor]:
     """Gradients of all leaves that ``value`` depends on, which keep the gradients they have."""
-    if not value.requires_grad:
-        return []
-    leaves = _leaves(value)
-    before = [leaf.grad for leaf in leaves]
-    try:
-        for leaf in leaves:
-            leaf.grad = None
-        value.sum().backward()
-        return [leaf.grad for leaf in leaves if leaf.grad is not None]
-    finally:
-        for leaf, gradient in zip(leaves, before, strict=True):
-            leaf.grad = gradient
+    found = torch.autograd.grad(value.sum(), _leaves(value), allow_unused=True) if value.requires_grad else ()
+    return [gradient for gradient in found if gradient is not None]
 
 
 def _leaves(value: Tensor) -> list[Tensor]:

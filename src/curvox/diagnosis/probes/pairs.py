@@ -1,7 +1,7 @@
-"""Pairs of embedded recordings: how far they lie apart, who is who, and how the labels fit what is near.
+"""Embedded recordings: how far pairs lie apart, who is who, how the labels fit what is near, what a ball makes of them.
 
-`EmbeddingPairs` has the points of a set in float64 and the distances of all pairs; what is measured of them is one call
-each. `curvox.diagnosis.causes` judges it.
+`EmbeddingPairs` has the points of a set in float64 and the distances of all pairs, `PointsInBall` those of a Poincaré
+ball; what is measured of them is one call each.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from curvox.diagnosis.probes.embeddings import (
     skewness,
     variance_shares,
 )
-from curvox.geometry import Euclidean, pairwise_euclidean_distance
+from curvox.geometry import Euclidean, PoincareBall, Published, pairwise_euclidean_distance, rim_gap
 
 FEWEST_RECORDINGS = 8
 """Of fewer, neither a rank nor a spread says anything."""
@@ -97,8 +97,7 @@ class EmbeddingPairs:
         items: the recordings, a random sample where there were too many.
         points: (N, D) float64, in the space.
         distances: (N, N) float64, 0 on the diagonal.
-        same: (N, N) whether two different recordings are of one speaker.
-        different: (N, N) whether they are of two.
+        same, different: (N, N) whether two different recordings are of one speaker, or of two.
     """
 
     items: EmbeddedSet
@@ -250,11 +249,15 @@ def _two_groups(distances: Tensor) -> Tensor:
     return member[:, int(cost.argmin())]
 
 
+def ranks_among(values: Tensor, others: Tensor) -> Tensor:
+    """Return for each of ``values`` (P,) twice how many of ``others`` (Q,) are below it, ties half."""
+    ranked = others.sort().values
+    return (torch.searchsorted(ranked, values) + torch.searchsorted(ranked, values, right=True)).double()
+
+
 def shares_above(lower: Tensor, higher: Tensor) -> Tensor:
     """Return for each number of ``lower`` (P,) the share of ``higher`` (Q,) that is above it, ties half."""
-    ranked = higher.sort().values
-    below = torch.searchsorted(ranked, lower) + torch.searchsorted(ranked, lower, right=True)
-    return 1.0 - below.double() / (2 * len(ranked))
+    return 1.0 - ranks_among(lower, higher) / (2 * len(higher))
 
 
 def how_often_smaller(lower: Tensor, higher: Tensor) -> float:
@@ -303,3 +306,73 @@ def _sample(items: EmbeddedSet) -> EmbeddedSet:
         channels=None if items.channels is None else items.channels[rows],
         names=tuple(items.names[row] for row in rows.tolist()) if items.names else (),
     )
+
+
+@dataclass(frozen=True)
+class PointsInBall:
+    """The pairs of embeddings whose space is ``space``."""
+
+    space: PoincareBall
+    pairs: EmbeddingPairs
+
+    def depth(self) -> float:
+        """Median distance of the points from the origin."""
+        points = self.pairs.points
+        return self.space.distance(points, torch.zeros_like(points)).median().item()
+
+    def rim_gap(self) -> float:
+        """1 - c|x|² of the median point."""
+        return rim_gap(self.pairs.points, c=self.space.c_value).median().item()
+
+    def float32_error(self) -> tuple[float, float]:
+        """The 95 % quantile of the error of float32 distances, and the standard deviation of the distances."""
+        points = self.space.project(self.pairs.items.raw.float())
+        rough = self.space.pairwise_distance(points, points).double()
+        whole = self.pairs.same | self.pairs.different
+        exact = self.pairs.once(whole)
+        errors = (rough[whole.triu(1)] - exact).abs()
+        # A million of them: `torch.quantile` takes no more than 16.
+        errors = errors[:: max(1, len(errors) // 1_000_000)]
+        return torch.quantile(errors, 0.95).item(), exact.std(correction=0).item()
+
+    def length_over_reach(self) -> float:
+        """Median length of the raw embeddings over the largest radius that the lift can give."""
+        length = torch.linalg.vector_norm(self.pairs.items.raw.double(), dim=1).median().item()
+        return length / self.space.reach
+
+    def share_of_dead_lengths(self, slope: float) -> float:
+        """Share of the embeddings whose distance from the origin follows their length by less than ``slope``."""
+        return (self._radius_slopes() < slope).double().mean().item()
+
+    def _radius_slopes(self) -> Tensor:
+        """(N,) how the distance from the origin follows the raw length: d log distance / d log length."""
+        raw, c = self.pairs.items.raw, self.space.c_value
+        lengths = torch.linalg.vector_norm(raw.double(), dim=1).clamp_min(1e-12)
+        with torch.enable_grad():
+            logs = lengths.log().requires_grad_()
+            squares = (2.0 * logs).exp()
+            radii = logs.exp() * self.space.lift.factor(squares, dim=raw.shape[1], c=c)
+            (slopes,) = torch.autograd.grad(radii.sum(), logs)
+        radii = radii.detach()
+        gaps = self.space.lift.rim_gap(squares.detach(), dim=raw.shape[1], c=c).detach()
+        depth = 2.0 / c**0.5 * torch.atanh((c**0.5 * radii).clamp_max(1.0 - 1e-12))
+        return 2.0 * slopes / gaps / depth.clamp_min(1e-300)
+
+    def curvature_effect(self) -> float:
+        """By how much hyperbolic over flat distance varies within the radius that the points reach.
+
+        Around a point that ratio is ``2 / (1 - c |x|²)`` for short distances; for the longest, to the opposite point,
+        it is ``2 artanh(r) / r`` with ``r = sqrt(c) |x|``. Pairs of a batch would tell less: early in a training all
+        are short.
+        """
+        points, c = self.pairs.points, self.space.c_value
+        local = 2.0 / rim_gap(points, c=c)
+        radii = (c**0.5 * torch.linalg.vector_norm(points, dim=1)).clamp(1e-9, 1.0 - 1e-12)
+        ratios = torch.cat((local, 2.0 * torch.atanh(radii) / radii))
+        low, high = torch.quantile(ratios, torch.tensor([0.05, 0.95], dtype=ratios.dtype)).tolist()
+        return 1.0 - low / high
+
+    def published_curvature(self) -> float:
+        """The curvature by which a lift as published clips; 1 for other lifts."""
+        lift = self.space.lift
+        return lift.curvature if isinstance(lift, Published) else 1.0

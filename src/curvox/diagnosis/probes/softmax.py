@@ -50,12 +50,7 @@ class Softmax:
 
 
 def softmaxes_of(loss: AbstractLoss, raw: Tensor) -> Iterator[Softmax]:
-    """The softmaxes over bounded similarities in a loss of curvox; none for one that has none.
-
-    Args:
-        loss: of curvox.
-        raw: (B, D) embeddings; on the ball they say how much of it is used.
-    """
+    """The softmaxes over bounded similarities in a loss of curvox; ``raw`` (B, D) says how much of a ball is used."""
     if isinstance(loss, Combined):
         for part in loss.members():
             yield from softmaxes_of(part, raw)

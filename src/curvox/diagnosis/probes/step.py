@@ -82,7 +82,8 @@ def probe_step(
     with kept_state([encoder, loss]) as kept:
         encoder.train()
         loss.train()
-        step = _Step(embed, encoder, loss, speakers, _named_parameters(encoder, loss), kept)
+        modules = nn.ModuleDict({"encoder": encoder, "loss": loss})
+        step = _Step(embed, modules, loss, speakers, dict(modules.named_parameters()), kept)
         rates = step.rates_of(make_optimizer())
         wanted = {name for name, rate in rates.items() if rate > 0} if trained is None else set(trained)
         trains = {name for name, parameter in step.named.items() if parameter.requires_grad and name in wanted}
@@ -112,15 +113,6 @@ def probe_step(
     )
 
 
-def _named_parameters(encoder: nn.Module, loss: nn.Module) -> dict[str, nn.Parameter]:
-    """Parameters of both by dotted name, "encoder." first; one that both hold is the encoder's."""
-    named: dict[nn.Parameter, str] = {}
-    for part, module in (("encoder", encoder), ("loss", loss)):
-        for name, parameter in module.named_parameters():
-            named.setdefault(parameter, f"{part}.{name}")
-    return {name: parameter for parameter, name in named.items()}
-
-
 @dataclass(frozen=True)
 class _Found:
     value: float
@@ -138,10 +130,13 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Step:
-    """The step: forward and backward from the kept weights, and what else can be asked there."""
+    """The step: forward and backward from the kept weights, and what else can be asked there.
+
+    Parameters are named as `modules` has them; one that encoder and loss share is the encoder's.
+    """
 
     embed: Callable[[], Tensor]
-    encoder: nn.Module
+    modules: nn.ModuleDict
     loss: nn.Module
     speakers: Tensor
     named: dict[str, nn.Parameter]
@@ -164,26 +159,22 @@ class _Step:
     def measure(self) -> _Found:
         """Forward and backward, with a gradient for every parameter, whether it trains or not; where numbers were lost,
         the origin of that."""
-        required = {name: parameter.requires_grad for name, parameter in self.named.items()}
-        try:
-            for parameter in self.named.values():
-                parameter.requires_grad_(True)
-            found = self._forth_and_back()
-            return found if found.finite else replace(found, origin=self._origin())
-        finally:
-            for name, parameter in self.named.items():
-                parameter.requires_grad_(required[name])
-                parameter.grad = None
+        for parameter in self.named.values():
+            parameter.requires_grad_(True)
+        found = self._forth_and_back()
+        if found.finite:
+            return found
+        self.kept.restore()
+        origin = find_origin(lambda: self.value(self.embed()), self.modules, items=len(self.speakers))
+        return replace(found, origin=origin)
 
     def _forth_and_back(self) -> _Found:
         watch = ActivationWatch()
         with watch:
             raw = self.embed()
         if raw.ndim != 2 or len(raw) != len(self.speakers):
-            raise InputError(
-                f"embed must return embeddings ({len(self.speakers)}, D), a row for each of the speakers, "
-                f"got {tuple(raw.shape)}"
-            )
+            expected = f"embed must return embeddings ({len(self.speakers)}, D), a row for each of the speakers"
+            raise InputError(f"{expected}, got {tuple(raw.shape)}")
         # The loss's own rows of the gradient, also where nothing leads on into the encoder.
         leaf = raw.detach().requires_grad_(True)
         # The losses of curvox compute in float32 under autocast too.
@@ -198,13 +189,6 @@ class _Step:
         return _Found(
             float(value.detach()), raw.detach().float().cpu(), gradient.detach().float().cpu(), gradients, watch.maximum
         )
-
-    def _origin(self) -> Origin | None:
-        self.kept.restore()
-        modules = nn.ModuleDict({"encoder": self.encoder, "loss": self.loss})
-        return find_origin(lambda: self.value(self.embed()), modules, items=len(self.speakers))
-
-    # --- parameters ---
 
     def parameters(
         self,
@@ -272,8 +256,6 @@ class _Step:
         raw = self.embed()
         return torch.cat([raw.detach().double().flatten(), self.value_or_nan(raw).detach().double().reshape(1)])
 
-    # --- steps of other lengths ---
-
     def responses(
         self,
         make_optimizer: Callable[[], torch.optim.Optimizer],
@@ -313,16 +295,10 @@ class _Step:
     def rates_of(self, optimizer: torch.optim.Optimizer) -> dict[str, float]:
         """The learning rate that ``optimizer`` has for each parameter it holds, by name."""
         names = {parameter: name for name, parameter in self.named.items()}
-        return {
-            names[parameter]: float(group["lr"])
-            for group in optimizer.param_groups
-            for parameter in group["params"]
-            if parameter in names
-        }
+        held = ((parameter, group["lr"]) for group in optimizer.param_groups for parameter in group["params"])
+        return {names[parameter]: float(rate) for parameter, rate in held if parameter in names}
 
-    def _take_step(
-        self, optimizer: torch.optim.Optimizer, gradients: Mapping[str, Tensor], learning_rate: float
-    ) -> None:
+    def _take_step(self, optimizer: torch.optim.Optimizer, gradients: Mapping[str, Tensor], rate: float) -> None:
         """Take one step; the optimiser, which may be the run's own, is afterwards what it was."""
         rates = self.rates_of(optimizer)
         usual = max((rate for name, rate in rates.items() if name.startswith("encoder.")), default=0.0)
@@ -330,10 +306,10 @@ class _Step:
         groups = [dict(group) for group in optimizer.param_groups]
         state = {parameter: copy.deepcopy(values) for parameter, values in optimizer.state.items()}
         for group in optimizer.param_groups:
-            group["lr"] = float(group["lr"]) * (learning_rate / usual if usual else 0.0)
+            group["lr"] = float(group["lr"]) * (rate / usual if usual else 0.0)
         for name, parameter in self.named.items():
             gradient = gradients.get(name)
-            parameter.grad = gradient.clone() if gradient is not None and parameter.requires_grad else None
+            parameter.grad = None if gradient is None else gradient.clone()
         optimizer.step()
         for parameter in self.named.values():
             parameter.grad = None
