@@ -130,7 +130,7 @@ def test_stages__that_are_empty_take_their_defaults() -> None:
 def test_run__with_a_folder_that_is_missing_is_refused_before_decoding(
     section: str, tiny_tree: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "prepare_data", lambda *_, **__: pytest.fail("decoded first"))
+    monkeypatch.setattr(run_module, "data_for", lambda *_, **__: pytest.fail("decoded first"))
     recipe = change({**tiny_tree, "augmentation": {section: {"path": str(tmp_path / "gone")}}})
     with pytest.raises(RecipeError, match=r"expected a folder laid out as .* got no such folder.*gone"):
         train(recipe, tmp_path / "run")

@@ -191,11 +191,17 @@ def test_process__that_lost_another_ends_with_the_code_of_a_follower_where_the_f
 
     strategy = SimpleNamespace(launcher=None, cluster_environment=object.__new__(environment))
     trainer: Any = SimpleNamespace(
-        callbacks=[], strategy=strategy, local_rank=local_rank, world_size=3, global_step=7, fit=fails
+        callbacks=[],
+        strategy=strategy,
+        local_rank=local_rank,
+        is_global_zero=False,
+        world_size=3,
+        global_step=7,
+        fit=fails,
     )
     said = f"stopped in step 7 of {tmp_path}: another of the 3 processes is gone"
     with pytest.raises(SystemExit if follows else TrainingError) as caught:
-        fit(trainer, trainer, tmp_path / "last", False, StopOnSignal(tmp_path))
+        fit(trainer, trainer, tmp_path, False, StopOnSignal(tmp_path))
     if follows:
         assert caught.value.args == (FOLLOWER_CODE,)
         assert capsys.readouterr().err.startswith(said)

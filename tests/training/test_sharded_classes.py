@@ -77,7 +77,7 @@ def test_steps__of_sharded_classes_equal_those_of_one_process(tmp_path: Path) ->
 
     command = [sys.executable, "-W", "error", sharded_steps.__file__, tmp_path]
     running = [subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True) for rank in range(2)]
-    said = [process.communicate(timeout=120)[1] for process in running]
+    said = [process.communicate(timeout=240)[1] for process in running]
     assert [process.returncode for process in running] == [0, 0], "\n".join(said)
 
     first, half, second = (torch.load(tmp_path / name) for name in ("first", "half", "second"))
