@@ -12,7 +12,7 @@ from torch import Tensor
 from curvox.diagnosis import Diagnosis, RunObservation, diagnose_run
 from curvox.diagnosis import diagnose as diagnose_batch
 from curvox.errors import InputError
-from curvox.evaluating.runs import run_folder
+from curvox.evaluating.folders import run_folder
 
 if TYPE_CHECKING:
     from curvox.geometry import AbstractSpace
