@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from curvox.diagnosis import EmbeddedSet
+from curvox.diagnosis.findings import Checked
 from curvox.geometry import AbstractSpace, Clip, Euclidean, ExpMap, Hypersphere, PoincareBall, SoftClip
 
 SPACES: dict[str, AbstractSpace] = {
@@ -54,6 +55,16 @@ def with_sessions(items: EmbeddedSet, *, sessions: int = 2, shift: float, seed: 
     session = torch.arange(count) % sessions
     places = torch.randn(int(items.speakers.max()) + 1, sessions, items.raw.shape[1], generator=generator)
     return replace(items, raw=items.raw + shift * places[items.speakers, session], sessions=session)
+
+
+def severities(checked: Checked) -> dict[str, str]:
+    """Severities of what was found, by cause."""
+    return {finding.cause: finding.severity for finding in checked.findings}
+
+
+def not_judged(checked: Checked) -> dict[str, str]:
+    """Why causes could not be looked for, by cause."""
+    return {gap.cause: gap.why for gap in checked.not_checked}
 
 
 def _names(count: int) -> tuple[str, ...]:

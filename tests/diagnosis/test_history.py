@@ -62,20 +62,24 @@ def healthy(seed: int, logs: int = 40) -> dict[str, np.ndarray]:
     }
 
 
+def shown(seed: int, **signs: Sequence[float] | np.ndarray) -> dict[str, str]:
+    """What healthy curves show of which some were replaced."""
+    return found(history({**healthy(seed), **signs}))
+
+
+def after(start: Sequence[float], usual: float | np.ndarray) -> np.ndarray:
+    """A curve of 40 logs that begins like this."""
+    return np.concatenate([start, np.broadcast_to(usual, 40)[len(start) :]])
+
+
 @pytest.mark.parametrize("seed", range(20))
-def test_history__healthy_curves_show_nothing(seed: int):
+def test_history__healthy_curves_and_a_dev_eer_at_rest_show_nothing(seed: int):
     rng = np.random.default_rng(100 + seed)
     eers = 0.08 + 0.3 * np.exp(-0.4 * np.arange(15)) + 0.008 * rng.standard_normal(15)
-    curves = history(healthy(seed), eers=[float(eer) for eer in eers])
+    curves = history(healthy(seed), eers=eers.tolist())
     assert found(curves) == {}
     assert set(history_checks(curves).causes) == LOOKED_FOR
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_overfitting__a_dev_eer_that_has_come_to_rest_is_none(seed: int):
-    rng = np.random.default_rng(seed)
-    eers = 0.12 + 0.008 * rng.standard_normal(20)
-    assert found(history(eers=[float(eer) for eer in eers])) == {}
+    assert found(history(eers=(0.12 + 0.008 * rng.standard_normal(20)).tolist())) == {}
 
 
 @pytest.mark.parametrize(("rise", "severity"), [(0.06, "warning"), (0.2, "failure")])
@@ -85,117 +89,91 @@ def test_overfitting__goes_by_the_rise(rise: float, severity: str):
     assert found(history(eers=down + up)) == {"overfitting": severity}
 
 
-def test_overfitting__not_where_the_training_loss_rises_too():
+def test_overfitting__not_where_the_training_loss_rises_too_nor_by_one_bad_epoch():
     eers = [0.3, 0.2, 0.15, 0.15, 0.2, 0.3, 0.35, 0.4, 0.4]
     losses = [3.0, 2.0, 1.0, 0.9, 1.5, 3.0, 4.0, 4.0, 4.0]
     assert found(history(eers=eers, losses=losses)) == {}
-
-
-def test_overfitting__one_bad_epoch_is_none():
     assert found(history(eers=[0.4, 0.3, 0.2, 0.15, 0.15, 0.15, 0.15, 0.35])) == {}
-
-
-def test_overfitting__needs_epochs():
     checked = history_checks(history(eers=[0.2, 0.3, 0.5]))
     assert any(gap.cause == "overfitting" and "got 3" in gap.why for gap in checked.not_checked)
 
 
+@pytest.mark.parametrize(("left", "expected"), [(0.1, {"overfitting": "warning"}), (0.5, {})])
+def test_overfitting__of_recordings_learnt_by_heart_needs_a_smaller_rise(left: float, expected: dict[str, str]):
+    eers = [0.45, 0.42, 0.41, 0.43, 0.445, 0.45, 0.455]
+    losses = [3.0, 2.5, 2.0, 1.5, 1.2, left * 2.0, left * 2.0]
+    assert found(history(eers=eers, losses=losses)) == expected
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_margin_ramp__a_loss_that_rises_with_the_margin_is_a_note_and_nothing_else(seed: int):
-    signs = healthy(seed)
     scale = np.clip((np.arange(40) - 10) / 20, 0.0, 1.0)
-    signs["margin_scale"] = scale
-    signs["loss"] = 2.0 * np.exp(-np.arange(40) / 10) + 9.0 * scale
-    assert found(history(signs)) == {"margin_ramp": "note"}
-
-
-def test_margin_ramp__not_where_the_loss_falls_all_the_same():
-    signs = healthy(1)
-    signs["margin_scale"] = np.linspace(0.0, 1.0, 40)
-    signs["loss"] = np.linspace(9.0, 1.0, 40)
-    assert found(history(signs)) == {}
+    loss = 2.0 * np.exp(-np.arange(40) / 10) + 9.0 * scale
+    assert shown(seed, margin_scale=scale, loss=loss) == {"margin_ramp": "note"}
+    assert shown(seed, margin_scale=np.linspace(0.0, 1.0, 40), loss=np.linspace(9.0, 1.0, 40)) == {}
 
 
 def test_learning_rate_too_high__by_the_length_of_steps():
-    signs = healthy(2)
-    usual = signs["update_ratio"]
-    for first, severity in ((0.05, "warning"), (0.15, "failure")):
-        signs["update_ratio"] = np.concatenate([[first, first, first], usual[3:]])
-        assert found(history(signs)) == {"learning_rate_too_high": severity}
-    signs["update_ratio"] = np.concatenate([[2.0], usual[1:]])
-    assert found(history(signs)) == {"learning_rate_too_high": "failure"}
-    signs["update_ratio"] = np.concatenate([[0.1], usual[1:]])  # the first step of Adam, which is of full length
-    assert found(history(signs)) == {}
+    usual = healthy(2)["update_ratio"]
+    for start, expected in (
+        ([0.05] * 3, {"learning_rate_too_high": "warning"}),
+        ([0.15] * 3, {"learning_rate_too_high": "failure"}),
+        ([2.0], {"learning_rate_too_high": "failure"}),
+        ([0.1], {}),  # the first step of Adam, which is of full length
+    ):
+        assert shown(2, update_ratio=after(start, usual)) == expected
 
 
 def test_learning_rate_too_high__by_a_loss_above_its_start():
-    signs = healthy(3)
-    signs["loss"] = np.concatenate([[10.0] * 4, [60.0, 55.0, 50.0], np.full(33, 13.0)])
-    assert found(history(signs)) == {"learning_rate_too_high": "failure"}
-    signs["loss"] = np.concatenate([[10.0] * 4, [60.0, 55.0, 50.0], np.full(33, 2.0)])  # it recovered
-    assert found(history(signs)) == {}
+    start = [10.0] * 4 + [60.0, 55.0, 50.0]
+    assert shown(3, loss=after(start, 13.0)) == {"learning_rate_too_high": "failure"}
+    assert shown(3, loss=after(start, 2.0)) == {}  # it recovered
 
 
 def test_learning_rate_too_low__by_the_length_of_steps():
-    signs = healthy(4)
-    signs["update_ratio"] = np.full(40, 1e-7)
-    assert found(history(signs)) == {"learning_rate_too_low": "failure"}
-    signs["gradient_norm"] = np.zeros(40)  # nothing to step along
-    assert "learning_rate_too_low" not in found(history(signs))
-    signs = healthy(4)
-    signs["update_ratio"] = np.zeros(40)  # nothing moves at all: no question of length
-    assert found(history(signs)) == {}
+    short, nothing = np.full(40, 1e-7), np.zeros(40)
+    assert shown(4, update_ratio=short) == {"learning_rate_too_low": "failure"}
+    # Without a gradient there is nothing to step along; where nothing moves at all it is no question of length.
+    assert "learning_rate_too_low" not in shown(4, update_ratio=short, gradient_norm=nothing)
+    assert shown(4, update_ratio=nothing) == {}
 
 
 def test_exploding_gradient__goes_by_the_spike_and_names_the_step():
     for times, severity in ((60.0, "warning"), (1e4, "failure")):
         signs = healthy(5)
         signs["gradient_norm"][25] = times * signs["gradient_norm"][:5].max()
-        checked = history_checks(history(signs))
-        (finding,) = checked.findings
+        (finding,) = history_checks(history(signs)).findings
         assert (finding.cause, finding.severity, finding.where) == ("exploding_gradient", severity, "step 250")
 
 
 def test_exploding_gradient__the_last_active_triplets_are_none():
     """Late in training most batches have no gradient at all, and the next has that of a few triplets."""
-    signs = healthy(6)
-    signs["gradient_norm"] = np.concatenate([np.full(5, 4.0), np.where(np.arange(35) % 6 == 0, 3.0, 1e-6)])
-    assert found(history(signs)) == {}
-
-
-def test_exploding_gradient__batches_without_an_active_pair_are_not_the_usual():
-    signs = healthy(6)
-    signs["gradient_norm"] = np.where(np.arange(40) % 5 == 0, 3.0, 0.0)
-    assert found(history(signs)) == {}
+    time = np.arange(40)
+    assert shown(6, gradient_norm=after([4.0] * 5, np.where(time % 6 == 5, 3.0, 1e-6))) == {}
+    assert shown(6, gradient_norm=np.where(time % 5 == 0, 3.0, 0.0)) == {}
 
 
 def test_vanishing_gradient__by_the_first_layers():
-    signs = healthy(7)
-    signs["first_layer_share"] = np.full(40, 1e-7)
-    assert found(history(signs)) == {"vanishing_gradient": "failure"}
-    signs["first_layer_share"] = np.zeros(40)  # they may be frozen, which is not for this check to say
-    checked = history_checks(history(signs))
+    assert shown(7, first_layer_share=np.full(40, 1e-7)) == {"vanishing_gradient": "failure"}
+    # At zero they may be frozen, which is not for this check to say.
+    checked = history_checks(history({**healthy(7), "first_layer_share": np.zeros(40)}))
     assert checked.findings == ()
     assert any(gap.cause == "vanishing_gradient" for gap in checked.not_checked)
 
 
 def test_few_items_rule__of_the_first_batches_only():
-    signs = healthy(8)
-    late = np.concatenate([np.full(20, 0.05), np.full(20, 0.95)])
-    signs["top_item_share"] = late
-    assert found(history(signs)) == {}
-    signs["top_item_share"] = late[::-1]
-    assert found(history(signs)) == {"few_items_rule": "failure"}
+    late = np.repeat([0.05, 0.95], 20)
+    assert shown(8, top_item_share=late) == {}
+    assert shown(8, top_item_share=late[::-1]) == {"few_items_rule": "failure"}
 
 
 @pytest.mark.parametrize(("items", "rank"), [(4, 12.0), (None, 3.2)])
 def test_few_items_rule__needs_to_know_of_a_large_batch(items: int | None, rank: float):
-    signs = healthy(8)
-    signs["top_item_share"], signs["effective_rank"] = np.full(40, 0.6), np.full(40, rank)
-    checked = history_checks(history(signs), items=items)
+    curves = history({**healthy(8), "top_item_share": np.full(40, 0.6), "effective_rank": np.full(40, rank)})
+    checked = history_checks(curves, items=items)
     assert checked.findings == ()
     assert any(gap.cause == "few_items_rule" for gap in checked.not_checked)
-    assert history_checks(history(signs), items=32).findings[0].cause == "few_items_rule"
+    assert history_checks(curves, items=32).findings[0].cause == "few_items_rule"
 
 
 def test_history__without_logs_says_what_is_missing():
@@ -222,10 +200,3 @@ def test_history__of_a_real_training(rate: float, expected: dict[str, str]):
 
 def nn_norm(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.stack([tensor.norm() for tensor in tensors]).norm()
-
-
-@pytest.mark.parametrize(("left", "expected"), [(0.1, {"overfitting": "warning"}), (0.5, {})])
-def test_overfitting__of_recordings_learnt_by_heart_needs_a_smaller_rise(left: float, expected: dict[str, str]):
-    eers = [0.45, 0.42, 0.41, 0.43, 0.445, 0.45, 0.455]
-    losses = [3.0, 2.5, 2.0, 1.5, 1.2, left * 2.0, left * 2.0]
-    assert found(history(eers=eers, losses=losses)) == expected

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from made_up_embeddings import gaussian_speakers
+from made_up_embeddings import gaussian_speakers, severities
 from torch import Tensor
 
 from curvox.diagnosis import EmbeddedSet
@@ -17,8 +17,7 @@ from curvox.losses import HSoftmax
 
 
 def _found(space: PoincareBall, dim: int = 32, **options: Any) -> dict[str, str]:
-    items = gaussian_speakers(space=space, dim=dim, **options)
-    return {finding.cause: finding.severity for finding in space_checks(items).findings}
+    return severities(space_checks(gaussian_speakers(space=space, dim=dim, **options)))
 
 
 class _AtTheRim(AbstractLift):
@@ -41,7 +40,7 @@ class _AtTheRim(AbstractLift):
         return {"name": "clip", "radius": None}
 
 
-@pytest.mark.parametrize("dim", [16, 64, 192])
+@pytest.mark.parametrize("dim", [16, 192])
 @pytest.mark.parametrize(
     "space",
     [
@@ -62,13 +61,9 @@ def test_other_spaces__are_none_of_its_business(space: Hypersphere | Euclidean) 
     assert (checked.causes, checked.findings, checked.not_checked) == ((), (), ())
 
 
-@pytest.mark.parametrize("lift", [Published(3.0), Published(5.0), Clip(0.9), Clip()])
-def test_dead_radius__is_found_where_all_are_clipped(lift: AbstractLift) -> None:
-    assert _found(PoincareBall(lift=lift)).pop("dead_radius") == "warning"
-
-
-def test_dead_radius__is_found_where_the_exponential_map_is_at_its_end() -> None:
-    assert "dead_radius" in _found(PoincareBall(lift=ExpMap(gain=20.0)))
+@pytest.mark.parametrize("lift", [Published(5.0), Clip(0.9), Clip(), ExpMap(gain=20.0)])
+def test_dead_radius__is_found_where_all_are_clipped_or_at_the_end_of_the_lift(lift: AbstractLift) -> None:
+    assert _found(PoincareBall(lift=lift))["dead_radius"] == "warning"
 
 
 def test_dead_radius__is_a_note_where_half_are_clipped_and_nothing_where_few_are() -> None:
@@ -77,8 +72,7 @@ def test_dead_radius__is_a_note_where_half_are_clipped_and_nothing_where_few_are
     for share, severity in ((0.7, "note"), (0.1, None)):
         radius = 0.9
         raw = items.raw * (radius / torch.quantile(lengths, 1.0 - share))
-        checked = space_checks(EmbeddedSet(raw, items.speakers, PoincareBall(lift=Clip(radius))))
-        found = {f.cause: f.severity for f in checked.findings}
+        found = severities(space_checks(EmbeddedSet(raw, items.speakers, PoincareBall(lift=Clip(radius)))))
         assert found.get("dead_radius") == severity
 
 
@@ -106,13 +100,6 @@ def test_the_space_of_the_loss__is_the_one_that_is_judged() -> None:
     items = gaussian_speakers(space=PoincareBall(lift=ExpMap()))
     loss = HSoftmax(32, 24, space=PoincareBall(lift=Clip(0.9)))
     assert [f.cause for f in space_checks(items, loss).findings] == ["dead_radius"]
-
-
-def test_what_cannot_be_judged__is_said_with_the_reason() -> None:
-    items = EmbeddedSet(torch.full((20, 4), float("nan")), torch.arange(20), PoincareBall())
-    checked = space_checks(items)
-    assert {gap.cause for gap in checked.not_checked} == set(OF_SPACE)
-    assert not checked.causes
 
 
 @pytest.mark.parametrize("raw", [torch.zeros(20, 4), torch.ones(20, 1)])

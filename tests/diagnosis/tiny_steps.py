@@ -84,13 +84,29 @@ def training(
     return Training(encoder, built, optimizer(groups, lr=learning_rate), initial, learning_rate)  # type: ignore[call-arg]
 
 
+def with_layer(place: int, layer: nn.Module) -> nn.Sequential:
+    """The tiny encoder with one more layer."""
+    layers = list(tiny_encoder())
+    return nn.Sequential(*layers[:place], layer, *layers[place:])
+
+
+def checked(setup: Training, **more: Any) -> Checked:
+    """What the next step shows."""
+    return step_checks(setup.probe(**more), setup.loss)
+
+
 def found(setup: Training, **more: Any) -> dict[str, str]:
     """Severities of what the next step shows, by cause."""
-    return severities(step_checks(setup.probe(**more), setup.loss))
+    return severities(checked(setup, **more))
 
 
-def severities(checked: Checked) -> dict[str, str]:
+def severities(result: Checked) -> dict[str, str]:
     """Severities of what was found, by cause; all of it has evidence and was looked for."""
-    assert all(finding.evidence for finding in checked.findings)
-    assert {f.cause for f in checked.findings} <= set(checked.causes) <= CAUSES.keys()
-    return {finding.cause: finding.severity for finding in checked.findings}
+    assert all(finding.evidence for finding in result.findings)
+    assert {f.cause for f in result.findings} <= set(result.causes) <= CAUSES.keys()
+    return {finding.cause: finding.severity for finding in result.findings}
+
+
+def why_not(result: Checked, cause: str) -> str:
+    """The reason for which a cause could not be looked for, "" where it was."""
+    return next((gap.why for gap in result.not_checked if gap.cause == cause), "")
