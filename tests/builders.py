@@ -1,13 +1,20 @@
-"""What many tests draw: embeddings of speakers, waveforms, trials; each with a seed, the same at every call."""
+"""What many tests draw or lay out: embeddings, waveforms, trials, each the same at every call of a seed; folders."""
 
 from __future__ import annotations
 
 import math
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from curvox.files import locked
 
 
 def draw_embeddings(items: int, dim: int, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -47,3 +54,30 @@ def draw_trials(
 def draw_llrs(rng: np.random.Generator, labels: NDArray[np.bool_], *, spread: float) -> NDArray[np.float64]:
     """Draw calibrated log-likelihood ratios: normal around plus and minus half the variance, which is ``spread``."""
     return np.where(labels, spread, -spread) / 2 + math.sqrt(spread) * rng.normal(size=len(labels))
+
+
+def write_unread(folder: Path, *names: str) -> Path:
+    """Write files that stand for recordings where none is opened; return the folder."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"not read here")
+    return folder
+
+
+def copy_of(folder: Path, place: Path) -> Path:
+    """Copy a folder, whose files a test may then change; return its place."""
+    return Path(shutil.copytree(folder, place))
+
+
+def built_once(tmp_path_factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
+    """Return the folder that ``build`` fills; of the processes of one suite the first that asks builds it for all."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # each process has a folder of its own in it
+    folder = place / "built" / name
+    mark = folder.with_name(folder.name + ".ready")
+    with locked(folder.with_name(folder.name + ".lock")):
+        if not mark.exists():
+            build(folder)
+            mark.touch()
+    return folder

@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share: a tiny corpus of synthetic voices, and a tiny model trained on it."""
+"""Fixtures that several packages share: a tiny corpus of synthetic voices, and a tiny model trained on it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 import yaml
+from builders import built_once, copy_of
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -37,17 +38,19 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus folder of 14 synthetic speakers with splits and trials."""
     from curvox.testing.voices import synthesise_corpus
 
-    folder = tmp_path_factory.mktemp("voices") / "corpus"
-    return synthesise_corpus(
-        folder,
-        seed=3,
-        train_speakers=6,
-        dev_speakers=4,
-        test_speakers=4,
-        sessions=2,
-        utterances_per_session=2,
-        workers=1,
-    )
+    def build(folder: Path) -> None:
+        synthesise_corpus(
+            folder,
+            seed=3,
+            train_speakers=6,
+            dev_speakers=4,
+            test_speakers=4,
+            sessions=2,
+            utterances_per_session=2,
+            workers=1,
+        )
+
+    return built_once(tmp_path_factory, "voices/corpus", build)
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +78,19 @@ def tiny_run(tiny_tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
     """The folder of a finished run; read it, never change it."""
     from curvox.training import recipe_from, train
 
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    train(recipe_from(tiny_tree), folder)
-    return folder
+    return built_once(tmp_path_factory, "runs/tiny", lambda folder: train(recipe_from(tiny_tree), folder))
+
+
+@pytest.fixture(scope="module")
+def own_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished run that the tests of a module may write into."""
+    return copy_of(tiny_run, tmp_path_factory.mktemp("own") / "tiny")
+
+
+@pytest.fixture
+def own_model(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of the model folder that a test may change."""
+    return copy_of(tiny_run / "best", tmp_path / "model")
 
 
 @pytest.fixture(scope="session")

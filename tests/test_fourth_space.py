@@ -129,7 +129,7 @@ def registered() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def run(tiny_tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run_in_the_space(tiny_tree: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few steps of a pair loss in the space."""
     tree = {**tiny_tree, "loss": {"name": "triplet", "space": DESCRIPTION}}
     recipe = change(tree, "data.recordings_per_speaker=2", "training.max_steps=6")
@@ -241,9 +241,9 @@ def test_back_ends__fit_and_score(back_end: str | dict[str, Any], points: np.nda
 
 
 def test_model__is_trained_calibrated_saved_loaded_and_verifies(
-    run: Path, voices: Path, two_recordings: tuple[Path, Path], tmp_path: Path
+    run_in_the_space: Path, voices: Path, two_recordings: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    model = load(run)
+    model = load(run_in_the_space)
     assert isinstance(model.space, SphereAndBall)
     assert model.space.describe() == DESCRIPTION
     model.calibrated = calibrate_model(model, voices)
@@ -259,7 +259,7 @@ def test_model__is_trained_calibrated_saved_loaded_and_verifies(
     assert said.score == pytest.approx(-float(model.space.distance(first, second)), rel=1e-6)
 
 
-def test_model__of_a_space_that_is_not_registered_is_refused(run: Path) -> None:
+def test_model__of_a_space_that_is_not_registered_is_refused(run_in_the_space: Path) -> None:
     """A file cannot bring a class along: another process must register it first."""
     code = f"from curvox.embedder import load\nload({str(run)!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -267,8 +267,8 @@ def test_model__of_a_space_that_is_not_registered_is_refused(run: Path) -> None:
     assert 'unknown space "sphere_and_ball"' in done.stderr
 
 
-def test_tree__is_measured_and_laid_out(run: Path, voices: Path) -> None:
-    model, corpus = load(run), read_corpus(voices)
+def test_tree__is_measured_and_laid_out(run_in_the_space: Path, voices: Path) -> None:
+    model, corpus = load(run_in_the_space), read_corpus(voices)
     utterances = tuple(sorted(set(all_trials(voices).utterances)))
     embedded = model.embed_utterances(corpus, utterances).points.astype(np.float64)
     speakers = np.unique([corpus[u].speaker for u in utterances], return_inverse=True)[1]

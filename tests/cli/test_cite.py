@@ -104,7 +104,7 @@ def test_stages_with_papers__are_those_of_augmentation() -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path, repository: Path) -> Path:
+def run_of_a_recipe(tmp_path: Path, repository: Path) -> Path:
     """A run without a model: its recipe alone."""
     (tmp_path / "run" / "eval").mkdir(parents=True)
     shutil.copy(repository / "recipes" / "openvoices_ham.yaml", tmp_path / "run" / "recipe.yaml")
@@ -132,10 +132,10 @@ def test_cite__of_a_run_names_how_its_evaluations_were_made(
     llrs: bool,
     resamples: int,
     papers: set[str],
-    run: Path,
+    run_of_a_recipe: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    trained = printed_keys(run, capsys)
+    trained = printed_keys(run_of_a_recipe, capsys)
     speakers = [1, 1, 2, 2], [1, 2, 2, 1]
     evaluation = evaluate(
         [2.0, 1.0, 1.5, 0.0],
@@ -147,23 +147,23 @@ def test_cite__of_a_run_names_how_its_evaluations_were_made(
     )
     scoring = ScoringFacts("run", "HAM-Softmax", "cosine", back_end, {"enrolment": enrolment} if enrolment else {})
     report = EvaluationReport(scoring, TrialFacts("test.txt"), evaluation)
-    (run / "eval" / "test").mkdir()
-    path = run / "eval" / "test" / "evaluation.json"
+    (run_of_a_recipe / "eval" / "test").mkdir()
+    path = run_of_a_recipe / "eval" / "test" / "evaluation.json"
     path.write_text(to_json(report.to_dict()), encoding="utf-8")
-    assert printed_keys(run, capsys) - trained == papers
+    assert printed_keys(run_of_a_recipe, capsys) - trained == papers
     path.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"evaluation\.json cannot be read"):
-        cite(run)
+        cite(run_of_a_recipe)
 
 
 def test_cite__of_a_run_names_the_calibration_of_its_card(
-    run: Path, tiny_run: Path, capsys: pytest.CaptureFixture[str]
+    run_of_a_recipe: Path, tiny_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trained = printed_keys(run, capsys)
-    shutil.copytree(tiny_run / "best", run / "best")
+    trained = printed_keys(run_of_a_recipe, capsys)
+    shutil.copytree(tiny_run / "best", run_of_a_recipe / "best")
     card = drawn_card(settings=CardSettings(kind="isotonic", resamples=2)).card
-    write_card(run / "best", replace(card, model=model_fingerprint(run / "best")))
-    assert printed_keys(run, capsys) - trained == {"zadrozny2002calibration"}
+    write_card(run_of_a_recipe / "best", replace(card, model=model_fingerprint(run_of_a_recipe / "best")))
+    assert printed_keys(run_of_a_recipe, capsys) - trained == {"zadrozny2002calibration"}
 
 
 def test_cite__refuses_a_loss_that_is_none(cited: Cited) -> None:

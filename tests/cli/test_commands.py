@@ -42,7 +42,7 @@ def test_cite__prints_the_papers_of_a_recipe(repository: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tiny_recipe_file: Path, voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_run(tiny_recipe_file: Path, voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
     result = curvox("train", tiny_recipe_file, "--data", voices, "--runs", runs, "--set", "training.epochs=1")
     assert result.returncode == 0, result.stderr
@@ -50,72 +50,81 @@ def run(tiny_recipe_file: Path, voices: Path, tmp_path_factory: pytest.TempPathF
     return runs / "tiny"
 
 
-def test_train__then_eval__prints_the_figures_and_leaves_them(run: Path, voices: Path) -> None:
-    result = curvox("eval", run, "--trials", voices / "trials" / "test.txt", "--resamples", "50")
+def test_train__then_eval__prints_the_figures_and_leaves_them(trained_run: Path, voices: Path) -> None:
+    result = curvox("eval", trained_run, "--trials", voices / "trials" / "test.txt", "--resamples", "50")
     assert result.returncode == 0, result.stderr
-    folder = run / "eval" / "test"
+    folder = trained_run / "eval" / "test"
     assert {p.name for p in folder.iterdir()} == {"scores.txt", "speakers.txt", "evaluation.json", "report.html"}
     figures = json.loads((folder / "evaluation.json").read_text())
     assert f"{100 * figures['eer']['value']:.2f}" in result.stdout
     lines = (folder / "scores.txt").read_text().splitlines()
     assert len(lines) == figures["targets"] + figures["non_targets"]
     trials = ["--trials", voices / "trials" / "test.txt"]
-    refused(curvox_here("eval", run, *trials), "exists already", "--overwrite")
-    refused(curvox_here("eval", run, *trials, "--output", run, "--overwrite"), "more than an evaluation", "best")
-    assert (run / "best").exists()
+    refused(curvox_here("eval", trained_run, *trials), "exists already", "--overwrite")
+    refused(
+        curvox_here("eval", trained_run, *trials, "--output", trained_run, "--overwrite"),
+        "more than an evaluation",
+        "best",
+    )
+    assert (trained_run / "best").exists()
 
 
-def test_embed__writes_points_that_load_without_pickle(run: Path, voices: Path, tmp_path: Path) -> None:
+def test_embed__writes_points_that_load_without_pickle(trained_run: Path, voices: Path, tmp_path: Path) -> None:
     files = sorted(voices.rglob("*.flac"))
     one, folder = files[0], files[-1].parent
-    result = curvox_here("embed", run, one, folder, "-o", tmp_path / "e.npz")
+    result = curvox_here("embed", trained_run, one, folder, "-o", tmp_path / "e.npz")
     assert result.returncode == 0, result.stderr
     with np.load(tmp_path / "e.npz", allow_pickle=False) as stored:
         assert stored["embeddings"].shape == (len(stored["recordings"]), 12)
         assert stored["recordings"][0] == str(one)
         assert json.loads(str(stored["space"]))["name"] == "poincare_ball"
-    refused(curvox_here("embed", run, one, "-o", tmp_path / "e.npz"), "exists already")
-    refused(curvox_here("embed", run, one, "-o", tmp_path / "e.txt"), "must end in .npz")
-    refused(curvox_here("embed", run, tmp_path, "-o", tmp_path / "f.npz"), "holds no audio file")
-    refused(curvox_here("embed", run, one, "-o", one / "f.npz"), "File exists")
+    refused(curvox_here("embed", trained_run, one, "-o", tmp_path / "e.npz"), "exists already")
+    refused(curvox_here("embed", trained_run, one, "-o", tmp_path / "e.txt"), "must end in .npz")
+    refused(curvox_here("embed", trained_run, tmp_path, "-o", tmp_path / "f.npz"), "holds no audio file")
+    refused(curvox_here("embed", trained_run, one, "-o", one / "f.npz"), "File exists")
     assert [p.name for p in tmp_path.iterdir()] == ["e.npz"]
     for name in ("empty.wav", "none.wav"):
         (tmp_path / name).touch()
     refused(
-        curvox_here("embed", run, one, tmp_path, "-o", tmp_path / "f.npz"), "2 of 3 recordings", "empty.wav", "none.wav"
+        curvox_here("embed", trained_run, one, tmp_path, "-o", tmp_path / "f.npz"),
+        "2 of 3 recordings",
+        "empty.wav",
+        "none.wav",
     )
 
 
-def test_verify__without_a_decision_card_decides_nothing(run: Path, two_recordings: tuple[Path, Path]) -> None:
-    shown = curvox_here("verify", run, *two_recordings).stdout
+def test_verify__without_a_decision_card_decides_nothing(trained_run: Path, two_recordings: tuple[Path, Path]) -> None:
+    shown = curvox_here("verify", trained_run, *two_recordings).stdout
     assert "score" in shown
     assert "not calibrated" in shown
     assert "same speaker:" not in shown.lower()
     assert "curvox calibrate" in shown
 
 
-def test_verify__refuses_bad_input_in_one_line(run: Path, two_recordings: tuple[Path, Path], tmp_path: Path) -> None:
+def test_verify__refuses_bad_input_in_one_line(
+    trained_run: Path, two_recordings: tuple[Path, Path], tmp_path: Path
+) -> None:
     one = two_recordings[0]
     (tmp_path / "zero.wav").touch()
     (tmp_path / "text.wav").write_text("hello")
-    refused(curvox_here("verify", run, one, tmp_path / "none.wav"), "none.wav")
-    refused(curvox_here("verify", run, one, tmp_path / "zero.wav"), "zero.wav")
-    refused(curvox_here("verify", run, one, tmp_path / "text.wav"), "text.wav")
+    refused(curvox_here("verify", trained_run, one, tmp_path / "none.wav"), "none.wav")
+    refused(curvox_here("verify", trained_run, one, tmp_path / "zero.wav"), "zero.wav")
+    refused(curvox_here("verify", trained_run, one, tmp_path / "text.wav"), "text.wav")
     refused(curvox_here("verify", tmp_path, one, one), "holds no model")
-    refused(curvox_here("verify", run, one, one, "--scorer", "cosin"), 'did you mean "cosine"')
+    refused(curvox_here("verify", trained_run, one, one, "--scorer", "cosin"), 'did you mean "cosine"')
 
 
-def test_eval__refuses_a_trial_of_an_unknown_utterance(run: Path, voices: Path, tmp_path: Path) -> None:
+def test_eval__refuses_a_trial_of_an_unknown_utterance(trained_run: Path, voices: Path, tmp_path: Path) -> None:
     lines = (voices / "trials" / "test.txt").read_text().splitlines()[:5]
     (tmp_path / "t.txt").write_text("\n".join([*lines, "1 voices-9999 nobody"]))
-    refused(curvox_here("eval", run, "--trials", tmp_path / "t.txt"), "nobody")
+    refused(curvox_here("eval", trained_run, "--trials", tmp_path / "t.txt"), "nobody")
     (tmp_path / "u.txt").write_text("a b\n")
-    refused(curvox_here("eval", run, "--trials", tmp_path / "u.txt"), "u.txt")
-    assert not (run / "eval" / "t").exists()
+    refused(curvox_here("eval", trained_run, "--trials", tmp_path / "u.txt"), "u.txt")
+    assert not (trained_run / "eval" / "t").exists()
 
 
-def test_eval__names_the_way_out_when_the_corpus_is_gone(run: Path, voices: Path, tmp_path: Path) -> None:
-    shutil.copytree(run / "best", tmp_path / "model")
+def test_eval__names_the_way_out_when_the_corpus_is_gone(trained_run: Path, voices: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained_run / "best", tmp_path / "model")
     trials = voices / "trials" / "test.txt"
     refused(curvox_here("eval", tmp_path / "model", "--trials", trials), "--data")
     result = curvox_here("eval", tmp_path / "model", "--trials", trials, "--data", voices, "--resamples", "20")

@@ -34,7 +34,7 @@ def module(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
+def run_with_logs(tmp_path: Path) -> Path:
     """A run folder as far as the command looks at it."""
     folder = tmp_path / "runs" / "x"
     (folder / "logs" / "version_0").mkdir(parents=True)
@@ -81,44 +81,44 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
     return made
 
 
-def test_run__is_diagnosed_printed_and_written(run: Path, fakes: Fakes) -> None:
-    result = curvox_here("diagnose", run)
+def test_run__is_diagnosed_printed_and_written(run_with_logs: Path, fakes: Fakes) -> None:
+    result = curvox_here("diagnose", run_with_logs)
     assert result.returncode == 0
     assert result.stdout == f"{summary(sick())}\n"
-    assert str(run / "diagnosis") in result.stderr
-    tree = json.loads((run / "diagnosis" / "diagnosis.json").read_text())
+    assert str(run_with_logs / "diagnosis") in result.stderr
+    tree = json.loads((run_with_logs / "diagnosis" / "diagnosis.json").read_text())
     assert tree == diagnosis_tree(sick(), name="x")
     assert repr(diagnosis_from_tree(tree)) == repr(sick())
-    page = (run / "diagnosis" / "report.html").read_text()
+    page = (run_with_logs / "diagnosis" / "report.html").read_text()
     assert "Diagnosis of x" in page
     assert f"curvox diagnose {run}" in page
-    assert fakes.calls[0] == ("observe_run", (run,), {"data": None})
+    assert fakes.calls[0] == ("observe_run", (run_with_logs,), {"data": None})
 
 
-def test_run__takes_its_checkpoint_a_corpus_and_a_place(run: Path, fakes: Fakes, tmp_path: Path) -> None:
-    (run / "last").mkdir()
-    result = curvox_here("diagnose", run / "last", "--data", tmp_path, "-o", tmp_path / "deep" / "out")
+def test_run__takes_its_checkpoint_a_corpus_and_a_place(run_with_logs: Path, fakes: Fakes, tmp_path: Path) -> None:
+    (run_with_logs / "last").mkdir()
+    result = curvox_here("diagnose", run_with_logs / "last", "--data", tmp_path, "-o", tmp_path / "deep" / "out")
     assert result.returncode == 0, result.stderr
-    assert fakes.calls[0] == ("observe_run", (run,), {"data": tmp_path})
+    assert fakes.calls[0] == ("observe_run", (run_with_logs,), {"data": tmp_path})
     assert sorted(p.name for p in (tmp_path / "deep" / "out").iterdir()) == ["diagnosis.json", "report.html"]
-    assert not (run / "diagnosis").exists()
+    assert not (run_with_logs / "diagnosis").exists()
 
 
-def test_run__that_was_diagnosed_is_measured_again_only_when_told(run: Path, fakes: Fakes) -> None:
-    assert curvox_here("diagnose", run).returncode == 0
-    again = curvox_here("diagnose", run)
+def test_run__that_was_diagnosed_is_measured_again_only_when_told(run_with_logs: Path, fakes: Fakes) -> None:
+    assert curvox_here("diagnose", run_with_logs).returncode == 0
+    again = curvox_here("diagnose", run_with_logs)
     assert again.returncode == 1
     assert "--overwrite" in again.stderr
     assert len(fakes.calls) == 2
     fakes.found = healthy()
-    assert curvox_here("diagnose", run, "--overwrite").returncode == 0
-    assert json.loads((run / "diagnosis" / "diagnosis.json").read_text())["healthy"] is True
+    assert curvox_here("diagnose", run_with_logs, "--overwrite").returncode == 0
+    assert json.loads((run_with_logs / "diagnosis" / "diagnosis.json").read_text())["healthy"] is True
 
 
-def test_output__that_holds_something_else_is_never_replaced(run: Path, fakes: Fakes, tmp_path: Path) -> None:
+def test_output__that_holds_something_else_is_never_replaced(run_with_logs: Path, fakes: Fakes, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     for place in (tmp_path, tmp_path / "thesis.tex"):
-        complaint = curvox_here("diagnose", run, "-o", place, "--overwrite").stderr
+        complaint = curvox_here("diagnose", run_with_logs, "-o", place, "--overwrite").stderr
         assert "more than a diagnosis (" in complaint
         assert "thesis.tex" in complaint
     assert fakes.calls == []
@@ -137,30 +137,30 @@ def test_output__that_holds_something_else_is_never_replaced(run: Path, fakes: F
     ],
 )
 def test_exit_code__is_0_unless_told_otherwise(
-    run: Path, fakes: Fakes, found: Diagnosis, fail_on: str | None, code: int
+    run_with_logs: Path, fakes: Fakes, found: Diagnosis, fail_on: str | None, code: int
 ) -> None:
     fakes.found = found
     more = [] if fail_on is None else ["--fail-on", fail_on]
-    assert curvox_here("diagnose", run, *more).returncode == code
-    assert (run / "diagnosis" / "report.html").is_file()
+    assert curvox_here("diagnose", run_with_logs, *more).returncode == code
+    assert (run_with_logs / "diagnosis" / "report.html").is_file()
 
 
-def test_exit_code__of_an_unknown_severity_is_refused_before_any_work(run: Path, fakes: Fakes) -> None:
-    result = curvox_here("diagnose", run, "--fail-on", "failures")
+def test_exit_code__of_an_unknown_severity_is_refused_before_any_work(run_with_logs: Path, fakes: Fakes) -> None:
+    result = curvox_here("diagnose", run_with_logs, "--fail-on", "failures")
     assert result.returncode == 1
     assert 'did you mean "failure"?' in result.stderr
     assert fakes.calls == []
 
 
-def test_run__without_recipe_or_without_anything_to_look_at_is_refused(run: Path, fakes: Fakes) -> None:
-    (run / "logs" / "version_0" / "metrics.csv").unlink()
-    result = curvox_here("diagnose", run)
+def test_run__without_recipe_or_without_anything_to_look_at_is_refused(run_with_logs: Path, fakes: Fakes) -> None:
+    (run_with_logs / "logs" / "version_0" / "metrics.csv").unlink()
+    result = curvox_here("diagnose", run_with_logs)
     assert result.returncode == 1
     assert "holds neither logs nor a checkpoint" in result.stderr
-    (run / "failure.json").touch()
-    assert curvox_here("diagnose", run).returncode == 0
-    (run / "recipe.yaml").unlink()
-    assert "is no run: it holds no recipe.yaml" in curvox_here("diagnose", run).stderr
+    (run_with_logs / "failure.json").touch()
+    assert curvox_here("diagnose", run_with_logs).returncode == 0
+    (run_with_logs / "recipe.yaml").unlink()
+    assert "is no run: it holds no recipe.yaml" in curvox_here("diagnose", run_with_logs).stderr
 
 
 def test_loss__is_looked_at_on_one_batch_first_and_then_trained(module: Path, fakes: Fakes, tmp_path: Path) -> None:

@@ -20,25 +20,19 @@ LIST = Path("trials") / "test.txt"
 
 
 @pytest.fixture(scope="module")
-def run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy that evaluations may be written into."""
-    return Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("eval") / "tiny"))
-
-
-@pytest.fixture(scope="module")
-def evaluated(run: Path, voices: Path) -> Path:
+def evaluated(own_run: Path, voices: Path) -> Path:
     """Two back ends on two lists, with breakdowns."""
-    copy = run.parent / "again.txt"
+    copy = own_run.parent / "again.txt"
     shutil.copy(voices / LIST, copy)
     evaluate_run(
-        run,
+        own_run,
         [voices / LIST, copy],
         back_end=["plain", "as_norm:top_k=4"],
         cohort=2,
         by=["gender", "session gap"],
         resamples=20,
     )
-    return run / "eval"
+    return own_run / "eval"
 
 
 def test_eval__leaves_a_folder_for_each_list_and_back_end(evaluated: Path) -> None:
@@ -62,8 +56,8 @@ def test_eval__figures_are_those_of_the_scores_it_wrote(evaluated: Path, voices:
         assert "cllr" not in figures
 
 
-def test_eval__plain_scores_are_those_of_pairs_of_embeddings(evaluated: Path, run: Path, voices: Path) -> None:
-    model, trials = load(run), read_trials(voices / LIST)
+def test_eval__plain_scores_are_those_of_pairs_of_embeddings(evaluated: Path, own_run: Path, voices: Path) -> None:
+    model, trials = load(own_run), read_trials(voices / LIST)
     points = model.embed_utterances(read_corpus(voices), trials.utterances).points
     expected = score_pairs(model.space, points, *trials.indices())
     np.testing.assert_allclose(read_scores(evaluated / "test" / "scores.txt").scores, expected, atol=1e-6)
@@ -98,9 +92,9 @@ def test_eval__plays_the_worst_errors(evaluated: Path) -> None:
 
 
 def test_eval__prints_figures_breakdowns_and_warnings(
-    run: Path, voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own_run: Path, voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluate_run(run, [voices / LIST], by=["gender"], output=tmp_path / "out", resamples=0, audio=False)
+    evaluate_run(own_run, [voices / LIST], by=["gender"], output=tmp_path / "out", resamples=0, audio=False)
     printed = capsys.readouterr().out
     report = read_evaluation_folder(tmp_path / "out").report
     assert f"{100 * report.evaluation.eer.value:.2f}" in printed if report.evaluation.eer else False
@@ -129,7 +123,7 @@ def test_eval__of_a_score_file_is_that_of_the_model(evaluated: Path, voices: Pat
     assert read_evaluation_folder(tmp_path / "o").report.evaluation.figure("cllr") is not None
 
 
-def test_eval__takes_models_of_several_recordings(run: Path, voices: Path, tmp_path: Path) -> None:
+def test_eval__takes_models_of_several_recordings(own_run: Path, voices: Path, tmp_path: Path) -> None:
     corpus = read_corpus(voices).split("test")
     own = {speaker: [u.utterance for u in group] for speaker, group in corpus.by_speaker.items()}
     models = [f"model-{speaker} {' '.join(names[:-1])}" for speaker, names in own.items()]
@@ -137,8 +131,8 @@ def test_eval__takes_models_of_several_recordings(run: Path, voices: Path, tmp_p
     trials = [f"model-{a} {own[b][-1]} {'target' if a == b else 'nontarget'}" for a in own for b in own]
     (tmp_path / "t.txt").write_text("\n".join(trials) + "\n")
     settings = {"style": "kaldi", "enrolments": tmp_path / "models.txt", "data": voices, "resamples": 0, "audio": False}
-    evaluate_run(run, [tmp_path / "t.txt"], output=tmp_path / "own", **settings)
-    evaluate_run(run, [tmp_path / "t.txt"], enrol_with="score_mean", output=tmp_path / "mean", **settings)
+    evaluate_run(own_run, [tmp_path / "t.txt"], output=tmp_path / "own", **settings)
+    evaluate_run(own_run, [tmp_path / "t.txt"], enrol_with="score_mean", output=tmp_path / "mean", **settings)
     first, second = (read_evaluation_folder(tmp_path / name) for name in ("own", "mean"))
     assert first.report.scoring.settings["enrolment"] == "einstein_midpoint"
     assert second.report.scoring.settings["enrolment"] == "score_mean"
@@ -146,59 +140,59 @@ def test_eval__takes_models_of_several_recordings(run: Path, voices: Path, tmp_p
     assert not np.array_equal(first.scores, second.scores)
 
 
-def test_eval__refuses_before_it_works(run: Path, evaluated: Path, voices: Path, tmp_path: Path) -> None:
+def test_eval__refuses_before_it_works(own_run: Path, evaluated: Path, voices: Path, tmp_path: Path) -> None:
     trials = [voices / LIST]
     with pytest.raises(InputError, match="either a run or a file of scores"):
         evaluate_run(None, trials)
     with pytest.raises(InputError, match="either a run or a file of scores"):
-        evaluate_run(run, trials, scores=tmp_path / "s.txt")
+        evaluate_run(own_run, trials, scores=tmp_path / "s.txt")
     with pytest.raises(InputError, match="expected a trial list"):
-        evaluate_run(run, [])
+        evaluate_run(own_run, [])
     with pytest.raises(InputError, match="two trial lists are called test"):
-        evaluate_run(run, [*trials, tmp_path / "test.txt"])
+        evaluate_run(own_run, [*trials, tmp_path / "test.txt"])
     with pytest.raises(UnknownNameError, match="as_norm"):
-        evaluate_run(run, trials, back_end=["asnorm"])
+        evaluate_run(own_run, trials, back_end=["asnorm"])
     with pytest.raises(InputError, match='no setting "topk"'):
-        evaluate_run(run, trials, back_end=["as_norm:topk=4"])
+        evaluate_run(own_run, trials, back_end=["as_norm:topk=4"])
     with pytest.raises(InputError, match='got the setting "5"'):
-        evaluate_run(run, trials, back_end=["as_norm:5"])
+        evaluate_run(own_run, trials, back_end=["as_norm:5"])
     with pytest.raises(OutputExistsError, match="--overwrite"):
-        evaluate_run(run, trials)
+        evaluate_run(own_run, trials)
     with pytest.raises(OutputExistsError, match=r"more than an evaluation \(best"):
-        evaluate_run(run, trials, output=run, overwrite=True)
+        evaluate_run(own_run, trials, output=own_run, overwrite=True)
     with pytest.raises(InputError, match="name it with --data"):
         evaluate_run(None, trials, scores=tmp_path / "s.txt")
     with pytest.raises(InputError, match="a column, or two"):
-        evaluate_run(run, trials, by=["a,b,c"])
+        evaluate_run(own_run, trials, by=["a,b,c"])
     assert evaluated.exists()
 
 
-def test_eval__refuses_what_scores_and_cards_cannot_say(run: Path, voices: Path, tmp_path: Path) -> None:
+def test_eval__refuses_what_scores_and_cards_cannot_say(own_run: Path, voices: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no likelihood ratios: run curvox calibrate"):
-        evaluate_run(run, [voices / LIST], llrs=True, output=tmp_path / "o", resamples=0)
+        evaluate_run(own_run, [voices / LIST], llrs=True, output=tmp_path / "o", resamples=0)
     with pytest.raises(InputError, match='"plda" takes no scorer'):
-        evaluate_run(run, [voices / LIST], back_end=["plda"], scorer="cosine", output=tmp_path / "o", resamples=0)
+        evaluate_run(own_run, [voices / LIST], back_end=["plda"], scorer="cosine", output=tmp_path / "o", resamples=0)
     with pytest.raises(UnknownNameError, match="gender"):
-        evaluate_run(run, [voices / LIST], by=["gendre"], output=tmp_path / "o", resamples=0)
+        evaluate_run(own_run, [voices / LIST], by=["gendre"], output=tmp_path / "o", resamples=0)
     assert not (tmp_path / "o").exists()
 
 
-def test_eval__refuses_a_cohort_of_the_speakers_on_trial(run: Path, voices: Path, tmp_path: Path) -> None:
+def test_eval__refuses_a_cohort_of_the_speakers_on_trial(own_run: Path, voices: Path, tmp_path: Path) -> None:
     corpus = read_corpus(voices).split("train")
     groups = list(corpus.by_speaker.values())[:2]
     lines = [f"1 {a[0].utterance} {a[1].utterance}" for a in groups]
     lines.append(f"0 {groups[0][0].utterance} {groups[1][0].utterance}")
     (tmp_path / "trained.txt").write_text("\n".join(lines) + "\n")
     with pytest.raises(InputError, match="speakers who are in no trial, but 2 are in both"):
-        evaluate_run(run, [tmp_path / "trained.txt"], back_end=["s_norm"], resamples=0)
+        evaluate_run(own_run, [tmp_path / "trained.txt"], back_end=["s_norm"], resamples=0)
 
 
 @pytest.fixture(scope="module")
-def calibrated(run: Path, voices: Path) -> Path:
+def calibrated(own_run: Path, voices: Path) -> Path:
     """A copy of the run with a decision card, fitted on trials of all speakers there are."""
     from curvox.cli.calibrate import calibrate
 
-    copy = Path(shutil.copytree(run, run.parent / "calibrated", ignore=shutil.ignore_patterns("eval")))
+    copy = Path(shutil.copytree(own_run, own_run.parent / "calibrated", ignore=shutil.ignore_patterns("eval")))
     corpus = read_corpus(voices)
     write_trials(make_trials(corpus, seed=1, targets_per_speaker=6, nontargets_per_speaker=20), copy / "all.txt")
     calibrate(copy, copy / "all.txt", data=voices, resamples=10)

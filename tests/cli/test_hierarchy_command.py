@@ -6,7 +6,6 @@ import io
 import json
 import re
 import shlex
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +24,14 @@ FILES = {"report.html", "measures.json", "disk.svg", "dendrogram.svg", "radius.s
 
 
 @pytest.fixture(scope="module")
-def run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy that may be written into."""
-    return Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("hierarchy") / "tiny"))
-
-
-@pytest.fixture(scope="module")
-def said(run: Path) -> str:
-    done = curvox_here("hierarchy", run, "--resamples", "3")
+def said(own_run: Path) -> str:
+    done = curvox_here("hierarchy", own_run, "--resamples", "3")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_hierarchy__leaves_page_pictures_and_measures(said: str, run: Path) -> None:
-    folder = run / "hierarchy" / "test"
+def test_hierarchy__leaves_page_pictures_and_measures(said: str, own_run: Path) -> None:
+    folder = own_run / "hierarchy" / "test"
     assert {path.name for path in folder.iterdir()} == FILES
     measures = TreeMeasures.from_dict(json.loads((folder / "measures.json").read_text()))
     assert (measures.utterances, measures.speakers, measures.resamples) == (16, 4, 3)
@@ -50,16 +43,16 @@ def test_hierarchy__leaves_page_pictures_and_measures(said: str, run: Path) -> N
     assert f"{purity.value:.3f}" in page
     assert page.count('src="data:audio/flac;base64,') == 16
     assert "curvox hierarchy tiny --levels gender,native_language,speaker,session" in page
-    assert str(run.parent) not in page
+    assert str(own_run.parent) not in page
 
 
 def test_hierarchy__prints_json_alone_of_recordings_chosen_from_a_trial_list(
-    said: str, run: Path, voices: Path, tmp_path: Path
+    said: str, own_run: Path, voices: Path, tmp_path: Path
 ) -> None:
     trials = voices / "trials" / "test.txt"
     done = curvox_here(
-        "hierarchy", run, "--trials", trials, "--levels", "speaker, session", "--utterances", "12", "--resamples", "0",
-        "--no-audio", "--json", "-", "-o", tmp_path / "out",
+        "hierarchy", own_run, "--trials", trials, "--levels", "speaker, session", "--utterances", "12",
+        "--resamples", "0", "--no-audio", "--json", "-", "-o", tmp_path / "out",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     measures = TreeMeasures.from_dict(json.loads(done.stdout))
@@ -71,14 +64,14 @@ def test_hierarchy__prints_json_alone_of_recordings_chosen_from_a_trial_list(
 
 
 def test_page__names_the_command_that_makes_it_once_more(
-    run: Path, voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_run: Path, voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where run, corpus and list lie in the folder that the command is given in."""
     trials = voices / "trials" / "test.txt"
-    for folder in (run, voices, trials):
+    for folder in (own_run, voices, trials):
         (tmp_path / folder.name).symlink_to(folder)
     done = curvox_here(
-        "hierarchy", run, "--data", voices, "--trials", trials, "--utterances", "9", "--resamples", "2",
+        "hierarchy", own_run, "--data", voices, "--trials", trials, "--utterances", "9", "--resamples", "2",
         "--levels", "gender,speaker", "--seed", "5", "--no-audio", "-o", tmp_path / "first",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -91,22 +84,22 @@ def test_page__names_the_command_that_makes_it_once_more(
     assert "9 of 16 recordings were taken, drawn with seed 5" in page
 
 
-def test_command__names_what_is_not_the_default_and_no_folder(run: Path) -> None:
-    assert command_line(run, ["speaker"], split="test") == "curvox hierarchy tiny --levels speaker"
+def test_command__names_what_is_not_the_default_and_no_folder(own_run: Path) -> None:
+    assert command_line(own_run, ["speaker"], split="test") == "curvox hierarchy tiny --levels speaker"
     data, trials = Path("/data/my voices"), Path("/data/lists/hard.txt")
     options = {"utterances": 50, "resamples": 7, "audio": False, "device": "cuda", "seed": 3}
-    assert command_line(run / "last", ["gender", "speaker"], data=data, trials=trials, **options) == (
+    assert command_line(own_run / "last", ["gender", "speaker"], data=data, trials=trials, **options) == (
         "curvox hierarchy tiny/last --levels gender,speaker --data 'my voices' --trials hard.txt --utterances 50 "
         "--resamples 7 --device cuda --seed 3 --no-audio"
     )
-    assert command_line(run, ["speaker"], split="dev").endswith(" --split dev")
+    assert command_line(own_run, ["speaker"], split="dev").endswith(" --split dev")
 
 
 def test_report__of_a_learnt_curvature_that_embedding_left_on_another_device(
-    run: Path, voices: Path, monkeypatch: pytest.MonkeyPatch
+    own_run: Path, voices: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The device without values stands for a GPU: nothing can be measured there, and nothing mixes with it."""
-    model, ball = load(run), PoincareBall(learn_c=True)
+    model, ball = load(own_run), PoincareBall(learn_c=True)
     model.space = ball
 
     embed = model.embed_utterances
@@ -125,33 +118,33 @@ def test_report__of_a_learnt_curvature_that_embedding_left_on_another_device(
     chosen = choose_recordings(read_corpus(voices, check_files=False), split="test", trials=None, at_most=None)
     tree = tree_of(chosen, "speaker,session")
     console = Console(file=io.StringIO())
-    report = make_report(model, chosen, tree, run=run, command="", resamples=0, seed=0, console=console)
+    report = make_report(model, chosen, tree, run=own_run, command="", resamples=0, seed=0, console=console)
     assert report.measures.space == "poincare_ball"
     assert report.picture.origin is not None
 
 
-def test_hierarchy__replaces_only_what_it_wrote(said: str, run: Path, tmp_path: Path) -> None:
+def test_hierarchy__replaces_only_what_it_wrote(said: str, own_run: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError, match="--overwrite"):
-        hierarchy(run)
+        hierarchy(own_run)
     with pytest.raises(OutputExistsError, match="more than a label tree"):
-        hierarchy(run, output=run, overwrite=True)
+        hierarchy(own_run, output=own_run, overwrite=True)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputExistsError, match="more than a label tree"):
-        hierarchy(run, output=tmp_path / "file", overwrite=True)
+        hierarchy(own_run, output=tmp_path / "file", overwrite=True)
 
 
-def test_hierarchy__refuses_before_it_works(run: Path, voices: Path, tmp_path: Path) -> None:
+def test_hierarchy__refuses_before_it_works(own_run: Path, voices: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(UnknownNameError, match='did you mean "gender"'):
-        hierarchy(run, levels="gendre,speaker", output=out)
+        hierarchy(own_run, levels="gendre,speaker", output=out)
     with pytest.raises(InputError, match="different columns"):
-        hierarchy(run, levels="speaker,speaker", output=out)
+        hierarchy(own_run, levels="speaker,speaker", output=out)
     with pytest.raises(InputError, match="one or several"):
-        hierarchy(run, levels=" , ", output=out)
+        hierarchy(own_run, levels=" , ", output=out)
     with pytest.raises(CorpusError, match='no split "tset"; splits present: dev, test, train'):
-        hierarchy(run, split="tset", output=out)
+        hierarchy(own_run, split="tset", output=out)
     with pytest.raises(InputError, match="not both"):
-        hierarchy(run, split="dev", trials=voices / "trials" / "test.txt", output=out)
+        hierarchy(own_run, split="dev", trials=voices / "trials" / "test.txt", output=out)
     with pytest.raises((CheckpointError, InputError), match=re.escape(str(tmp_path))):
         hierarchy(tmp_path, output=out)
     assert not out.exists()

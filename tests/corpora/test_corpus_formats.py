@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from builders import write_unread
 
 from curvox.corpora import CORPORA, Corpus, check_corpus, read_corpus
 from curvox.corpora.formats.reading import detect_format
@@ -32,10 +33,7 @@ def test_corpora_table__every_entry_loads() -> None:
     ],
 )
 def test_detect_format__is_decided_by_the_files(tmp_path: Path, files: list[str], format: str) -> None:
-    for name in files:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    assert detect_format(tmp_path) == format
+    assert detect_format(write_unread(tmp_path, *files)) == format
 
 
 @pytest.mark.parametrize(
@@ -49,12 +47,10 @@ def test_detect_format__is_decided_by_the_files(tmp_path: Path, files: list[str]
     ],
 )
 def test_detect_format__refuses_several_and_none(tmp_path: Path, files: list[str], expected: str) -> None:
-    for name in files:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    for door in (detect_format, read_corpus, check_corpus):
+    write_unread(tmp_path, *files)
+    for reader in (detect_format, read_corpus, check_corpus):
         with pytest.raises(CorpusError, match=expected):
-            door(tmp_path)
+            reader(tmp_path)
 
 
 def test_read_corpus__refuses_a_path_that_is_none(tmp_path: Path) -> None:
@@ -71,15 +67,13 @@ def test_read_corpus__refuses_an_unknown_format(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for path in ("ann/1.wav", "ann/2.FLAC", "bob/monday/1.opus", "bob/monday/deep/2.mp3", "bob/tuesday/1.ogg"):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_bytes(b"not read here")
-    return tmp_path
+def two_speakers(tmp_path: Path) -> Path:
+    files = "ann/1.wav", "ann/2.FLAC", "bob/monday/1.opus", "bob/monday/deep/2.mp3", "bob/tuesday/1.ogg"
+    return write_unread(tmp_path, *files)
 
 
-def test_folders__are_speakers_and_sessions(folder: Path) -> None:
-    corpus = read_corpus(folder)
+def test_folders__are_speakers_and_sessions(two_speakers: Path) -> None:
+    corpus = read_corpus(two_speakers)
     assert [(u.utterance, u.speaker, u.session) for u in corpus.utterances] == [
         ("ann/1.wav", "ann", ""),
         ("ann/2.FLAC", "ann", ""),
@@ -91,40 +85,40 @@ def test_folders__are_speakers_and_sessions(folder: Path) -> None:
     assert corpus.splits == ()
 
 
-def test_folders__pass_over_hidden_files_and_other_endings(folder: Path) -> None:
-    before = read_corpus(folder)
+def test_folders__pass_over_hidden_files_and_other_endings(two_speakers: Path) -> None:
+    before = read_corpus(two_speakers)
     for name in ("ann/.hidden.wav", "ann/notes.txt", ".cache/x/1.wav", "README.md"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("x")
-    assert read_corpus(folder) == before
+        (two_speakers / name).parent.mkdir(parents=True, exist_ok=True)
+        (two_speakers / name).write_text("x")
+    assert read_corpus(two_speakers) == before
 
 
-def test_folders__white_space_becomes_an_underscore_in_the_id_alone(folder: Path) -> None:
-    (folder / "ann/take  3.wav").write_bytes(b"x")
-    corpus = read_corpus(folder)
+def test_folders__white_space_becomes_an_underscore_in_the_id_alone(two_speakers: Path) -> None:
+    (two_speakers / "ann/take  3.wav").write_bytes(b"x")
+    corpus = read_corpus(two_speakers)
     assert corpus["ann/take_3.wav"].path == "ann/take  3.wav"
-    (folder / "ann/take_3.wav").write_bytes(b"x")
-    (problem,) = check_corpus(folder).problems
+    (two_speakers / "ann/take_3.wav").write_bytes(b"x")
+    (problem,) = check_corpus(two_speakers).problems
     assert problem.column == "utterance"
     assert "is already that of ann/take  3.wav" in problem.message
 
 
-def test_folders__a_recording_without_speaker_is_refused(folder: Path) -> None:
-    (folder / "stray.wav").write_bytes(b"x")
-    (problem,) = check_corpus(folder).problems
+def test_folders__a_recording_without_speaker_is_refused(two_speakers: Path) -> None:
+    (two_speakers / "stray.wav").write_bytes(b"x")
+    (problem,) = check_corpus(two_speakers).problems
     assert (problem.file, problem.column) == ("stray.wav", "speaker")
 
 
-def test_folders__a_linked_folder_is_named_not_followed(folder: Path) -> None:
-    (folder / "ann/loop").symlink_to(folder, target_is_directory=True)
-    (problem,) = check_corpus(folder).problems
+def test_folders__a_linked_folder_is_named_not_followed(two_speakers: Path) -> None:
+    (two_speakers / "ann/loop").symlink_to(two_speakers, target_is_directory=True)
+    (problem,) = check_corpus(two_speakers).problems
     assert problem.file == "ann/loop"
     assert "not followed" in problem.message
 
 
-def test_folders__an_empty_recording_is_named(folder: Path) -> None:
-    (folder / "ann/1.wav").write_bytes(b"")
-    (problem,) = check_corpus(folder).problems
+def test_folders__an_empty_recording_is_named(two_speakers: Path) -> None:
+    (two_speakers / "ann/1.wav").write_bytes(b"")
+    (problem,) = check_corpus(two_speakers).problems
     assert "0 bytes" in problem.message
 
 
@@ -135,10 +129,10 @@ def test_folders__other_audio_is_named_where_none_is_readable(tmp_path: Path) ->
         read_corpus(tmp_path, format="folders")
 
 
-def test_folders__names_that_no_manifest_can_hold_are_refused(folder: Path) -> None:
-    (folder / "ann/a\tb.wav").write_bytes(b"x")
-    (folder.joinpath("ann") / b"\xff.wav".decode(errors="surrogateescape")).write_bytes(b"x")
-    messages = [p.message for p in check_corpus(folder).problems]
+def test_folders__names_that_no_manifest_can_hold_are_refused(two_speakers: Path) -> None:
+    (two_speakers / "ann/a\tb.wav").write_bytes(b"x")
+    (two_speakers.joinpath("ann") / b"\xff.wav".decode(errors="surrogateescape")).write_bytes(b"x")
+    messages = [p.message for p in check_corpus(two_speakers).problems]
     assert len(messages) == 2
     assert {"tab" in m for m in messages} == {True, False}
     assert any("UTF-8" in m for m in messages)
@@ -151,6 +145,6 @@ def test_folders__equal_the_manifest_of_the_same_files(voices: Corpus) -> None:
     ]
 
 
-def test_folders__audio_root_is_refused(folder: Path) -> None:
+def test_folders__audio_root_is_refused(two_speakers: Path) -> None:
     with pytest.raises(CorpusError, match="leave audio_root out"):
-        read_corpus(folder, audio_root=folder)
+        read_corpus(two_speakers, audio_root=two_speakers)

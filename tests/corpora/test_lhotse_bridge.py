@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from builders import write_unread
 
 from curvox.corpora import Corpus, Utterance, check_corpus, from_lhotse, read_corpus, to_lhotse, unpack_shar
 from curvox.errors import CorpusError, MissingExtraError, OutputExistsError
@@ -42,21 +43,20 @@ def write(path: Path, items: list[dict]) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "a.wav").write_bytes(b"not read here")
-    return tmp_path
+def one_file(tmp_path: Path) -> Path:
+    return write_unread(tmp_path, "a.wav")
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
-def test_read_corpus__supervisions_become_utterances(folder: Path, ending: str) -> None:
-    write(folder / f"x_recordings_dev.{ending}", [recording()])
+def test_read_corpus__supervisions_become_utterances(one_file: Path, ending: str) -> None:
+    write(one_file / f"x_recordings_dev.{ending}", [recording()])
     custom = {"session": "monday", "age": 30, "nested": {"left": "out"}}
     segments = [
         supervision(gender="f", language="en", text="a\tword\n", custom=custom),
         supervision(id="u2", start=0.5, duration=1.25),
     ]
-    write(folder / f"x_supervisions_dev.{ending}", segments)
-    corpus = read_corpus(folder)
+    write(one_file / f"x_supervisions_dev.{ending}", segments)
+    corpus = read_corpus(one_file)
     whole, part = corpus.utterances
     assert whole == Utterance(
         utterance="u1",
@@ -70,12 +70,12 @@ def test_read_corpus__supervisions_become_utterances(folder: Path, ending: str) 
         extra={"text": "a word", "age": "30"},
     )
     assert (part.utterance, part.start_s, part.segment_s, part.duration_s) == ("u2", 0.5, 1.25, 1.25)
-    assert read_corpus(folder / f"x_supervisions_dev.{ending}") == corpus
+    assert read_corpus(one_file / f"x_supervisions_dev.{ending}") == corpus
 
 
-def test_read_corpus__cuts_become_utterances(folder: Path) -> None:
-    write(folder / "cuts.jsonl.gz", [cut(), cut(id="c2", start=1.0, duration=0.5)])
-    whole, part = read_corpus(folder).utterances
+def test_read_corpus__cuts_become_utterances(one_file: Path) -> None:
+    write(one_file / "cuts.jsonl.gz", [cut(), cut(id="c2", start=1.0, duration=0.5)])
+    whole, part = read_corpus(one_file).utterances
     assert (whole.utterance, whole.speaker, whole.start_s, whole.segment_s) == ("c1", "ann", 0.0, None)
     assert (part.utterance, part.start_s, part.segment_s) == ("c2", 1.0, 0.5)
 
@@ -98,54 +98,58 @@ def test_read_corpus__cuts_become_utterances(folder: Path) -> None:
         (recording(), "expected a cut of one recording, got a Recording"),
     ],
 )
-def test_read_corpus__cuts_that_do_not_fit_are_named(folder: Path, item: dict, expected: str) -> None:
-    write(folder / "cuts.jsonl", [cut(id="good", start=0.25, duration=0.5), item])
-    (problem,) = check_corpus(folder).problems
+def test_read_corpus__cuts_that_do_not_fit_are_named(one_file: Path, item: dict, expected: str) -> None:
+    write(one_file / "cuts.jsonl", [cut(id="good", start=0.25, duration=0.5), item])
+    (problem,) = check_corpus(one_file).problems
     assert (problem.file, problem.line) == ("cuts.jsonl", 2)
     assert expected in problem.message
     assert not Path("ran").exists()
 
 
-def test_read_corpus__supervisions_without_recording_are_named(folder: Path) -> None:
-    write(folder / "recordings.jsonl", [recording(), recording(), supervision()])
-    write(folder / "supervisions.jsonl", [supervision(), supervision(id="u2", recording_id="r9"), recording()])
-    found = [(p.file, p.line) for p in check_corpus(folder).problems]
+def test_read_corpus__supervisions_without_recording_are_named(one_file: Path) -> None:
+    write(one_file / "recordings.jsonl", [recording(), recording(), supervision()])
+    write(one_file / "supervisions.jsonl", [supervision(), supervision(id="u2", recording_id="r9"), recording()])
+    found = [(p.file, p.line) for p in check_corpus(one_file).problems]
     assert found == [(f"{kind}.jsonl", line) for kind in ("recordings", "supervisions") for line in (2, 3)]
 
 
-def test_read_corpus__absolute_paths_need_the_audio_root(folder: Path) -> None:
-    data = folder / "data"
+def test_read_corpus__absolute_paths_need_the_audio_root(one_file: Path) -> None:
+    data = one_file / "data"
     data.mkdir()
-    write(data / "cuts.jsonl", [cut(recording=recording(str(folder / "a.wav")))])
-    assert read_corpus(data, audio_root=folder).utterances[0].path == "a.wav"
+    write(data / "cuts.jsonl", [cut(recording=recording(str(one_file / "a.wav")))])
+    assert read_corpus(data, audio_root=one_file).utterances[0].path == "a.wav"
     with pytest.raises(CorpusError, match="lies outside the audio root"):
         read_corpus(data, audio_root=data)
 
 
 @pytest.mark.parametrize("names", [["recordings.jsonl"], ["cuts_a.jsonl", "cuts_b.jsonl"], ["x.jsonl"]])
-def test_read_corpus__manifests_must_be_one_set(folder: Path, names: list[str]) -> None:
+def test_read_corpus__manifests_must_be_one_set(one_file: Path, names: list[str]) -> None:
     for name in names:
-        write(folder / name, [cut()])
+        write(one_file / name, [cut()])
     with pytest.raises(CorpusError, match="expected one manifest of cuts"):
-        read_corpus(folder)
+        read_corpus(one_file)
 
 
-def test_read_corpus__broken_lines_and_archives_are_named(folder: Path) -> None:
-    (folder / "cuts.jsonl").write_text(json.dumps(cut()) + "\n{broken\n[]\n")
-    assert [p.line for p in check_corpus(folder).problems] == [2, 3]
-    (folder / "cuts.jsonl").unlink()
-    (folder / "cuts.jsonl.gz").write_bytes(gzip.compress(b"x" * 1000)[:-9])
+def test_read_corpus__broken_lines_and_archives_are_named(one_file: Path) -> None:
+    (one_file / "cuts.jsonl").write_text(json.dumps(cut()) + "\n{broken\n[]\n")
+    assert [p.line for p in check_corpus(one_file).problems] == [2, 3]
+    (one_file / "cuts.jsonl").unlink()
+    (one_file / "cuts.jsonl.gz").write_bytes(gzip.compress(b"x" * 1000)[:-9])
     with pytest.raises(CorpusError, match="cannot read"):
-        read_corpus(folder)
-    (folder / "other_supervisions.jsonl").write_text("")
+        read_corpus(one_file)
+    (one_file / "other_supervisions.jsonl").write_text("")
     with pytest.raises(CorpusError, match=r"expected other_recordings\.jsonl"):
-        read_corpus(folder / "other_supervisions.jsonl")
+        read_corpus(one_file / "other_supervisions.jsonl")
 
 
-def test_lhotse__missing_extra_is_named(voices: Corpus, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_lhotse__missing_extra_is_named(voices: Corpus, monkeypatch: pytest.MonkeyPatch, one_file: Path) -> None:
     monkeypatch.setitem(sys.modules, "lhotse", None)
-    write(folder / "cuts.jsonl", [cut()])
-    for call in (lambda: read_corpus(folder), lambda: to_lhotse(voices), lambda: unpack_shar(folder, folder / "new")):
+    write(one_file / "cuts.jsonl", [cut()])
+    for call in (
+        lambda: read_corpus(one_file),
+        lambda: to_lhotse(voices),
+        lambda: unpack_shar(one_file, one_file / "new"),
+    ):
         with pytest.raises(MissingExtraError, match=r"curvox\[lhotse\]"):
             call()
 

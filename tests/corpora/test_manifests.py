@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from builders import write_unread
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,10 +19,8 @@ GOOD = "utterance\tpath\tspeaker\tsplit\na\ta.wav\ts\ttrain\nb\tb.wav\tt\tdev\n"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("a.wav", "b.wav", "c.wav"):
-        (tmp_path / name).write_bytes(b"not read here")
-    return tmp_path
+def three_files(tmp_path: Path) -> Path:
+    return write_unread(tmp_path, "a.wav", "b.wav", "c.wav")
 
 
 def problems(folder: Path, text: str | bytes) -> list[str]:
@@ -35,19 +34,19 @@ def problems(folder: Path, text: str | bytes) -> list[str]:
     return [str(p) for p in report.problems]
 
 
-def test_tsv__good_manifest_has_no_problem(folder: Path) -> None:
-    assert problems(folder, GOOD) == []
-    report = check_corpus(folder)
+def test_tsv__good_manifest_has_no_problem(three_files: Path) -> None:
+    assert problems(three_files, GOOD) == []
+    report = check_corpus(three_files)
     assert (report.format, report.speakers, report.utterances, report.duration_s) == ("tsv", 2, 2, None)
     assert {name: counts.utterances for name, counts in report.splits.items()} == {"train": 1, "dev": 1}
 
 
 @pytest.mark.parametrize("change", [("\n", "\r\n"), ("utterance", "\ufeffutterance"), ("dev\n", "dev")])
-def test_tsv__line_ends_and_byte_order_mark_do_not_matter(folder: Path, change: tuple[str, str]) -> None:
-    (folder / "manifest.tsv").write_text(GOOD, newline="")
-    plain = read_corpus(folder)
-    (folder / "manifest.tsv").write_text(GOOD.replace(*change), encoding="utf-8", newline="")
-    assert read_corpus(folder) == plain
+def test_tsv__line_ends_and_byte_order_mark_do_not_matter(three_files: Path, change: tuple[str, str]) -> None:
+    (three_files / "manifest.tsv").write_text(GOOD, newline="")
+    plain = read_corpus(three_files)
+    (three_files / "manifest.tsv").write_text(GOOD.replace(*change), encoding="utf-8", newline="")
+    assert read_corpus(three_files) == plain
 
 
 @pytest.mark.parametrize(
@@ -83,8 +82,8 @@ def test_tsv__line_ends_and_byte_order_mark_do_not_matter(folder: Path, change: 
         ("utterance\tpath\tspeaker\n", r"the corpus is empty"),
     ],
 )
-def test_tsv__each_fault_is_named_with_its_line(folder: Path, text: str | bytes, expected: str) -> None:
-    found = problems(folder, text)
+def test_tsv__each_fault_is_named_with_its_line(three_files: Path, text: str | bytes, expected: str) -> None:
+    found = problems(three_files, text)
     assert len(found) == 1, found
     assert re.search(expected, found[0]), found[0]
 
@@ -98,63 +97,63 @@ def test_tsv__each_fault_is_named_with_its_line(folder: Path, text: str | bytes,
         *(("segment_s", bad) for bad in ("0", "inf")),
     ],
 )
-def test_tsv__bad_numbers_are_named(folder: Path, column: str, text: str) -> None:
-    (found,) = problems(folder, f"utterance\tpath\tspeaker\t{column}\na\ta.wav\ts\t{text}\n")
+def test_tsv__bad_numbers_are_named(three_files: Path, column: str, text: str) -> None:
+    (found,) = problems(three_files, f"utterance\tpath\tspeaker\t{column}\na\ta.wav\ts\t{text}\n")
     assert found.startswith(f"manifest.tsv, line 2, {column}: expected")
     assert found.endswith(f'got "{text}"')
 
 
-def test_tsv__every_problem_is_reported_in_the_order_of_lines(folder: Path) -> None:
-    found = problems(folder, GOOD + "c\n" + "a\td.wav\ts\tdev\n" + "e\te.wav\n")
+def test_tsv__every_problem_is_reported_in_the_order_of_lines(three_files: Path) -> None:
+    found = problems(three_files, GOOD + "c\n" + "a\td.wav\ts\tdev\n" + "e\te.wav\n")
     lines = [int(match[1]) for text in found if (match := re.search(r"line (\d+)", text))]
     assert lines == [4, 5, 5, 5, 6]
 
 
-def test_read_corpus__lists_twenty_problems_and_counts_the_rest(folder: Path) -> None:
+def test_read_corpus__lists_twenty_problems_and_counts_the_rest(three_files: Path) -> None:
     rows = [f"u{i}\tnone{i}.wav\ts" for i in range(33)]
-    (folder / "manifest.tsv").write_text("\n".join(["utterance\tpath\tspeaker", *rows]) + "\n")
+    (three_files / "manifest.tsv").write_text("\n".join(["utterance\tpath\tspeaker", *rows]) + "\n")
     with pytest.raises(CorpusError) as caught:
-        read_corpus(folder)
+        read_corpus(three_files)
     lines = str(caught.value).splitlines()
     assert lines[0].endswith("has 33 problems:")
     assert len(lines) == 22
     assert lines[-1] == "  and 13 more"
-    assert len(read_corpus(folder, check_files=False)) == 33
+    assert len(read_corpus(three_files, check_files=False)) == 33
 
 
-def test_tsv__links_out_of_the_folder_are_refused(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_tsv__links_out_of_the_folder_are_refused(three_files: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside")
     (outside / "c.wav").write_bytes(b"secret")
-    (folder / "c.wav").unlink()
-    (folder / "c.wav").symlink_to(outside / "c.wav")
-    (folder / "d").symlink_to(outside, target_is_directory=True)
-    (folder / "e.wav").symlink_to(folder / "a.wav")
-    (folder / "manifest.tsv").write_text(
+    (three_files / "c.wav").unlink()
+    (three_files / "c.wav").symlink_to(outside / "c.wav")
+    (three_files / "d").symlink_to(outside, target_is_directory=True)
+    (three_files / "e.wav").symlink_to(three_files / "a.wav")
+    (three_files / "manifest.tsv").write_text(
         "utterance\tpath\tspeaker\nc\tc.wav\ts\nd\td/c.wav\ts\ne\te.wav\ts\nf\td/none.wav\ts\n"
     )
     for check_files in (True, False):
-        found = [p.line for p in check_corpus(folder, check_files=check_files).problems]
+        found = [p.line for p in check_corpus(three_files, check_files=check_files).problems]
         assert found == [2, 3, 5]
 
 
-def test_tsv__files_that_are_none_are_refused(folder: Path) -> None:
-    (folder / "c.wav").write_bytes(b"")
-    (folder / "d.wav").mkdir()
-    found = problems(folder, "utterance\tpath\tspeaker\nc\tc.wav\ts\nd\td.wav\ts\n")
+def test_tsv__files_that_are_none_are_refused(three_files: Path) -> None:
+    (three_files / "c.wav").write_bytes(b"")
+    (three_files / "d.wav").mkdir()
+    found = problems(three_files, "utterance\tpath\tspeaker\nc\tc.wav\ts\nd\td.wav\ts\n")
     assert "is empty (0 bytes)" in found[0]
     assert "is not a file" in found[1]
 
 
-def test_tsv__audio_root_is_where_paths_begin(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_tsv__audio_root_is_where_paths_begin(three_files: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     manifest = elsewhere / "list.tsv"
     manifest.write_text(GOOD)
-    corpus = read_corpus(manifest, audio_root=folder)
-    assert corpus.root == folder
+    corpus = read_corpus(manifest, audio_root=three_files)
+    assert corpus.root == three_files
     assert corpus.name == "list"
     assert check_corpus(manifest).problems[0].message.startswith("no recording")
     with pytest.raises(CorpusError, match="audio_root must be a folder"):
-        read_corpus(manifest, audio_root=folder / "none")
+        read_corpus(manifest, audio_root=three_files / "none")
 
 
 def test_write_manifest__reads_back_the_same(voices: Corpus) -> None:

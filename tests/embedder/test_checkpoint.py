@@ -55,24 +55,18 @@ def test_save__refuses_an_existing_folder(tmp_path: Path) -> None:
         save_embedder(make_model("euclidean"), tmp_path)
 
 
-@pytest.fixture
-def folder(tiny_run: Path, tmp_path: Path) -> Path:
-    shutil.copytree(tiny_run / "best", tmp_path / "model")
-    return tmp_path / "model"
-
-
 def test_load__takes_the_best_of_a_run(tiny_run: Path) -> None:
     run, best = load(tiny_run), load(tiny_run / "best")
     torch.testing.assert_close(run.state_dict(), best.state_dict(), rtol=0, atol=0)
 
 
-def test_load__finds_the_previous_folder_after_a_crash(folder: Path) -> None:
-    folder.rename(folder.with_name(".model.previous"))
-    assert load(folder).dev is not None
+def test_load__finds_the_previous_folder_after_a_crash(own_model: Path) -> None:
+    own_model.rename(own_model.with_name(".model.previous"))
+    assert load(own_model).dev is not None
 
 
-def test_load__works_from_inside_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+def test_load__works_from_inside_the_folder(own_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(own_model)
     assert load(".").dev is not None
 
 
@@ -83,15 +77,15 @@ def test_load__refuses_a_run_whose_best_is_incomplete(tiny_run: Path, tmp_path: 
         load(tmp_path / "run")
 
 
-def test_load__refuses_a_device_that_is_not_there(folder: Path) -> None:
+def test_load__refuses_a_device_that_is_not_there(own_model: Path) -> None:
     with pytest.raises(InputError, match='device "nonsense"'):
-        load(folder, device="nonsense")
+        load(own_model, device="nonsense")
 
 
-def test_load__refuses_a_missing_file(folder: Path) -> None:
-    (folder / "model.safetensors").unlink()
+def test_load__refuses_a_missing_file(own_model: Path) -> None:
+    (own_model / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"has model\.yaml but no model\.safetensors"):
-        load(folder)
+        load(own_model)
 
 
 def test_load__refuses_a_folder_that_is_no_model(tmp_path: Path) -> None:
@@ -121,37 +115,37 @@ def change_card(folder: Path, **changes) -> None:
         ({"encoder": {"name": "ecapa_tdnn", "n_mels": 24, "channels": 8 * 10**8}}, "another shape"),
     ],
 )
-def test_load__refuses_a_description_it_does_not_know(folder: Path, changes: dict, said: str) -> None:
-    change_card(folder, **changes)
+def test_load__refuses_a_description_it_does_not_know(own_model: Path, changes: dict, said: str) -> None:
+    change_card(own_model, **changes)
     with pytest.raises(CheckpointError) as caught:
-        load(folder)
+        load(own_model)
     assert said in str(caught.value)
     assert "model." in str(caught.value)
 
 
-def test_load__refuses_yaml_that_would_make_objects(folder: Path) -> None:
-    (folder / "model.yaml").write_text("!!python/object/apply:os.system ['true']")
+def test_load__refuses_yaml_that_would_make_objects(own_model: Path) -> None:
+    (own_model / "model.yaml").write_text("!!python/object/apply:os.system ['true']")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load(folder)
+        load(own_model)
 
 
-def test_load__refuses_foreign_missing_and_misshapen_tensors(folder: Path) -> None:
-    path = folder / "model.safetensors"
+def test_load__refuses_foreign_missing_and_misshapen_tensors(own_model: Path) -> None:
+    path = own_model / "model.safetensors"
     tensors = load_file(path)
     name = "encoder.project.weight"
     save_file({**tensors, "foreign": torch.zeros(1)}, path)
     with pytest.raises(CheckpointError, match="1 foreign"):
-        load(folder)
+        load(own_model)
     save_file({k: v for k, v in tensors.items() if k != name}, path)
     with pytest.raises(CheckpointError, match=f"1 tensors missing.*{name}"):
-        load(folder)
+        load(own_model)
     save_file({**tensors, name: torch.zeros(3, 3)}, path)
     with pytest.raises(CheckpointError, match=f"1 of another shape.*{name}"):
-        load(folder)
+        load(own_model)
 
 
-def test_load__refuses_a_truncated_file(folder: Path) -> None:
-    path = folder / "model.safetensors"
+def test_load__refuses_a_truncated_file(own_model: Path) -> None:
+    path = own_model / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
-        load(folder)
+        load(own_model)

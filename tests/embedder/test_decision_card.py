@@ -36,40 +36,34 @@ def drawn() -> DecisionCard:
 
 
 @pytest.fixture
-def folder(tiny_run: Path, tmp_path: Path) -> Path:
-    """A model folder of one's own."""
-    return Path(shutil.copytree(tiny_run / "best", tmp_path / "model"))
-
-
-@pytest.fixture
-def card(drawn: DecisionCard, folder: Path) -> DecisionCard:
+def card(drawn: DecisionCard, own_model: Path) -> DecisionCard:
     scorer = {"name": "plain", "scorer": "hyperbolic"}
-    return replace(drawn, model=model_fingerprint(folder), back_end=scorer)
+    return replace(drawn, model=model_fingerprint(own_model), back_end=scorer)
 
 
-def test_card__survives_its_file(card: DecisionCard, folder: Path) -> None:
-    assert read_card(folder) is None
-    path = write_card(folder, card)
-    assert path == folder / "decision.json"
-    assert read_card(folder) == card
-    assert load(folder).calibrated is not None
-    assert load(folder, with_card=False).calibrated is None
+def test_card__survives_its_file(card: DecisionCard, own_model: Path) -> None:
+    assert read_card(own_model) is None
+    path = write_card(own_model, card)
+    assert path == own_model / "decision.json"
+    assert read_card(own_model) == card
+    assert load(own_model).calibrated is not None
+    assert load(own_model, with_card=False).calibrated is None
 
 
-def test_card__is_replaced_only_when_told(card: DecisionCard, folder: Path) -> None:
-    write_card(folder, card)
+def test_card__is_replaced_only_when_told(card: DecisionCard, own_model: Path) -> None:
+    write_card(own_model, card)
     with pytest.raises(OutputExistsError, match="--overwrite"):
-        write_card(folder, replace(card, cllr_before=0.5))
-    assert read_card(folder) == card
-    write_card(folder, replace(card, cllr_before=0.5), overwrite=True)
-    found = read_card(folder)
+        write_card(own_model, replace(card, cllr_before=0.5))
+    assert read_card(own_model) == card
+    write_card(own_model, replace(card, cllr_before=0.5), overwrite=True)
+    found = read_card(own_model)
     assert found is not None
     assert found.cllr_before == 0.5
 
 
-def test_card__of_another_model_is_refused(card: DecisionCard, folder: Path, tiny_run: Path, tmp_path: Path) -> None:
-    write_card(folder, card)
-    other = Path(shutil.copytree(folder, tmp_path / "other"))
+def test_card__of_another_model_is_refused(card: DecisionCard, own_model: Path, tiny_run: Path, tmp_path: Path) -> None:
+    write_card(own_model, card)
+    other = Path(shutil.copytree(own_model, tmp_path / "other"))
     weights = load_file(other / "model.safetensors")
     name = next(name for name in weights if name.endswith("weight"))
     save_file({**weights, name: weights[name] + 0.001}, other / "model.safetensors")
@@ -81,13 +75,13 @@ def test_card__of_another_model_is_refused(card: DecisionCard, folder: Path, tin
     load(other, with_card=False)
 
 
-def test_fingerprint__is_of_what_decides_the_scores(folder: Path) -> None:
-    before = model_fingerprint(folder)
-    tree = yaml.safe_load((folder / "model.yaml").read_text())
-    (folder / "model.yaml").write_text(yaml.safe_dump({**tree, "dev": None, "training": {"recipe": "renamed"}}))
-    assert model_fingerprint(folder) == before
-    (folder / "model.yaml").write_text(yaml.safe_dump({**tree, "space": {"name": "euclidean"}}))
-    assert model_fingerprint(folder) != before
+def test_fingerprint__is_of_what_decides_the_scores(own_model: Path) -> None:
+    before = model_fingerprint(own_model)
+    tree = yaml.safe_load((own_model / "model.yaml").read_text())
+    (own_model / "model.yaml").write_text(yaml.safe_dump({**tree, "dev": None, "training": {"recipe": "renamed"}}))
+    assert model_fingerprint(own_model) == before
+    (own_model / "model.yaml").write_text(yaml.safe_dump({**tree, "space": {"name": "euclidean"}}))
+    assert model_fingerprint(own_model) != before
 
 
 def _set(*keys: Any, to: Any) -> Callable[[dict[str, Any]], None]:
@@ -135,14 +129,14 @@ def _drop(*keys: Any) -> Callable[[dict[str, Any]], None]:
     ],
 )
 def test_card__with_anything_else_in_it_is_refused(
-    change: Callable[[dict[str, Any]], None], said: str, card: DecisionCard, folder: Path
+    change: Callable[[dict[str, Any]], None], said: str, card: DecisionCard, own_model: Path
 ) -> None:
-    path = write_card(folder, card)
+    path = write_card(own_model, card)
     tree = json.loads(path.read_text())
     change(tree)
     path.write_text(json.dumps(tree))
     with pytest.raises(CheckpointError, match=said):
-        load(folder)
+        load(own_model)
 
 
 @pytest.mark.parametrize(
@@ -157,30 +151,30 @@ def test_card__with_anything_else_in_it_is_refused(
         ('{"version": 1}', "missing key"),
     ],
 )
-def test_card__that_is_no_json_is_refused(text: str, said: str, folder: Path) -> None:
-    (folder / "decision.json").write_text(text)
+def test_card__that_is_no_json_is_refused(text: str, said: str, own_model: Path) -> None:
+    (own_model / "decision.json").write_text(text)
     with pytest.raises(CheckpointError, match=said) as caught:
-        read_card(folder)
+        read_card(own_model)
     assert "curvox calibrate --overwrite" in str(caught.value)
 
 
-def test_state__of_the_back_end_belongs_to_the_card(card: DecisionCard, folder: Path) -> None:
+def test_state__of_the_back_end_belongs_to_the_card(card: DecisionCard, own_model: Path) -> None:
     state = {"cohort": np.eye(12)[:5] * 0.5}
     norm = {"name": "as_norm", "top_k": 3, "scorer": "hyperbolic", "cohort_speakers": 5}
     with_state = replace(card, back_end=norm, back_end_state=digest_of(state_bytes(state)))
     with pytest.raises(CheckpointError, match="are not those"):
-        write_card(folder, with_state)
-    write_card(folder, with_state, state)
-    np.testing.assert_array_equal(read_state(folder, with_state)["cohort"], state["cohort"])
-    assert load(folder).calibrated is not None
-    (folder / "back_end.safetensors").write_bytes(state_bytes({"cohort": state["cohort"] + 1}) or b"")
+        write_card(own_model, with_state)
+    write_card(own_model, with_state, state)
+    np.testing.assert_array_equal(read_state(own_model, with_state)["cohort"], state["cohort"])
+    assert load(own_model).calibrated is not None
+    (own_model / "back_end.safetensors").write_bytes(state_bytes({"cohort": state["cohort"] + 1}) or b"")
     with pytest.raises(CheckpointError, match="does not belong"):
-        load(folder)
-    (folder / "back_end.safetensors").unlink()
+        load(own_model)
+    (own_model / "back_end.safetensors").unlink()
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load(folder)
-    write_card(folder, card, overwrite=True)
-    assert sorted(p.name for p in folder.iterdir()) == ["decision.json", "model.safetensors", "model.yaml"]
+        load(own_model)
+    write_card(own_model, card, overwrite=True)
+    assert sorted(p.name for p in own_model.iterdir()) == ["decision.json", "model.safetensors", "model.yaml"]
 
 
 WIDE = Range(3000.0, 7000.0, 8000.0, 8000.0)

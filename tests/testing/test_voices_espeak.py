@@ -17,10 +17,10 @@ PLAIN = "pitch 90 110\n"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("e")
-    prepare_espeak(folder, tuple({accent.dictionary for accent in ACCENTS}))
-    return folder
+def espeak_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    espeak_files = tmp_path_factory.mktemp("e")
+    prepare_espeak(espeak_files, tuple({accent.dictionary for accent in ACCENTS}))
+    return espeak_files
 
 
 def say(folder: Path, *, language: str = "gmw/en-US", variant: str = PLAIN, seed: int = 1, **how: int) -> np.ndarray:
@@ -43,76 +43,79 @@ def fundamental_hz(samples: np.ndarray) -> float:
     return float(np.median(found))
 
 
-def test_espeak__says_the_same_whatever_was_said_before(folder: Path) -> None:
-    first = say(folder)
-    say(folder, language="roa/es", variant="pitch 180 220\nbreath 0 4 4 4 4\n", seed=7)
-    np.testing.assert_array_equal(say(folder), first)
+def test_espeak__says_the_same_whatever_was_said_before(espeak_files: Path) -> None:
+    first = say(espeak_files)
+    say(espeak_files, language="roa/es", variant="pitch 180 220\nbreath 0 4 4 4 4\n", seed=7)
+    np.testing.assert_array_equal(say(espeak_files), first)
 
 
-def test_espeak__speaks_at_the_pitch_of_the_variant(folder: Path) -> None:
-    low, high = say(folder), say(folder, variant="pitch 180 220\n")
+def test_espeak__speaks_at_the_pitch_of_the_variant(espeak_files: Path) -> None:
+    low, high = say(espeak_files), say(espeak_files, variant="pitch 180 220\n")
     assert 85 < fundamental_hz(low) < 115
     assert 170 < fundamental_hz(high) < 230
 
 
-def test_espeak__speaks_faster_when_asked(folder: Path) -> None:
-    slow, fast = (say(folder, words_per_minute=rate).size / SAMPLING_RATE_HZ for rate in (120, 240))
+def test_espeak__speaks_faster_when_asked(espeak_files: Path) -> None:
+    slow, fast = (say(espeak_files, words_per_minute=rate).size / SAMPLING_RATE_HZ for rate in (120, 240))
     assert 1.6 < slow / fast < 2.4
 
 
-def test_espeak__stops_soon_after_what_was_wanted(folder: Path) -> None:
+def test_espeak__stops_soon_after_what_was_wanted(espeak_files: Path) -> None:
     wanted = SAMPLING_RATE_HZ
-    assert wanted <= say(folder, wanted_samples=wanted).size < wanted + SAMPLING_RATE_HZ // 2
+    assert wanted <= say(espeak_files, wanted_samples=wanted).size < wanted + SAMPLING_RATE_HZ // 2
 
 
-def test_espeak__accents_read_the_same_text_differently(folder: Path) -> None:
-    spoken = [say(folder, language=accent.language).tobytes() for accent in ACCENTS]
+def test_espeak__accents_read_the_same_text_differently(espeak_files: Path) -> None:
+    spoken = [say(espeak_files, language=accent.language).tobytes() for accent in ACCENTS]
     assert len(set(spoken)) == len(ACCENTS) == 4
 
 
-def test_espeak__refuses_an_unknown_language(folder: Path) -> None:
+def test_espeak__refuses_an_unknown_language(espeak_files: Path) -> None:
     with pytest.raises(CurvoxError, match="gmw/nowhere"):
-        say(folder, language="gmw/nowhere")
+        say(espeak_files, language="gmw/nowhere")
 
 
-def test_espeak__an_error_in_the_callback_comes_out_of_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_espeak__an_error_in_the_callback_comes_out_of_say(espeak_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise MemoryError("no room for the samples")
 
     monkeypatch.setattr(np.ctypeslib, "as_array", fail)
     with pytest.raises(MemoryError, match="no room"):
-        say(folder)
+        say(espeak_files)
     monkeypatch.undo()
-    assert say(folder).size > SAMPLING_RATE_HZ
+    assert say(espeak_files).size > SAMPLING_RATE_HZ
 
 
-def test_espeak__can_be_closed_twice_but_then_says_nothing(folder: Path) -> None:
-    synthesiser = Espeak(folder, name="closed")
+def test_espeak__can_be_closed_twice_but_then_says_nothing(espeak_files: Path) -> None:
+    synthesiser = Espeak(espeak_files, name="closed")
     synthesiser.close()
     synthesiser.close()
     with pytest.raises(CurvoxError, match="closed"):
         synthesiser.say(TEXT, wanted_samples=100)
 
 
-def test_espeak__of_one_name_is_open_only_once(folder: Path) -> None:
-    with Espeak(folder, name="taken"), pytest.raises(InputError, match="already open"):
-        Espeak(folder, name="taken")
+def test_espeak__of_one_name_is_open_only_once(espeak_files: Path) -> None:
+    with Espeak(espeak_files, name="taken"), pytest.raises(InputError, match="already open"):
+        Espeak(espeak_files, name="taken")
 
 
-def test_espeak__two_at_a_time_do_not_disturb_each_other(folder: Path) -> None:
-    alone = say(folder)
-    with Espeak(folder, name="first", seed=1) as first, Espeak(folder, name="second", seed=9) as second:
+def test_espeak__two_at_a_time_do_not_disturb_each_other(espeak_files: Path) -> None:
+    alone = say(espeak_files)
+    with (
+        Espeak(espeak_files, name="first", seed=1) as first,
+        Espeak(espeak_files, name="second", seed=9) as second,
+    ):
         first.set_voice("gmw/en-US", PLAIN)
         second.set_voice("roa/es", "pitch 180 220\n")
         second.say(TEXT, wanted_samples=20000)
         np.testing.assert_array_equal(first.say(TEXT, wanted_samples=10 * SAMPLING_RATE_HZ), alone)
 
 
-def test_espeak__leaves_no_library_copies_and_the_package_alone(folder: Path) -> None:
+def test_espeak__leaves_no_library_copies_and_the_package_alone(espeak_files: Path) -> None:
     import espeakng_loader
 
-    say(folder)
-    assert [path.name for path in folder.iterdir()] == ["espeak-ng-data"]
+    say(espeak_files)
+    assert [path.name for path in espeak_files.iterdir()] == ["espeak-ng-data"]
     assert not Path(espeakng_loader.get_data_path(), "voices", "!v", "someone").exists()
 
 
@@ -127,7 +130,7 @@ def test_prepare_espeak__names_the_missing_extra(tmp_path: Path, monkeypatch: py
         prepare_espeak(tmp_path, ("en",))
 
 
-def test_import__of_the_room_brings_neither_torch_nor_the_synthesiser() -> None:
+def test_import__of_the_package_brings_neither_torch_nor_the_synthesiser() -> None:
     code = (
         "import sys, curvox.testing, curvox.testing.voices\n"
         "print([name for name in ('torch', 'espeakng_loader', 'lhotse') if name in sys.modules])"
