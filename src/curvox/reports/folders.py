@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from curvox.files import new_folder, replace_folder, replace_text
 from curvox.records import to_json
 from curvox.reports.pages.diagnosis import render_diagnosis_page
+from curvox.reports.pages.evaluation import render_page
 from curvox.reports.pages.hierarchy import HierarchyReport, hierarchy_pictures, render_hierarchy_page
-from curvox.reports.pages.page import Clip, render_page
+from curvox.reports.pages.page import Clip
 from curvox.reports.results import Report, SystemResult
 from curvox.reports.tables.evaluation import comparison_latex, comparison_markdown
 
