@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from curvox.errors import InputError, RecipeError, nearest, require_positive
 from curvox.geometry import create_space
-from curvox.losses import LOSSES
 from curvox.losses.centres.am_softmax import RAMSoftmax
 from curvox.losses.centres.ham_softmax import HAMSoftmax
 from curvox.losses.contract import AbstractLoss, LossOutput
+from curvox.losses.table import LOSSES
 
 
 @dataclass(frozen=True)
