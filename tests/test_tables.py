@@ -71,18 +71,14 @@ def test_tables__of_the_project_are_read_without_torch() -> None:
     assert shown[3] == "False"
 
 
-@pytest.mark.parametrize("room", ["losses", "geometry"])
-def test_rooms__show_each_file_in_a_table_or_in_the_picture_of_the_house(room: str, repository: Path) -> None:
-    from curvox.losses import LOSSES
-
-    files = {file.name for file in (repository / "src" / "curvox" / room).glob("*.py")} - {"__init__.py"}
+def test_architecture__lists_every_module_and_no_other(repository: Path) -> None:
+    source = repository / "src" / "curvox"
     shown = (repository / "docs" / "architecture.md").read_text(encoding="utf-8")
-    listed = {f"{entry.module.rpartition('.')[2]}.py" for entry in LOSSES.entries.values()}
-    assert {file for file in files - listed if f"`{file}`" not in shown} == set()
-    named = set(re.findall(r"^\| (`\w+\.py`.*?) \|", shown, flags=re.MULTILINE))
-    assert named
-    everywhere = {file.name for file in (repository / "src" / "curvox").rglob("*.py")}
-    assert {file for row in named for file in re.findall(r"`(\w+\.py)`", row)} <= everywhere
+    listed = set()
+    for package, rows in re.findall(r"^### (\w+)\n(.*?)(?=^##)", shown, flags=re.MULTILINE | re.DOTALL):
+        listed |= {f"{package}/{name}" for name in re.findall(r"^\| `([\w/]+\.py)` \|", rows, flags=re.MULTILINE)}
+    there = {file.relative_to(source).as_posix() for file in source.rglob("*.py") if file.name != "__init__.py"}
+    assert {name for name in there if "/" in name} == listed
 
 
 def test_nearest__names_the_close_ones_or_all() -> None:
