@@ -168,13 +168,7 @@ def evaluate_lists(
     corpus = corpus_of(run, options.data)
     with stages(console) as progress:
         system = open_system(
-            run,
-            corpus,
-            lists,
-            enrolments=models,
-            data=options.data,
-            device=options.device,
-            progress=progress,
+            run, corpus, lists, enrolments=models, data=options.data, device=options.device, progress=progress
         )
         for (listed, name), folder in zip(jobs, folders, strict=True):
             scored = system.score(
