@@ -29,16 +29,16 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name of the run and of its folder."""
+        """The name of the run and of its folder."""
         return run_name(self.setting.name, self.seed)
 
     @property
     def recipe(self) -> Recipe:
-        """What is trained; its corpus is named by who starts it."""
+        """What is trained; whoever starts the run names the corpus."""
         return recipe_of(self.setting, self.seed)
 
     def folder(self, runs: Path, bench: Bench) -> Path:
-        """Where the run lies."""
+        """Return the folder of the run."""
         return runs / bench.name / self.name
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,7 +13,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from curvox.bench.cells import DONE, Cell
 from curvox.bench.record import TEST, RunRecord
-from curvox.bench.workers import BenchPlan, CellTakenError, Children, claimed, run_child, train_cell
+from curvox.bench.workers import BenchPlan, CellTakenError, CellWork, Children, claimed
 from curvox.corpora import Corpus, TrialList
 from curvox.errors import CurvoxError, InputError, RecipeError, TrainingInterruptedError
 from curvox.hierarchy import tree_paths
@@ -124,11 +123,11 @@ def run_cells(
 def _run(plan: BenchPlan, cell: Cell, children: Children, place: Mapping[str, str], begun: float) -> Outcome:
     try:
         with claimed(plan, cell) as claim:
-            train_cell(plan, cell, children, place, claim)
-            evaluating = [sys.executable, "-m", "curvox", "bench", str(plan.file), "--data", str(plan.data)]
+            work = CellWork(plan, cell, children, place, claim)
+            work.train()
             # By its name: its number is another one once the file has been changed.
-            evaluating += ["--runs", str(plan.runs), "--cell", cell.name]
-            run_child(plan, cell, children, place, claim, evaluating, "evaluation")
+            evaluating = ["bench", str(plan.file), "--data", str(plan.data), "--runs", str(plan.runs)]
+            work.run([*evaluating, "--cell", cell.name], "evaluation")
         state = plan.state(cell)
     except TrainingInterruptedError:
         raise

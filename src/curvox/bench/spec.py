@@ -36,7 +36,7 @@ def expand_grid(
         base: the recipe below.
 
     Raises:
-        RecipeError: a key that is none or leads into a single value, or values that no name tells apart.
+        RecipeError: a key that is not dotted words or leads into a single value, or values that no name tells apart.
     """
     for key in vary:
         if not _KEY.fullmatch(key):

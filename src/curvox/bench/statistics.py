@@ -108,7 +108,7 @@ def mean_interval(replicates: SeedReplicates, level: float = 0.95) -> Interval:
         forth, back = _angle, _rate
         slope = 0.0 if mean <= 0 else 1 / (2 * math.sqrt(mean * max(1 - mean, 1e-12)))
     within = _spread(forth(values), replicates.speakers)
-    variance, degrees = _total(within, replicates.speakers, [_scaled(_between(replicates), slope)])
+    variance, degrees = _total(within, replicates.speakers, [_between(replicates, slope)])
     centre = 2 * float(forth(mean)) - float(forth(values).mean())
     low, high = (float(back(centre + sign * _reach(level, degrees) * math.sqrt(variance))) for sign in (-1, 1))
     return Interval(low=min(low, mean), high=min(max(high, mean), 1.0), level=level)
@@ -201,17 +201,14 @@ class _Between:
     seeds: int
 
 
-def _between(replicates: SeedReplicates) -> _Between:
+def _between(replicates: SeedReplicates, slope: float = 1.0) -> _Between:
+    """Return what the seeds differ by on a scale whose slope at their mean is given."""
     if replicates.seeds < 2:
         return _Between(0.0, 0.0, replicates.seeds)
     # Less its mean over the seeds, a run's replicates vary by the seed × speakers part alone, (k - 1) / k of it.
     own = replicates.values - replicates.values.mean(axis=0)
     shared = sum(_spread(row, replicates.speakers) for row in own) / (replicates.seeds - 1)
-    return _Between(float(replicates.estimates.var(ddof=1)), shared, replicates.seeds)
-
-
-def _scaled(between: _Between, slope: float) -> _Between:
-    return _Between(between.variance * slope**2, between.of_speakers * slope**2, between.seeds)
+    return _Between(float(replicates.estimates.var(ddof=1)) * slope**2, shared * slope**2, replicates.seeds)
 
 
 def _spread(values: NDArray[np.float64], speakers: int) -> float:
@@ -246,7 +243,7 @@ def _student(
     from scipy.special import stdtr  # slow to import
 
     speakers = sides[0].speakers
-    between = [_scaled(_between(side), slope) for side, slope in zip(sides, slopes, strict=True)]
+    between = [_between(side, slope) for side, slope in zip(sides, slopes, strict=True)]
     variance, degrees = _total(_spread(values, speakers), speakers, between)
     error, centre = math.sqrt(variance), 2 * estimate - float(values.mean())
     reach = _reach(level, degrees) * error

@@ -161,58 +161,55 @@ class BenchPlan:
         return equal_error_rate(record.scores(name, scorer), labels).value
 
     def log(self, cell: Cell) -> Path:
-        """Where the processes of a cell say what they say."""
+        """Return the log of the processes of a cell."""
         return self.folder / f"{cell.name}.log"
 
 
-def train_cell(
-    plan: BenchPlan, cell: Cell, children: Children, environment: Mapping[str, str], claim: Sequence[int]
-) -> CellState:
-    """Train a cell to its end, from where it stands; return how far it is then.
+@dataclass(frozen=True, eq=False)
+class CellWork:
+    """The processes of a cell, which hold the ``claim`` on it too, see `claimed`.
 
-    The training holds the caller's ``claim`` on the cell too, see `claimed`: should this process be killed, it goes on,
-    and no other is started beside it.
-
-    Raises:
-        InputError: the folder of the run is that of another recipe.
-        TrainingError: the process ended with a fault; the last lines of its log are told.
-        TrainingInterruptedError: a signal came.
+    So should this process be killed, they go on, and no other is started beside them.
     """
-    state = plan.state(cell)
-    refuse_others([state])
-    if state.status not in (NOT_TRAINED, HALF):
-        return state
-    file = plan.folder / f"{cell.name}.yaml"
-    replace_text(file, dump_recipe(cell.recipe))
-    command = [sys.executable, "-m", "curvox", "train", str(file), "--data", str(plan.data), "--runs", str(plan.folder)]
-    if state.status == HALF:
-        command.append("--resume")
-    run_child(plan, cell, children, environment, claim, command, "training")
-    return plan.state(cell)
 
+    plan: BenchPlan
+    cell: Cell
+    children: Children
+    environment: Mapping[str, str]
+    claim: tuple[int, ...]
 
-def run_child(
-    plan: BenchPlan,
-    cell: Cell,
-    children: Children,
-    environment: Mapping[str, str],
-    claim: Sequence[int],
-    command: Sequence[str],
-    what: str,
-) -> None:
-    """Run a process for a cell, which holds the caller's claim on it too.
+    def train(self) -> CellState:
+        """Train the cell to its end, from where it stands; return how far it is then.
 
-    Raises:
-        TrainingError: it ended with a fault; the last lines of what it said are told.
-        TrainingInterruptedError: a signal came.
-    """
-    log = plan.log(cell)
-    before = log.stat().st_size if log.is_file() else 0
-    held = {CLAIM: str(claim[0])} if claim else {}
-    code = children.run(command, log, {**environment, **held}, holds=claim)
-    if code:
-        hint = "; it was killed, most often for want of memory" if code == -signal.SIGKILL else ""
-        raise TrainingError(f"the {what} of {cell.name} ended with code {code}{hint}: {last_words(log, before)}")
+        Raises:
+            InputError: the folder of the run is that of another recipe.
+            TrainingError, TrainingInterruptedError: see `run`.
+        """
+        plan, state = self.plan, self.plan.state(self.cell)
+        refuse_others([state])
+        if state.status not in (NOT_TRAINED, HALF):
+            return state
+        file = plan.folder / f"{self.cell.name}.yaml"
+        replace_text(file, dump_recipe(self.cell.recipe))
+        resume = ["--resume"] if state.status == HALF else []
+        self.run(["train", str(file), "--data", str(plan.data), "--runs", str(plan.folder), *resume], "training")
+        return plan.state(self.cell)
+
+    def run(self, command: Sequence[str], what: str) -> None:
+        """Run a command of curvox in a process of its own.
+
+        Raises:
+            TrainingError: it ended with a fault; the last lines of what it said are told.
+            TrainingInterruptedError: a signal came.
+        """
+        log = self.plan.log(self.cell)
+        before = log.stat().st_size if log.is_file() else 0
+        environment = {**self.environment, CLAIM: str(self.claim[0])}
+        code = self.children.run([sys.executable, "-m", "curvox", *command], log, environment, holds=self.claim)
+        if code:
+            hint = "; it was killed, most often for want of memory" if code == -signal.SIGKILL else ""
+            said = last_words(log, before)
+            raise TrainingError(f"the {what} of {self.cell.name} ended with code {code}{hint}: {said}")
 
 
 def run_cell(
@@ -227,13 +224,13 @@ def run_cell(
 
     Raises:
         CellTakenError: another process is at work on it.
-        InputError, TrainingError, TrainingInterruptedError: see `train_cell`.
+        InputError, TrainingError, TrainingInterruptedError: see `CellWork.train`.
         AudioError: recordings of the trials cannot be read.
     """
     from curvox.bench.evaluating import evaluate_run
 
     with claimed(plan, cell) as claim:
-        state = train_cell(plan, cell, children, environment, claim)
+        state = CellWork(plan, cell, children, environment, claim).train()
         if state.record is not None:
             return state.record
         return evaluate_run(cell, plan.bench, state.folder, plan.corpus, plan.lists, progress=progress)

@@ -62,13 +62,11 @@ class LevelLooks:
         level: its name.
         entries: the largest nodes, then "other" and "unknown" where there are some.
         of_items: (n,) the entry of each item.
-        of_nodes: the entry of each node of the level, by its number.
     """
 
     level: str
     entries: tuple[NodeLook, ...]
     of_items: NDArray[np.int64]
-    of_nodes: NDArray[np.int64]
 
 
 def level_looks(paths: TreePaths, level: str, *, first: int = 0) -> LevelLooks:
@@ -98,7 +96,7 @@ def level_looks(paths: TreePaths, level: str, *, first: int = 0) -> LevelLooks:
         of_nodes[of_nodes < 0] = len(entries)
         entries.append(NodeLook("unknown", int((~known).sum()), OTHER, _UNKNOWN))
     of_items = np.where(known, of_nodes[own], len(entries) - 1)
-    return LevelLooks(level, tuple(entries), of_items, of_nodes)
+    return LevelLooks(level, tuple(entries), of_items)
 
 
 def _names(paths: TreePaths, level: str, nodes: Sequence[int]) -> Sequence[str]:
@@ -111,7 +109,7 @@ def _look(i: int) -> tuple[str, str]:
 
 
 def own_names(paths: TreePaths, level: str) -> list[str]:
-    """Return of every node of a level the last part of its path, what sets it apart from its siblings."""
+    """Return the last part of the path of every node of a level, which sets it apart from its siblings."""
     place = paths.place(level)
     if not place:
         return list(paths.names[0])

@@ -132,7 +132,7 @@ def vital_figure(history: VitalHistory, panel: VitalPanel, *, name: str) -> str:
 
 
 def _end_of(epoch: int, history: VitalHistory) -> int:
-    """The last step of an epoch, of which the last one of a run may be cut short."""
+    """Return the last step of an epoch; the last epoch of a run may be cut short."""
     return min(epoch * history.steps_per_epoch, max(history.planned_steps, 1))
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,12 +124,7 @@ def _looks(looks: LevelLooks) -> dict[str, Any]:
 
 def _deepest(levels: Iterable[LevelMiddles]) -> int:
     """Return the last level whose nodes can be drawn one by one; -1 where not even the first can."""
-    deepest = -1
-    for place, level in enumerate(levels):
-        if len(level) > 5 * MOST_MIDDLES:
-            break
-        deepest = place
-    return deepest
+    return len(list(takewhile(lambda level: len(level) <= 5 * MOST_MIDDLES, levels))) - 1
 
 
 # What the page of a label tree in a space shows, as one record.
@@ -225,7 +221,7 @@ def render_hierarchy_page(
         versions: of the packages; default those installed.
     """
     paths = report.paths
-    level = first_level(report)
+    level, size = first_level(report), count(len(paths))
     clips = clips or {}
     svgs = _pictures(report)
     heard = [(i, name, clips[name]) for i, name in enumerate(report.utterances) if name in clips and clips[name].audio]
@@ -241,8 +237,8 @@ def render_hierarchy_page(
         "levels": paths.levels,
         "first": paths.place(level),
         "heard": heard,
-        "disk": PageFigure(svgs["disk"], _disk_title(report), _disk_caption(report)),
-        "disk_label": f"{report.title} in the Poincaré disk: {count(len(paths))} recordings and their label tree.",
+        "disk": PageFigure(svgs["disk"], f"All {size} recordings in the Poincaré disk", _disk_caption(report)),
+        "disk_label": f"{report.title} in the Poincaré disk: {size} recordings and their label tree.",
         "dendrogram": _dendrogram(report.dendrogram, svgs),
         "radius": PageFigure(svgs["radius"], "Distances from the origin", _RADIUS) if "radius" in svgs else None,
         "groups": measure_groups(report.measures),
@@ -292,10 +288,6 @@ def _subtitle(report: HierarchyReport) -> str:
         f"{count(measures.utterances)} recordings of {count(measures.speakers)} speakers; levels "
         f"{', '.join(measures.levels)}; {report.space}."
     )
-
-
-def _disk_title(report: HierarchyReport) -> str:
-    return f"All {count(len(report.utterances))} recordings in the Poincaré disk"
 
 
 def _disk_caption(report: HierarchyReport) -> str:

@@ -133,7 +133,7 @@ def leaderboard_table(board: Leaderboard, scorer: str) -> BenchTable:
     for rank, row in enumerate(board.by(scorer), start=1):
         seeds = f"{len(row.seeds)} ({', '.join(map(str, row.seeds))})"
         spread = Cell(NOTHING, reason="one seed") if row.spread is None else Cell(percent(row.spread))
-        cells = [Cell(SPACES.get(row.space, row.space)), Cell(percent(row.eer), percent_interval(row.interval)), spread]
+        cells = [Cell(SPACES.get(row.space, row.space)), _rate_cell(row.eer, row.interval), spread]
         cells += [Cell(f"{row.min_dcf[key]:.3f}") if key in row.min_dcf else Cell(NOTHING) for key in costs]
         if dev:
             cells.append(Cell(NOTHING if row.dev_eer is None else percent(row.dev_eer)))
@@ -153,8 +153,9 @@ def leaderboard_table(board: Leaderboard, scorer: str) -> BenchTable:
 def tests_table(board: Leaderboard, scorer: str) -> BenchTable:
     """Return the paired tests by one scorer, those that gain most first."""
     titles = {row.setting: row.title for row in board.rows}
+    own = [test for test in board.tests if test.scorer == scorer]
     rows = []
-    for test in (test for test in board.tests if test.scorer == scorer):
+    for test in own:
         name = titles[test.second]
         if test.first != board.rival:
             name = f"{name}, less {titles[test.first]}"
@@ -163,7 +164,6 @@ def tests_table(board: Leaderboard, scorer: str) -> BenchTable:
             relative = _difference(test.eer.relative, test.eer.relative_interval, _tenths)
         difference = _difference(test.eer.difference, test.eer.interval)
         rows.append((name, (difference, relative, _p_cell(test.p_value), _p_cell(test.p_corrected))))
-    own = [test for test in board.tests if test.scorer == scorer]
     others = ", and of further pairs" if any(test.first != board.rival for test in own) else ""
     against = f" each setting less {titles[board.rival]}{others}" if board.rival is not None else ""
     return BenchTable(
@@ -201,7 +201,7 @@ def scorers_table(board: Leaderboard) -> BenchTable:
         other = board.row(row.setting, "distance")
         if other is None or other.eers == row.eers:
             continue
-        cells = [Cell(percent(of.eer), percent_interval(of.interval)) for of in (row, other)]
+        cells = [_rate_cell(of.eer, of.interval) for of in (row, other)]
         cells.append(Cell(signed(other.eer - row.eer, percent)))
         test = board.test(row.setting, "distance")
         if test is not None:
@@ -318,7 +318,11 @@ def _group_cell(row: SettingFigures, name: str) -> Cell:
     group = row.group(name)
     if group is None or group.eer is None:
         return Cell(NOTHING, reason="not evaluated" if group is None else group.why_none or "")
-    return Cell(percent(group.eer), percent_interval(group.interval) if group.interval else "")
+    return _rate_cell(group.eer, group.interval)
+
+
+def _rate_cell(rate: float, interval: Interval | None) -> Cell:
+    return Cell(percent(rate), percent_interval(interval) if interval else "")
 
 
 def _noted(cell: Cell, notes: dict[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from curvox.errors import require_name
@@ -274,16 +275,10 @@ def comparison_tests(comparison: Comparison) -> Tests:
     rows: list[list[str]] = []
     for system in comparison.systems[1:]:
         for difference in system.differences:
-            key = difference.key
-            rows.append(
-                [
-                    system.title,
-                    _title(comparison, key),
-                    signed(difference.difference, lambda size, key=key: figure_text(key, size)),
-                    signed_interval(difference.interval, lambda size, key=key: figure_text(key, size)),
-                    p_text(difference.p_value, comparison.resamples),
-                ]
-            )
+            text = partial(figure_text, difference.key)
+            change = [signed(difference.difference, text), signed_interval(difference.interval, text)]
+            p = p_text(difference.p_value, comparison.resamples)
+            rows.append([system.title, _title(comparison, difference.key), *change, p])
     subject = f"Each system less {comparison.systems[0].title}; below 0 it is better where less is better"
     return Tests(subject, ["system", "figure", "difference", "interval", "p"], rows, _how(comparison))
 

@@ -114,7 +114,7 @@ def without_value(measures: TreeMeasures) -> list[tuple[str, str]]:
 
 
 def known_shares(paths: TreePaths) -> list[tuple[str, str, str, str]]:
-    """Return of each level its name, its known nodes, and how many recordings have a label, with their share."""
+    """Return the name of each level, its known nodes, and how many recordings have a label, with their share."""
     rows = []
     for place, level in enumerate(paths.levels):
         known = paths.known[:, place]
