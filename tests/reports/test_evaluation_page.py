@@ -181,7 +181,7 @@ def test_page__ids_are_unique_and_labels_resolve(html):
 
 def test_page__takes_every_text_as_text(evaluation_report):
     evil = "<script>alert('x')</script>"
-    side = replace(evaluation_report.worst[0].enrolment, utterance=evil, speaker=evil, facts=((evil, evil),))
+    side = replace(evaluation_report.worst[0].enrolment, utterance=evil, speaker=evil, facts={evil: evil})
     worst = (replace(evaluation_report.worst[0], enrolment=side, test=side),)
     whole = replace(evaluation_report.evaluation, groups={evil: evaluation_report.evaluation.groups["corpus_a"]})
     report = replace(
