@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 torch.set_num_threads(1)
 
 # How long an example takes is the machine's affair, above all where tests run side by side.
-settings.register_profile("curvox", deadline=None)
+settings.register_profile("curvox", deadline=None, max_examples=50)
 settings.load_profile("curvox")
 
 REPOSITORY = Path(__file__).parent.parent

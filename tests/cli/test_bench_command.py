@@ -45,12 +45,14 @@ def short_tree(tiny_tree: dict[str, Any]) -> dict[str, Any]:
 def cells_at_once(
     short_tree: dict[str, Any], voices: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[str]]:
-    """A bench of which two processes ran a cell each, at the same time and in the same folder."""
+    """A bench of which this process and another ran a cell each, at the same time and in the same folder."""
     folder = tmp_path_factory.mktemp("bench")
     file = write_bench(folder, short_tree, settings={"am": AM, "ham": HAM, "broken": BROKEN}, levels=LEVELS)
-    started = [start(file, "--data", voices, "--runs", folder / "runs", "--cell", number) for number in ("1", "2")]
-    said = [process.communicate(timeout=600)[1] for process in started]
-    assert [process.returncode for process in started] == [0, 0], said
+    where = (file, "--data", voices, "--runs", folder / "runs", "--cell")
+    other = start(*where, "1")
+    here = curvox_here("bench", *where, "2")
+    said = [other.communicate(timeout=600)[1], here.stderr]
+    assert [other.returncode, here.returncode] == [0, 0], said
     return folder, said
 
 

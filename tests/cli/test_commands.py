@@ -44,7 +44,7 @@ def test_cite__prints_the_papers_of_a_recipe(repository: Path) -> None:
 @pytest.fixture(scope="module")
 def trained_run(tiny_recipe_file: Path, voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
-    result = curvox("train", tiny_recipe_file, "--data", voices, "--runs", runs, "--set", "training.epochs=1")
+    result = curvox_here("train", tiny_recipe_file, "--data", voices, "--runs", runs, "--set", "training.epochs=1")
     assert result.returncode == 0, result.stderr
     assert "dev EER" in result.stderr
     return runs / "tiny"
@@ -169,7 +169,7 @@ def test_train__interrupted_says_how_to_go_on(tiny_recipe_file: Path, voices: Pa
 
 
 def test_data_check__names_line_and_column(voices: Path, tmp_path: Path) -> None:
-    good = curvox("data", "check", voices)
+    good = curvox_here("data", "check", voices)
     assert good.returncode == 0
     assert "no problems" in good.stdout
     folder = tmp_path / "voices"

@@ -208,21 +208,21 @@ def test_bench_markdown__says_a_reason_once_below_its_table(board):
     assert "¹ points have no depth." in text
 
 
-def test_bench_page__shows_tests_of_pairs_where_the_rival_has_no_run(made):
-    asked = replace(made.bench, against={"ham": ("am",)})
-    without = replace(made, bench=asked, records=tuple(r for r in made.records if r.setting != "ram"))
+def test_bench_page__shows_tests_of_pairs_where_the_rival_has_no_run(small):
+    asked = replace(small.bench, against={"ham": ("am",)})
+    without = replace(small, bench=asked, records=tuple(r for r in small.records if r.setting != "ram"))
     board = leaderboard(without, scorer="cosine", resamples=10)
     text = Page(render_bench_page(board, without)).text
     assert "HAM-Softmax (simulated), less AM-Softmax (simulated)" in text
     assert "There are no tests against a rival: the rival ram has no finished run yet." in text
 
 
-def test_bench_page__gives_no_verdict_on_one_seed(made):
-    alone = replace(made, records=tuple(record for record in made.records if record.seed == 1))
+def test_bench_page__gives_no_verdict_on_one_seed(small):
+    alone = replace(small, records=tuple(record for record in small.records if record.seed == 1))
     board = leaderboard(alone, scorer="cosine", resamples=10)
     page = render_bench_page(board, alone)
     assert "3 settings beside RAM-Softmax (simulated), none of them tested" in Page(page).text
     assert not [test for test in board.tests if is_certain(test)]
-    half = replace(made, records=tuple(r for r in made.records if r.seed == 1 or r.setting in ("ram", "ham")))
+    half = replace(small, records=tuple(r for r in small.records if r.seed == 1 or r.setting in ("ram", "ham")))
     text = Page(render_bench_page(leaderboard(half, scorer="cosine", resamples=10), half)).text
     assert "2 settings more have one seed alone." in text

@@ -88,10 +88,12 @@ def test_figures__refer_to_their_own_ids_alone(figure, systems):
 
 
 @pytest.mark.parametrize("figure", OF_SYSTEMS[:2])
-@pytest.mark.parametrize("title", ["<script>alert(1)</script>", '$x_2$ & "y"', "_hidden", "आवाज़", "bell\x07"])
-def test_figures__take_titles_as_plain_text(figure, title, systems):
-    svg = figure([replace(systems[0], title=title)])
-    assert title.replace("\x07", "\ufffd") in "\n".join(texts(svg))
+def test_figures__take_titles_as_plain_text(figure, systems):
+    titles = ["<script>alert(1)</script>", '$x_2$ & "y"', "_hidden", "आवाज़", "bell\x07"]
+    svg = figure([replace(systems[0], title=title) for title in titles])
+    written = "\n".join(texts(svg))
+    for title in titles:
+        assert title.replace("\x07", "\ufffd") in written
     assert "<script" not in svg
 
 

@@ -33,6 +33,12 @@ def small(report):
 
 
 @pytest.fixture(scope="module")
+def bare(without_figures):
+    """A report without a picture."""
+    return Report("t", "s", (without_figures,))
+
+
+@pytest.fixture(scope="module")
 def html(report):
     return render_page(report)
 
@@ -131,21 +137,21 @@ def test_report__refuses_no_system_and_two_of_one_name(systems):
         Report("t", "s", (systems[0], systems[0]))
 
 
-def test_write_page__writes_what_is_rendered_and_never_over_a_file(small, tmp_path):
+def test_write_page__writes_what_is_rendered_and_never_over_a_file(bare, tmp_path):
     path = tmp_path / "new" / "report.html"
-    html = render_page(small)
-    write_page(small, path)
+    html = render_page(bare)
+    write_page(bare, path)
     assert path.read_text(encoding="utf-8") == html
     path.write_text("mine")
     with pytest.raises(OutputExistsError, match="exists already"):
-        write_page(small, path)
+        write_page(bare, path)
     assert path.read_text() == "mine"
-    write_page(small, str(path), overwrite=True)
+    write_page(bare, str(path), overwrite=True)
     assert path.read_text(encoding="utf-8") == html
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
 
 
-def test_write_page__keeps_the_old_page_when_the_disk_is_full(small, tmp_path, monkeypatch):
+def test_write_page__keeps_the_old_page_when_the_disk_is_full(bare, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("mine")
 
@@ -154,11 +160,11 @@ def test_write_page__keeps_the_old_page_when_the_disk_is_full(small, tmp_path, m
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_page(small, path, overwrite=True)
+        write_page(bare, path, overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     assert path.read_text() == "mine"
 
 
-def test_write_page__refuses_a_folder(small, tmp_path):
+def test_write_page__refuses_a_folder(bare, tmp_path):
     with pytest.raises(InputError, match="is a folder"):
-        write_page(small, tmp_path, overwrite=True)
+        write_page(bare, tmp_path, overwrite=True)

@@ -37,12 +37,17 @@ def test_catalogue__uses_both_corpora_for_most_causes() -> None:
 
 def test_recipes__can_all_be_built() -> None:
     corpora = Corpora({name: {"path": "."} for name in ("voices", "openvoices", "openvoices_uneven")})
+    built = set()
     for case in {case.name.rpartition("/")[0]: case for case in CASES.values()}.values():  # one seed of each
         recipe = case.recipe(corpora)
+        assert recipe.data.crops_per_epoch == case.steps * recipe.data.batch_size
+        what = case.name.rsplit("/", 2)[0]
+        if what in built:  # on another corpus, which the model does not know
+            continue
+        built.add(what)
         embedder, loss = case.build(recipe, 40)
         assert embedder.space is loss.space
         assert loss.dim == embedder.embedding_dim
-        assert recipe.data.crops_per_epoch == case.steps * recipe.data.batch_size
 
 
 def test_build__draws_the_same_weights_for_the_same_seed() -> None:
