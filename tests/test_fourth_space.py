@@ -261,7 +261,7 @@ def test_model__is_trained_calibrated_saved_loaded_and_verifies(
 
 def test_model__of_a_space_that_is_not_registered_is_refused(run_in_the_space: Path) -> None:
     """A file cannot bring a class along: another process must register it first."""
-    code = f"from curvox.embedder import load\nload({str(run)!r})"
+    code = f"from curvox.embedder import load\nload({str(run_in_the_space)!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert 'unknown space "sphere_and_ball"' in done.stderr

@@ -91,7 +91,7 @@ def test_run__is_diagnosed_printed_and_written(run_with_logs: Path, fakes: Fakes
     assert repr(diagnosis_from_tree(tree)) == repr(sick())
     page = (run_with_logs / "diagnosis" / "report.html").read_text()
     assert "Diagnosis of x" in page
-    assert f"curvox diagnose {run}" in page
+    assert f"curvox diagnose {run_with_logs}" in page
     assert fakes.calls[0] == ("observe_run", (run_with_logs,), {"data": None})
 
 

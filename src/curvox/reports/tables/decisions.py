@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Group
-from rich.table import Table
-
 if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
     from curvox.embedder import CalibratedScoring, DecisionCard, Identification, Range, Verification
     from curvox.metrics import Interval
     from curvox.scoring import NamedThreshold
@@ -17,6 +17,8 @@ CANDIDATES_SHOWN = 10
 
 def decision_card_text(calibrated: CalibratedScoring) -> Group:
     """Render a decision card: on what it was fitted, what calibration gained, thresholds, and what was seen."""
+    from rich.console import Group
+
     card = calibrated.card
     fitted = card.fitted_on
     # PLDA promises likelihood ratios; no other back end does.
@@ -81,6 +83,8 @@ def _warnings(warnings: tuple[str, ...]) -> list[str]:
 
 
 def _thresholds(card: DecisionCard) -> Table:
+    from rich.table import Table
+
     table = Table("threshold", title="Thresholds, with 95 % intervals over speakers", title_justify="left")
     for column in ("LLR at least", "false acceptances, %", "false rejections, %"):
         table.add_column(column, justify="right")
