@@ -191,8 +191,8 @@ class CompanionWatch(pl.Callback):
                 os._exit(1)
 
     def _tell(self, cause: str, consequence: str) -> None:
-        self.cause = cause
         print(f"{cause}. {consequence}; {how_to_go_on(self.run / 'last')}", file=sys.stderr, flush=True)
+        self.cause = cause  # only now: whoever finds a cause may end this process, and takes it for told
 
 
 def ends_as_follower(trainer: pl.Trainer, error: BaseException) -> bool:
