@@ -1,7 +1,7 @@
 """Run a test again and again beside busy loops, which brings out what depends on who comes first.
 
-    python benchmarks/repeated.py tests/training/test_processes.py::test_training__of_two_processes_goes_on_as_one
-        [--times 30] [--busy 1]
+    python benchmarks/repeated.py [--times 30] [--busy 1]
+        tests/training/test_processes.py::test_training__of_two_processes_goes_on_as_one_and_that_as_two_nodes
 
 pytest tells each run, and in the end how many failed. Each busy loop wants a core for itself.
 """
