@@ -161,7 +161,7 @@ def _note(outcomes: Iterable[Outcome], count: int, log: Path) -> None:
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(outcome)) + "\n")
         left_s = (time.monotonic() - started) / done * (count - done)
-        heard = f"EER {100 * outcome.eer:.1f} %, {outcome.run[0].first}"
+        heard = f"EER {100 * outcome.eer:.1f} %, {outcome.run[0].first}" if outcome.run else outcome.died[:80]
         print(f"{done:4d}/{count}  {left_s / 60:4.1f} min left  {outcome.name}: {heard}", file=sys.stderr, flush=True)
 
 
@@ -204,7 +204,7 @@ def _head(results: counting.Results, outcomes: Sequence[Outcome], voices: Voices
         "of one thread.",
         f"{losses} ({middle}; seeds of one loss spread by {100 * counting.spread_of_seeds(results):.1f} points, "
         f"{100 * NOISE:.1f} are reckoned with). {len(results.mutants)} mutants: "
-        f"{len(results.mutants) - len(counted) - refused} are equivalent and {refused} end in an error of torch at "
+        f"{len(results.mutants) - len(counted) - refused} are equivalent and {refused} end in an error at "
         f"once, which do not count; {len(counted)} are worse than their sound loss, {len(useless)} of them useless "
         f"(more than half of the gain is lost); {bad}. The remedy of the first cause was a line that could be changed "
         f"for {tried}. {len(results.unsound)} losses do not train here and do not count: "

@@ -143,6 +143,10 @@ def ask_mutant(name: str, operator: str, sound_eers: Sequence[float], voices: Vo
     started = time.monotonic()
     sound, limit = SOUND[name], limit_of(sound_eers, NOISE)
     subject = OPERATORS[operator].apply(sound)
+    try:
+        subject.make(DIM, voices.count)
+    except Exception as error:  # the loss itself refuses what was done to it
+        return Outcome(name, operator, (0.5,), f"{type(error).__name__}: {error}", (), ())
     first = train(subject, voices, SOUND_SEEDS[0], observe=True)
     eers = [first.eer]
     if abs(first.eer - limit) < NEAR and not first.died:

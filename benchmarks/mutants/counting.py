@@ -57,7 +57,7 @@ class Results:
         return not self.refused(mutant) and mutant.eer > self.limit(mutant)
 
     def refused(self, mutant: Outcome) -> bool:
-        """It ends in an error of torch, which its user is told anyway."""
+        """It ends in an error of the loss or of torch, which its user is told anyway."""
         return mutant.died != "" and not mutant.died.startswith("not finite")
 
     def useless(self, mutant: Outcome) -> bool:
