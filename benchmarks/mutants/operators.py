@@ -185,8 +185,9 @@ def _constant(kind: str) -> Callable[[Sound], Subject]:
     return apply
 
 
-def held(loss: nn.Module, kind: str) -> nn.Module:
+def held(loss: Loss, kind: str) -> Loss:
     """Make matrices of a loss constants: frozen, buffers, or plain tensors that no optimiser hears of."""
+    assert isinstance(loss, nn.Module)
     for module in loss.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             if parameter.ndim < 2:

@@ -24,6 +24,8 @@ def remedied(sound: Sound, operator: Operator, cause: str, number: float | None)
 
 
 def _turned(sound: Sound, operator: Operator, number: float | None) -> Subject:
+    if operator.name == "inverted_mask":  # the label inside the loss, turned around
+        return sound_subject(sound)
     mutant = operator.apply(sound)
     if sound.takes.startswith("pairs, ") or sound.takes == "triplets":
         return wrapped(mutant, inverted)

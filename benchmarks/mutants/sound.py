@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytorch_metric_learning.losses as pml
+import pytorch_metric_learning.losses as pml_losses
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,6 +21,9 @@ from mutants import plain_heads as heads
 from mutants import plain_pairs as pairs
 
 Loss = Callable[..., Any]
+
+pml: Any = pml_losses
+"""Its annotations take whole numbers for margins."""
 
 BATCH = "embeddings, speakers"
 ROWS = "pairs without labels"

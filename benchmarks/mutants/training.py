@@ -43,6 +43,9 @@ OBSERVED = 8, 40
 """Recordings of each of so many speakers that the doctor is shown."""
 
 
+_LOST_KINDS: tuple[Literal["embeddings", "loss", "gradient"], ...] = ("embeddings", "loss", "gradient")
+
+
 @dataclass(frozen=True)
 class Subject:
     """What is trained and asked about.
@@ -346,7 +349,7 @@ def _observe(
             )  # fmt: skip
         except Exception as error:
             missing["step"] = f"{type(error).__name__}: {error}"
-    kind = next((k for k in ("embeddings", "loss", "gradient") if died == f"not finite: {k}"), None)
+    kind = next((k for k in _LOST_KINDS if died == f"not finite: {k}"), None)
     at = log.steps[-1] if log.steps else 1
     death = None if kind is None else Death(kind, at, "", kind == "gradient", (), died)
     if died:

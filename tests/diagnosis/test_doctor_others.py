@@ -81,6 +81,7 @@ def test_operator__changes_what_the_loss_does(name: str) -> None:
         return
     if name.startswith("centres_"):
         loss = subject.make(DIM, CLASSES)
+        assert isinstance(loss, torch.nn.Module)
         assert not any(parameter.requires_grad for parameter in loss.parameters() if parameter.ndim > 1)
         return
     with warnings.catch_warnings():
