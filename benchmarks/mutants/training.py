@@ -43,7 +43,7 @@ OBSERVED = 8, 40
 """Recordings of each of so many speakers that the doctor is shown."""
 
 
-_LOST_KINDS: tuple[Literal["embeddings", "loss", "gradient"], ...] = ("embeddings", "loss", "gradient")
+Lost = Literal["embeddings", "loss", "gradient"]
 
 
 @dataclass(frozen=True)
@@ -191,14 +191,14 @@ def _named(encoder: nn.Module, loss: Loss) -> dict[str, nn.Parameter]:
     return named
 
 
-def _lost(z: Tensor, value: Tensor, encoder: nn.Module) -> Literal["embeddings", "loss", "gradient", ""]:
+def _lost(z: Tensor, value: Tensor, encoder: nn.Module) -> Lost | None:
     """What was not finite first, as a loop of one's own would ask."""
     if not bool(torch.isfinite(z.detach()).all()):
         return "embeddings"
     if not math.isfinite(float(value.detach())):
         return "loss"
     finite = all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in encoder.parameters())
-    return "" if finite else "gradient"
+    return None if finite else "gradient"
 
 
 @torch.no_grad()
@@ -349,7 +349,8 @@ def _observe(
             )  # fmt: skip
         except Exception as error:
             missing["step"] = f"{type(error).__name__}: {error}"
-    kind = next((k for k in _LOST_KINDS if died == f"not finite: {k}"), None)
+    found: dict[str, Lost] = {"embeddings": "embeddings", "loss": "loss", "gradient": "gradient"}
+    kind = found.get(died.removeprefix("not finite: "))
     at = log.steps[-1] if log.steps else 1
     death = None if kind is None else Death(kind, at, "", kind == "gradient", (), died)
     if died:
