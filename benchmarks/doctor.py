@@ -18,12 +18,11 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 import torch
-from measuring import machine
+from measuring import keep_as_they_come, machine
 from sabotage import (
     CASES,
     Case,
@@ -117,28 +116,22 @@ def _run_missing(cases: Sequence[Case], corpora: Corpora, runs: Path, log: Path,
         return
     if jobs == 1:
         _one_thread()
-        _note((_run(case.name, corpora, runs) for case in missing), len(missing), log)
+        keep_as_they_come((_run(case.name, corpora, runs) for case in missing), len(missing), log, _told)
         return
     # spawned, because a fork of a process in which torch runs threads may hang
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
         waiting = [pool.submit(_run, case.name, corpora, runs) for case in missing]
-        _note((job.result() for job in as_completed(waiting)), len(missing), log)
+        keep_as_they_come((job.result() for job in as_completed(waiting)), len(missing), log, _told)
 
 
 def _run(name: str, corpora: Corpora, runs: Path) -> Outcome:
     return run_case(case_of(name), corpora, runs)
 
 
-def _note(outcomes: Iterable[Outcome], count: int, log: Path) -> None:
-    """Append each outcome as it comes, and say how it goes on."""
-    started = time.monotonic()
-    for done, outcome in enumerate(outcomes, start=1):
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(outcome)) + "\n")
-        left_s = (time.monotonic() - started) / done * (count - done)
-        said = "right" if outcome.right else f"WRONG: {outcome.first} {outcome.error}"
-        print(f"{done:3d}/{count}  {left_s / 60:4.1f} min left  {outcome.case}: {said}", file=sys.stderr, flush=True)
+def _told(outcome: Outcome) -> str:
+    said = "right" if outcome.right else f"WRONG: {outcome.first} {outcome.error}"
+    return f"{outcome.case}: {said}"
 
 
 def report(outcomes: Sequence[Outcome], seconds: float) -> str:

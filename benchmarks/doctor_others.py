@@ -20,14 +20,13 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 import torch
-from measuring import machine
+from measuring import keep_as_they_come, machine
 from mutants import counting
 from mutants.asking import NOISE, Outcome, ask_mutant, ask_sound, untrained_eer
 from mutants.operators import OPERATORS, PLANNED, drawn, left_out
@@ -130,13 +129,15 @@ def _run_missing(jobs: Sequence[Job], voices: Voices, work: Path, arguments: arg
     log = work / f"others-{number}-of-{of}.jsonl"
     if arguments.jobs == 1 or len(asked) < 2:
         _one_thread()
-        _note((ask(*one, voices) for one in asked if time.monotonic() < until), len(asked), log)
+        keep_as_they_come((ask(*one, voices) for one in asked if time.monotonic() < until), len(asked), log, _told)
         return
     # spawned, because a fork of a process in which torch runs threads may hang
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.jobs, mp_context=context, initializer=_one_thread) as pool:
         waiting = [pool.submit(_ask_until, until - time.monotonic() + time.time(), *one, voices) for one in asked]
-        _note((o for job in as_completed(waiting) if (o := job.result()) is not None), len(asked), log)
+        keep_as_they_come(
+            (o for job in as_completed(waiting) if (o := job.result()) is not None), len(asked), log, _told
+        )
 
 
 def _one_thread() -> None:
@@ -154,15 +155,9 @@ def ask(name: str, operator: str, eers: Sequence[float], voices: Voices) -> Outc
         return ask_mutant(name, operator, eers, voices) if operator else ask_sound(name, voices)
 
 
-def _note(outcomes: Iterable[Outcome], count: int, log: Path) -> None:
-    """Append each outcome as it comes, and say how it goes on."""
-    started = time.monotonic()
-    for done, outcome in enumerate(outcomes, start=1):
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(outcome)) + "\n")
-        left_s = (time.monotonic() - started) / done * (count - done)
-        heard = f"EER {100 * outcome.eer:.1f} %, {outcome.run[0].first}" if outcome.run else outcome.died[:80]
-        print(f"{done:4d}/{count}  {left_s / 60:4.1f} min left  {outcome.name}: {heard}", file=sys.stderr, flush=True)
+def _told(outcome: Outcome) -> str:
+    heard = f"EER {100 * outcome.eer:.1f} %, {outcome.run[0].first}" if outcome.run else outcome.died[:80]
+    return f"{outcome.name}: {heard}"
 
 
 def report(outcomes: Sequence[Outcome], voices: Voices, untrained: float) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import platform
 import statistics
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -103,3 +106,17 @@ def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
     return f"{os.cpu_count()} cores of {model}"
+
+
+def keep_as_they_come(outcomes: Iterable[Any], count: int, log: Path, told: Callable[[Any], str]) -> None:
+    """Append each outcome, a dataclass, to a file of JSON lines, and say how many minutes are left.
+
+    Args:
+        outcomes: as they are ready. count: how many will come. told: one outcome to what is said of it.
+    """
+    started = time.monotonic()
+    for done, outcome in enumerate(outcomes, start=1):
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(outcome)) + "\n")
+        left_s = (time.monotonic() - started) / done * (count - done)
+        print(f"{done:4d}/{count}  {left_s / 60:4.1f} min left  {told(outcome)}", file=sys.stderr, flush=True)
